@@ -1,0 +1,16 @@
+//! What the installer and the rotation function agree on: names, the secret document, tags and settings.
+//!
+//! Nothing here talks to AWS. A word that both programs must spell alike stands in this crate and nowhere else.
+
+pub mod blocked;
+mod document;
+mod names;
+mod secret_text;
+mod settings;
+mod tags;
+
+pub use document::{DocumentError, KeyPair, SecretDocument};
+pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
+pub use secret_text::SecretText;
+pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};
+pub use tags::{Attempt, KeyMark, TagError, keys as tag_keys};

@@ -1,0 +1,268 @@
+//! The function's settings: what the stack puts into its environment and the function validates when it starts (R10).
+
+use std::time::Duration;
+
+/// The environment variables. Durations are whole seconds.
+pub mod variables {
+    /// The function's own timeout, as the template sets it.
+    pub const TIMEOUT: &str = "KEYTURN_TIMEOUT_SECONDS";
+    /// How long an attempt may be under way before its key counts as an orphan.
+    pub const LEASE: &str = "KEYTURN_LEASE_SECONDS";
+    /// The time between two rotations of a user.
+    pub const INTERVAL: &str = "KEYTURN_INTERVAL_SECONDS";
+    /// How long a superseded key stays Active at least.
+    pub const DEACTIVATE_AFTER: &str = "KEYTURN_DEACTIVATE_AFTER_SECONDS";
+    /// How long a deactivated key is kept, so that it can be brought back.
+    pub const DELETE_AFTER: &str = "KEYTURN_DELETE_AFTER_SECONDS";
+    /// How long a superseded key must have been unused before it is deactivated.
+    pub const QUIET: &str = "KEYTURN_QUIET_SECONDS";
+    /// The oldest that any Active key may get.
+    pub const MAX_KEY_AGE: &str = "KEYTURN_MAX_KEY_AGE_SECONDS";
+    /// What to do with keys that keyturn did not make: `refuse` or `retire`.
+    pub const FOREIGN: &str = "KEYTURN_FOREIGN_KEYS";
+    /// What to do with a superseded key that is still used: `wait` or `deactivate`.
+    pub const IN_USE: &str = "KEYTURN_KEYS_IN_USE";
+}
+
+/// What to add to the function's timeout for the lease: the time in which Lambda ends a function that ran out of it,
+/// and in which an answer that was under way can still arrive at IAM.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
+
+/// The shortest timeout of the function: a step begins to change something only while half a minute is left, and reads
+/// before.
+pub const SHORTEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What happens to a key of the user that keyturn did not make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignPolicy {
+    /// It is reported and left alone; a person decides.
+    Refuse,
+    /// It is retired like a superseded key.
+    Retire,
+}
+
+/// What happens to a superseded key that somebody still uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InUsePolicy {
+    /// Rotation waits and says so.
+    Wait,
+    /// It is deactivated all the same once its time has come.
+    Deactivate,
+}
+
+/// The function's settings, valid together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the environment variable of the same name says what each one is")]
+pub struct Settings {
+    pub timeout: Duration,
+    pub lease: Duration,
+    pub interval: Duration,
+    pub deactivate_after: Duration,
+    pub delete_after: Duration,
+    pub quiet: Duration,
+    pub max_key_age: Duration,
+    pub foreign: ForeignPolicy,
+    pub in_use: InUsePolicy,
+}
+
+/// Settings that are missing, unreadable or contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A variable is not set.
+    #[error("the environment variable `{0}` is not set")]
+    Missing(&'static str),
+    /// A variable holds something else than what it should.
+    #[error("the environment variable `{variable}` is not {expected}")]
+    Malformed {
+        /// Which one.
+        variable: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A step would never have the time that it wants to have left before it changes something.
+    #[error("the function's timeout of {0:?} is shorter than {SHORTEST_TIMEOUT:?}")]
+    TimeoutTooShort(Duration),
+    /// An attempt could be taken for dead while it still runs.
+    #[error(
+        "the lease of {lease:?} is shorter than the function's timeout of {timeout:?} and a margin of {LEASE_MARGIN:?}"
+    )]
+    LeaseTooShort {
+        /// The lease.
+        lease: Duration,
+        /// The function's timeout.
+        timeout: Duration,
+    },
+    /// The old key would still take its slot when the next rotation needs it.
+    #[error(
+        "a superseded key is kept for {deactivate_after:?} and then {delete_after:?}, which is not less than the {interval:?} between rotations"
+    )]
+    KeptTooLong {
+        /// Time until a superseded key is deactivated.
+        deactivate_after: Duration,
+        /// Time from there until it is deleted.
+        delete_after: Duration,
+        /// Time between rotations.
+        interval: Duration,
+    },
+    /// Keys would get older than allowed.
+    #[error(
+        "a key lives for {interval:?} and then {deactivate_after:?} more, which is over the allowed age of {max_key_age:?}"
+    )]
+    TooOld {
+        /// Time between rotations.
+        interval: Duration,
+        /// Time until a superseded key is deactivated.
+        deactivate_after: Duration,
+        /// The oldest a key may get.
+        max_key_age: Duration,
+    },
+}
+
+impl Settings {
+    /// The shortest lease for a function with this timeout.
+    pub fn shortest_lease(timeout: Duration) -> Duration {
+        timeout.saturating_add(LEASE_MARGIN)
+    }
+
+    /// Checks that the settings do not contradict each other (R10).
+    ///
+    /// # Errors
+    /// [`SettingsError`] with the figures that do not fit.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let Self { timeout, lease, interval, deactivate_after, delete_after, max_key_age, .. } = *self;
+        if timeout < SHORTEST_TIMEOUT {
+            return Err(SettingsError::TimeoutTooShort(timeout));
+        }
+        if lease < Self::shortest_lease(timeout) {
+            return Err(SettingsError::LeaseTooShort { lease, timeout });
+        }
+        if deactivate_after.saturating_add(delete_after) >= interval {
+            return Err(SettingsError::KeptTooLong { deactivate_after, delete_after, interval });
+        }
+        if interval.saturating_add(deactivate_after) > max_key_age {
+            return Err(SettingsError::TooOld { interval, deactivate_after, max_key_age });
+        }
+        Ok(())
+    }
+
+    /// Reads and checks the settings; `variable` looks one environment variable up.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the variable or the figures.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let text = |name: &'static str| variable(name).ok_or(SettingsError::Missing(name));
+        let seconds = |name: &'static str| {
+            let expected = "a number of seconds";
+            let malformed = SettingsError::Malformed { variable: name, expected };
+            text(name)?.parse().map(Duration::from_secs).map_err(|_| malformed)
+        };
+        let settings = Self {
+            timeout: seconds(variables::TIMEOUT)?,
+            lease: seconds(variables::LEASE)?,
+            interval: seconds(variables::INTERVAL)?,
+            deactivate_after: seconds(variables::DEACTIVATE_AFTER)?,
+            delete_after: seconds(variables::DELETE_AFTER)?,
+            quiet: seconds(variables::QUIET)?,
+            max_key_age: seconds(variables::MAX_KEY_AGE)?,
+            foreign: match text(variables::FOREIGN)?.as_str() {
+                "refuse" => ForeignPolicy::Refuse,
+                "retire" => ForeignPolicy::Retire,
+                _ => {
+                    let expected = "`refuse` or `retire`";
+                    return Err(SettingsError::Malformed { variable: variables::FOREIGN, expected });
+                }
+            },
+            in_use: match text(variables::IN_USE)?.as_str() {
+                "wait" => InUsePolicy::Wait,
+                "deactivate" => InUsePolicy::Deactivate,
+                _ => {
+                    let expected = "`wait` or `deactivate`";
+                    return Err(SettingsError::Malformed { variable: variables::IN_USE, expected });
+                }
+            },
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The environment that [`Settings::read`] reads back.
+    pub fn to_environment(&self) -> Vec<(&'static str, String)> {
+        let seconds = |duration: Duration| duration.as_secs().to_string();
+        let foreign = match self.foreign {
+            ForeignPolicy::Refuse => "refuse",
+            ForeignPolicy::Retire => "retire",
+        };
+        let in_use = match self.in_use {
+            InUsePolicy::Wait => "wait",
+            InUsePolicy::Deactivate => "deactivate",
+        };
+        vec![
+            (variables::TIMEOUT, seconds(self.timeout)),
+            (variables::LEASE, seconds(self.lease)),
+            (variables::INTERVAL, seconds(self.interval)),
+            (variables::DEACTIVATE_AFTER, seconds(self.deactivate_after)),
+            (variables::DELETE_AFTER, seconds(self.delete_after)),
+            (variables::QUIET, seconds(self.quiet)),
+            (variables::MAX_KEY_AGE, seconds(self.max_key_age)),
+            (variables::FOREIGN, foreign.to_owned()),
+            (variables::IN_USE, in_use.to_owned()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn settings() -> Settings {
+        Settings {
+            timeout: Duration::from_secs(120),
+            lease: Duration::from_secs(180),
+            interval: 30 * DAY,
+            deactivate_after: 7 * DAY,
+            delete_after: 7 * DAY,
+            quiet: DAY,
+            max_key_age: 90 * DAY,
+            foreign: ForeignPolicy::Retire,
+            in_use: InUsePolicy::Wait,
+        }
+    }
+
+    fn read(change: Option<(&str, Option<&str>)>) -> Result<Settings, SettingsError> {
+        let environment = settings().to_environment();
+        Settings::read(|name| match change {
+            Some((changed, value)) if changed == name => value.map(str::to_owned),
+            _ => environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
+        })
+    }
+
+    #[test]
+    fn settings_read_back() {
+        assert_eq!(read(None), Ok(settings()));
+    }
+
+    #[test]
+    fn every_variable_is_needed_and_checked() {
+        for (name, _) in settings().to_environment() {
+            assert_eq!(read(Some((name, None))), Err(SettingsError::Missing(name)));
+            let wrong = read(Some((name, Some("soon"))));
+            assert!(matches!(wrong, Err(SettingsError::Malformed { variable, .. }) if variable == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let timeout = Settings { timeout: Duration::from_secs(59), ..settings() };
+        assert!(matches!(timeout.check(), Err(SettingsError::TimeoutTooShort(_))));
+        let lease = Settings { lease: Duration::from_secs(179), ..settings() };
+        assert!(matches!(lease.check(), Err(SettingsError::LeaseTooShort { .. })));
+        let kept = Settings { delete_after: 23 * DAY, ..settings() };
+        assert!(matches!(kept.check(), Err(SettingsError::KeptTooLong { .. })));
+        let old = Settings { max_key_age: 36 * DAY, ..settings() };
+        assert!(matches!(old.check(), Err(SettingsError::TooOld { .. })));
+        let endless = Settings { deactivate_after: Duration::MAX, ..settings() };
+        assert!(endless.check().is_err(), "no overflow");
+    }
+}

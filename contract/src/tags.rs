@@ -1,0 +1,155 @@
+//! The tags on a managed secret: who it is bound to, and the marks that rotation leaves for its next visit.
+//!
+//! Tag values may hold letters, digits, spaces and `_ . : / = + - @` (Secrets Manager API reference, Tag), so the
+//! marks are written as `name=value` words.
+
+use jiff::Timestamp;
+
+use crate::{AccessKeyId, VersionToken};
+
+/// Tag keys. The stack writes the first three, the rotation function the others, a person `HOLD`.
+pub mod keys {
+    use crate::AccessKeyId;
+
+    /// The IAM user the secret is bound to, see [`UserName::to_tag`](crate::UserName::to_tag).
+    pub const USER: &str = "keyturn:user";
+    /// That user's unique id, pinned when the secret was created.
+    pub const USER_ID: &str = "keyturn:user-id";
+    /// The stack that manages the secret.
+    pub const STACK: &str = "keyturn:stack";
+    /// The last attempt to create a key, see [`Attempt`](crate::Attempt).
+    pub const ATTEMPT: &str = "keyturn:attempt";
+    /// Why the last rotation stopped, for `keyturn status`; absent when it did not.
+    pub const BLOCKED: &str = "keyturn:blocked";
+    /// Present, with any value: rotation leaves this user alone.
+    pub const HOLD: &str = "keyturn:hold";
+    /// What begins the tag of a key on its way out, see [`KeyMark`](crate::KeyMark).
+    pub const KEY_PREFIX: &str = "keyturn:key/";
+
+    /// The tag that marks `key` as on its way out.
+    pub fn mark_of(key: &AccessKeyId) -> String {
+        format!("{KEY_PREFIX}{key}")
+    }
+}
+
+/// A mark that cannot be read. Whoever meets one must take the careful side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the tag `{tag}` has a value that keyturn did not write")]
+pub struct TagError {
+    tag: String,
+}
+
+/// The value of [`keys::ATTEMPT`]: which rotation last set out to create a key, and since when keys may have been
+/// created that no version of the secret holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The ClientRequestToken of the last rotation that set out.
+    pub token: VersionToken,
+    /// When the first attempt set out that may have left a key behind.
+    pub since: Timestamp,
+    /// When the last one set out.
+    pub at: Timestamp,
+}
+
+impl Attempt {
+    /// The value of the tag: `<token>@<since>/<at>`.
+    pub fn to_tag(&self) -> String {
+        format!("{}@{}/{}", self.token, self.since, self.at)
+    }
+
+    /// Reads the tag.
+    ///
+    /// # Errors
+    /// [`TagError`] when the value is not one that [`Attempt::to_tag`] writes.
+    pub fn parse(value: &str) -> Result<Self, TagError> {
+        let read = || {
+            let (token, times) = value.split_once('@')?;
+            let (since, at) = times.split_once('/')?;
+            Some(Self { token: VersionToken::new(token).ok()?, since: since.parse().ok()?, at: at.parse().ok()? })
+        };
+        read().ok_or_else(|| TagError { tag: keys::ATTEMPT.into() })
+    }
+}
+
+/// The value of a key's own tag: since when it is superseded, and since when it is Inactive by our hand.
+///
+/// IAM does not tell when a key was deactivated, so this mark is the only memory of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMark {
+    /// When another key took its place as AWSCURRENT.
+    pub superseded: Timestamp,
+    /// When it was deactivated.
+    pub deactivated: Option<Timestamp>,
+}
+
+impl KeyMark {
+    /// The value of the tag.
+    pub fn to_tag(&self) -> String {
+        match self.deactivated {
+            None => format!("superseded={}", self.superseded),
+            Some(at) => format!("superseded={} deactivated={at}", self.superseded),
+        }
+    }
+
+    /// Reads the tag of `key`.
+    ///
+    /// # Errors
+    /// [`TagError`] when the value is not one that [`KeyMark::to_tag`] writes.
+    pub fn parse(key: &AccessKeyId, value: &str) -> Result<Self, TagError> {
+        let read = || {
+            let (superseded, deactivated) = match value.split_once(' ') {
+                None => (value, None),
+                Some((superseded, deactivated)) => (superseded, Some(deactivated.strip_prefix("deactivated=")?)),
+            };
+            let superseded = superseded.strip_prefix("superseded=")?.parse().ok()?;
+            let deactivated = deactivated.map(str::parse).transpose().ok()?;
+            Some(Self { superseded, deactivated })
+        };
+        read().ok_or_else(|| TagError { tag: keys::mark_of(key) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn an_attempt_reads_back() -> TestResult {
+        let token = VersionToken::new("0".repeat(36))?;
+        let attempt = Attempt { token, since: "2026-01-02T03:04:05Z".parse()?, at: "2026-01-03T00:00:00Z".parse()? };
+        assert_eq!(attempt.to_tag(), format!("{}@2026-01-02T03:04:05Z/2026-01-03T00:00:00Z", "0".repeat(36)));
+        assert_eq!(Attempt::parse(&attempt.to_tag())?, attempt);
+        for wrong in
+            ["", "@/", "x@2026-01-02T03:04:05Z/2026-01-02T03:04:05Z", &format!("{}@yesterday/today", "0".repeat(36))]
+        {
+            assert!(Attempt::parse(wrong).is_err(), "{wrong}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_mark_reads_back() -> TestResult {
+        let key = AccessKeyId::new("AKIAAAAAAAAAAAAAAAAA")?;
+        let superseded = "2026-01-02T03:04:05Z".parse()?;
+        for deactivated in [None, Some("2026-02-02T00:00:00Z".parse()?)] {
+            let mark = KeyMark { superseded, deactivated };
+            assert_eq!(KeyMark::parse(&key, &mark.to_tag())?, mark);
+        }
+        for wrong in ["", "superseded=", "deactivated=2026-02-02T00:00:00Z", "superseded=2026-02-02T00:00:00Z x"] {
+            assert!(KeyMark::parse(&key, wrong).is_err(), "{wrong}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn marks_use_only_characters_that_tags_may_hold() -> TestResult {
+        let at = "2026-01-02T03:04:05.123456Z".parse()?;
+        let attempt = Attempt { token: VersionToken::new("a-".repeat(20))?, since: at, at }.to_tag();
+        let mark = KeyMark { superseded: at, deactivated: Some(at) }.to_tag();
+        let legal = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+        assert!(attempt.chars().chain(mark.chars()).all(legal), "{attempt} {mark}");
+        Ok(())
+    }
+}
