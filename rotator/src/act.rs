@@ -1,0 +1,150 @@
+//! The write phase of `createSecret`. It makes no choices of its own: each function does what was decided, in the one
+//! order in which dying after any line leaves a state that the next attempt understands.
+
+use contract::{AccessKeyId, Attempt, KeyMark, KeyPair, SecretArn, UserName, tag_keys};
+use tokio::time::Instant;
+
+use crate::aws::iam::Created;
+use crate::aws::secrets::Stored;
+use crate::aws::{Clients, iam, secrets};
+use crate::blocked::Blocked;
+use crate::error::RotationError;
+use crate::event::RotationEvent;
+use crate::observed::{Key, KeyStatus, Observed, PENDING};
+use crate::slots::{Doomed, KEYS_PER_USER};
+
+/// What every change is done with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) clients: &'a Clients,
+    pub(crate) secret: &'a SecretArn,
+    pub(crate) user: &'a UserName,
+}
+
+impl Target<'_> {
+    /// Refuses to touch the key that applications hold at this very moment (R1).
+    async fn protect_current(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        let current = secrets::current_value(self.clients, self.secret).await?;
+        let is_current = current.key.is_some_and(|current| &current.id == key);
+        if is_current { Err(RotationError::CurrentKeyProtected) } else { Ok(()) }
+    }
+
+    async fn deactivate(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        self.protect_current(key).await?;
+        Ok(iam::deactivate_key(self.clients, self.user, key).await?)
+    }
+
+    /// Deletes a key that nobody has: one that this attempt has made and could not store, or an orphan. It is made
+    /// Inactive first, as every key is that is deleted (R4).
+    async fn discard(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        self.deactivate(key).await?;
+        self.protect_current(key).await?;
+        Ok(iam::delete_key(self.clients, self.user, key).await?)
+    }
+
+    /// Deletes a key that has been Inactive for long, unless somebody has brought it back meanwhile (R4).
+    async fn delete_inactive(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        let keys = iam::keys(self.clients, self.user).await?;
+        if keys.iter().any(|listed| &listed.id == key && listed.status != KeyStatus::Inactive) {
+            return Err(RotationError::KeyReactivated);
+        }
+        self.protect_current(key).await?;
+        Ok(iam::delete_key(self.clients, self.user, key).await?)
+    }
+
+    /// Marks a key as superseded, deactivates it, and only then marks it as deactivated. An earlier mark may say so
+    /// already, from before somebody brought the key back: dying in between must not leave a mark that claims too
+    /// much, or a later deletion would come too early.
+    pub(crate) async fn deactivate_and_mark(&self, key: &AccessKeyId, mark: KeyMark) -> Result<(), RotationError> {
+        self.mark(key, KeyMark { deactivated: None, ..mark }).await?;
+        self.deactivate(key).await?;
+        self.mark(key, mark).await
+    }
+
+    /// Marks a key as on its way out.
+    pub(crate) async fn mark(&self, key: &AccessKeyId, mark: KeyMark) -> Result<(), RotationError> {
+        Ok(secrets::tag(self.clients, self.secret, &tag_keys::mark_of(key), &mark.to_tag()).await?)
+    }
+}
+
+/// Frees the slots, records the attempt, creates a key and stores it. `latest` is when a key may be created at the
+/// latest: whoever creates one needs the time to store it.
+pub(crate) async fn create(
+    target: Target<'_>,
+    event: &RotationEvent,
+    observed: &Observed,
+    room: (&[Doomed], &Attempt),
+    latest: Instant,
+) -> Result<AccessKeyId, RotationError> {
+    let (delete, attempt) = room;
+    for doomed in delete {
+        match doomed {
+            Doomed::Inactive(key) => target.delete_inactive(key).await?,
+            Doomed::Orphan(key) => target.discard(key).await?,
+        }
+    }
+    secrets::tag(target.clients, target.secret, tag_keys::ATTEMPT, &attempt.to_tag()).await?;
+    let stale = stale_marks(observed, delete);
+    if !stale.is_empty() {
+        secrets::untag(target.clients, target.secret, stale).await?;
+    }
+    if Instant::now() > latest {
+        return Err(RotationError::OutOfTime);
+    }
+    let key = create_key(target).await?;
+    store(target, event, observed, key).await
+}
+
+/// The marks that mean nothing any more: those of keys that are gone, and of a key that is current again.
+fn stale_marks(observed: &Observed, deleted: &[Doomed]) -> Vec<String> {
+    let is_gone = |key: &Key| deleted.iter().any(|doomed| doomed.key() == &key.id);
+    let is_current = |key: &Key| Some(&key.id) == observed.current.key();
+    let remaining = observed.keys.iter().filter(|key| !is_gone(key) && !is_current(key));
+    let marks: Vec<String> = remaining.map(|key| tag_keys::mark_of(&key.id)).collect();
+    let is_stale = |tag: &&String| tag.starts_with(tag_keys::KEY_PREFIX) && !marks.contains(tag);
+    observed.secret.tags.keys().filter(is_stale).cloned().collect()
+}
+
+async fn create_key(target: Target<'_>) -> Result<KeyPair, RotationError> {
+    if let Created::Key(key) = iam::create_key(target.clients, target.user).await? {
+        return Ok(key);
+    }
+    // A key deleted a moment ago may still count somewhere. What was refused was not created, so one more try is safe.
+    if iam::keys(target.clients, target.user).await?.len() < KEYS_PER_USER
+        && let Created::Key(key) = iam::create_key(target.clients, target.user).await?
+    {
+        return Ok(key);
+    }
+    Err(RotationError::Blocked(Blocked::KeyLimit))
+}
+
+/// Stores a new key as the pending value. A key that does not get there is deleted again: nobody else knows its
+/// secret half (R3).
+async fn store(
+    target: Target<'_>,
+    event: &RotationEvent,
+    observed: &Observed,
+    key: KeyPair,
+) -> Result<AccessKeyId, RotationError> {
+    let Target { clients, secret, .. } = target;
+    let id = key.id.clone();
+    let value = observed.current.document.with_key(key).to_text();
+    let failure = match secrets::put_pending(clients, secret, &event.token, event.rotation_token.as_ref(), &value).await
+    {
+        Ok(Stored::Done) => return Ok(id),
+        Ok(Stored::OtherValue) => None,
+        Err(error) => Some(error),
+    };
+    // Another attempt was faster, or nobody knows: a refusal may belong to a second try, after a first one that was
+    // done and whose answer was lost. What the version holds now decides.
+    let stored = secrets::value(clients, secret, &event.token).await?;
+    let stored = stored.and_then(|value| value.document(PENDING).ok()).and_then(|document| document.key);
+    match stored {
+        Some(stored) if stored.id == id => Ok(id),
+        stored => {
+            target.discard(&id).await?;
+            let failure = failure.map_or(RotationError::Answer("SecretString"), RotationError::Call);
+            stored.map(|stored| stored.id).ok_or(failure)
+        }
+    }
+}

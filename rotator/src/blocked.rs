@@ -1,0 +1,145 @@
+//! Why a rotation stops without an error: the named reasons (R7).
+
+use std::fmt;
+
+use contract::AccessKeyId;
+use jiff::Timestamp;
+
+/// A state in which the function leaves everything as it is, until time or a person changes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// A person has set the hold tag.
+    Held,
+    /// The secret has no binding to a user: its tags are missing.
+    Unbound,
+    /// The secret's value names another user than its tags.
+    OtherUser,
+    /// The user is gone, or was deleted and created again under the same name.
+    UserReplaced,
+    /// A mark on the secret cannot be read.
+    UnreadableMark,
+    /// Another attempt may still be under way with this key.
+    InFlight { key: AccessKeyId },
+    /// This key was superseded only recently.
+    Overlap { key: AccessKeyId },
+    /// This superseded key is still used.
+    InUse { key: AccessKeyId, when: Timestamp, service: String, region: String },
+    /// This key was deactivated just now and can still be brought back.
+    Recovery { key: AccessKeyId },
+    /// This Inactive key is kept a while longer.
+    Grace { key: AccessKeyId },
+    /// This key is not keyturn's, and nobody has said that it may go.
+    Foreign { key: AccessKeyId },
+    /// This key cannot be deactivated: AWSCURRENT holds no key that could stand in for it.
+    NoSuccessor { key: AccessKeyId },
+    /// Two keys work, none of them keyturn's: a person must say which one to give up.
+    TwoForeign,
+    /// The key in AWSCURRENT is not among the user's keys.
+    CurrentMissing { key: AccessKeyId },
+    /// The key in AWSCURRENT is Inactive; somebody did that on purpose.
+    CurrentDisabled { key: AccessKeyId },
+    /// This key has a status that this version of keyturn does not know.
+    UnknownStatus { key: AccessKeyId },
+    /// The secret has more versions than are looked through for a key.
+    TooManyVersions,
+    /// IAM refused another key although there should have been room.
+    KeyLimit,
+}
+
+impl Blocked {
+    /// The reason's name, for the log and the tag that `keyturn status` reads.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Unbound => "unbound",
+            Self::OtherUser => "other_user",
+            Self::UserReplaced => "user_replaced",
+            Self::UnreadableMark => "unreadable_mark",
+            Self::InFlight { .. } => "in_flight",
+            Self::Overlap { .. } => "overlap",
+            Self::InUse { .. } => "in_use",
+            Self::Recovery { .. } => "recovery",
+            Self::Grace { .. } => "grace",
+            Self::Foreign { .. } => "foreign",
+            Self::NoSuccessor { .. } => "no_successor",
+            Self::TwoForeign => "two_foreign",
+            Self::CurrentMissing { .. } => "current_missing",
+            Self::CurrentDisabled { .. } => "current_disabled",
+            Self::UnknownStatus { .. } => "unknown_status",
+            Self::TooManyVersions => "too_many_versions",
+            Self::KeyLimit => "key_limit",
+        }
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held => write!(f, "the secret carries the tag `{}`", contract::tag_keys::HOLD),
+            Self::Unbound => write!(
+                f,
+                "the secret is not bound to a user: the tags `{}` and `{}` are missing",
+                contract::tag_keys::USER,
+                contract::tag_keys::USER_ID
+            ),
+            Self::OtherUser => f.write_str("the secret's value names another user than its tags"),
+            Self::UserReplaced => f.write_str("the user is gone, or is another one of the same name"),
+            Self::UnreadableMark => f.write_str("a tag of the secret has a value that keyturn did not write"),
+            Self::InFlight { key } => write!(f, "another attempt may still be under way with {key}"),
+            Self::Overlap { key } => write!(f, "{key} was superseded only recently"),
+            Self::InUse { key, when, service, region } => {
+                write!(f, "{key} is superseded and still used: last at {when} with {service} in {region}")
+            }
+            Self::Recovery { key } => write!(f, "{key} was deactivated just now and is kept for a while"),
+            Self::Grace { key } => write!(f, "{key} is Inactive and kept for a while"),
+            Self::Foreign { key } => write!(f, "{key} is not a key of keyturn's, and foreign keys are not retired"),
+            Self::NoSuccessor { key } => write!(f, "{key} stays Active, since AWSCURRENT holds no key yet"),
+            Self::TwoForeign => f.write_str("the user has two Active keys, and none of them is keyturn's"),
+            Self::CurrentMissing { key } => write!(f, "{key} is AWSCURRENT and not among the user's keys"),
+            Self::CurrentDisabled { key } => write!(f, "{key} is AWSCURRENT and not Active"),
+            Self::UnknownStatus { key } => write!(f, "{key} has a status that this version does not know"),
+            Self::TooManyVersions => f.write_str("the secret has too many versions to look through for a key"),
+            Self::KeyLimit => f.write_str("IAM refuses another key for the user"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::blocked::REASONS;
+
+    use super::*;
+    use crate::worlds::key;
+
+    #[test]
+    fn the_installer_knows_what_every_reason_means() {
+        let key = key('K');
+        let in_use = Blocked::InUse {
+            key: key.clone(),
+            when: Timestamp::UNIX_EPOCH,
+            service: "s3".into(),
+            region: "eu-central-1".into(),
+        };
+        let reasons = [
+            Blocked::Held,
+            Blocked::Unbound,
+            Blocked::OtherUser,
+            Blocked::UserReplaced,
+            Blocked::UnreadableMark,
+            Blocked::InFlight { key: key.clone() },
+            Blocked::Overlap { key: key.clone() },
+            in_use,
+            Blocked::Recovery { key: key.clone() },
+            Blocked::Grace { key: key.clone() },
+            Blocked::Foreign { key: key.clone() },
+            Blocked::NoSuccessor { key: key.clone() },
+            Blocked::TwoForeign,
+            Blocked::CurrentMissing { key: key.clone() },
+            Blocked::CurrentDisabled { key: key.clone() },
+            Blocked::UnknownStatus { key },
+            Blocked::TooManyVersions,
+            Blocked::KeyLimit,
+        ];
+        assert_eq!(reasons.map(|reason| reason.name()), REASONS.map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,129 @@
+//! The event that Secrets Manager sends for each step of a rotation, parsed and checked at the door.
+
+use std::fmt;
+
+use contract::{SecretArn, SecretText, VersionToken};
+use serde_json::Value;
+
+/// One step of a rotation (Secrets Manager user guide, "Rotation by Lambda function").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Create,
+    Set,
+    Test,
+    Finish,
+}
+
+/// What Secrets Manager asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct RotationEvent {
+    pub(crate) step: Step,
+    pub(crate) secret: SecretArn,
+    /// The rotation's ClientRequestToken, which is also the id of the version it makes.
+    pub(crate) token: VersionToken,
+    /// Newer events carry it; PutSecretValue passes it on. It is a credential.
+    pub(crate) rotation_token: Option<SecretText>,
+}
+
+/// An event that is not one of Secrets Manager's. Only names and identifiers are quoted, never the event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EventError {
+    #[error("the event is not a JSON object")]
+    NotAnObject,
+    #[error("the event has no text field `{0}`")]
+    Missing(&'static str),
+    #[error("the event's `Step` is none of createSecret, setSecret, testSecret, finishSecret")]
+    UnknownStep,
+    #[error("the event's `SecretId` is not the ARN of a secret")]
+    SecretId,
+    #[error("the event's `ClientRequestToken` is malformed")]
+    Token,
+}
+
+impl RotationEvent {
+    /// Reads an event. Fields that are not known here are none of our business.
+    pub(crate) fn parse(event: &Value) -> Result<Self, EventError> {
+        let fields = event.as_object().ok_or(EventError::NotAnObject)?;
+        let text = |name: &'static str| fields.get(name).and_then(Value::as_str).ok_or(EventError::Missing(name));
+        let step = match text("Step")? {
+            "createSecret" => Step::Create,
+            "setSecret" => Step::Set,
+            "testSecret" => Step::Test,
+            "finishSecret" => Step::Finish,
+            _ => return Err(EventError::UnknownStep),
+        };
+        Ok(Self {
+            step,
+            secret: SecretArn::new(text("SecretId")?).map_err(|_| EventError::SecretId)?,
+            token: VersionToken::new(text("ClientRequestToken")?).map_err(|_| EventError::Token)?,
+            rotation_token: fields.get("RotationToken").and_then(Value::as_str).map(SecretText::new),
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "createSecret",
+            Self::Set => "setSecret",
+            Self::Test => "testSecret",
+            Self::Finish => "finishSecret",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event() -> Value {
+        json!({
+            "Step": "createSecret",
+            "SecretId": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/a-AbCdEf",
+            "ClientRequestToken": "0a1b2c3d-0000-4000-8000-000000000000",
+            "RotationToken": "hunter2",
+        })
+    }
+
+    #[test]
+    fn every_step_has_its_name() -> Result<(), EventError> {
+        for name in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+            let mut event = event();
+            event["Step"] = json!(name);
+            assert_eq!(RotationEvent::parse(&event)?.step.to_string(), name);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_rotation_token_is_taken_and_never_shown() {
+        let event = RotationEvent::parse(&event()).unwrap();
+        assert!(event.rotation_token.as_ref().is_some_and(|token| token.expose() == "hunter2"));
+        assert!(!format!("{event:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn wrong_events_are_refused_without_being_quoted() {
+        let change = |name: &str, value: Value| {
+            let mut event = event();
+            event[name] = value;
+            event
+        };
+        let table = [
+            (json!("hunter2"), EventError::NotAnObject),
+            (json!([1]), EventError::NotAnObject),
+            (json!({}), EventError::Missing("Step")),
+            (change("Step", json!(7)), EventError::Missing("Step")),
+            (change("Step", json!("hunter2")), EventError::UnknownStep),
+            (change("SecretId", Value::Null), EventError::Missing("SecretId")),
+            (change("SecretId", json!("hunter2")), EventError::SecretId),
+            (change("ClientRequestToken", json!("hunter2")), EventError::Token),
+        ];
+        for (event, expected) in table {
+            let error = RotationEvent::parse(&event).unwrap_err();
+            assert_eq!(error, expected, "{event}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The read phase: everything a step decides on, read afresh in each invocation.
+
+use std::collections::BTreeMap;
+
+use contract::{AccessKeyId, SecretArn, VersionToken};
+
+use crate::aws::{Clients, iam, secrets};
+use crate::blocked::Blocked;
+use crate::error::{Refusal, RotationError};
+use crate::observed::{CURRENT, Description, Evidence, Key, Observed, PENDING, PREVIOUS, Version};
+use crate::protocol::Binding;
+
+/// The most versions whose values are looked through for a key. Secrets Manager keeps about 100 without a label.
+const VERSIONS_LOOKED_THROUGH: usize = 200;
+
+/// Reads what every step after the gate needs.
+pub(crate) async fn observe(
+    clients: &Clients,
+    secret: &SecretArn,
+    token: &VersionToken,
+    description: Description,
+    binding: &Binding,
+) -> Result<Observed, RotationError> {
+    let current = description.labelled(CURRENT).cloned().ok_or(RotationError::Refused(Refusal::NoCurrent))?;
+    let previous = description.labelled(PREVIOUS).cloned();
+    let current = version(clients, secret, &current, CURRENT).await?;
+    let pending = version(clients, secret, token, PENDING).await?;
+    let previous = match previous {
+        None => None,
+        Some(previous) => readable(version(clients, secret, &previous, PREVIOUS).await)?,
+    };
+    let user = iam::user(clients, &binding.user).await?;
+    Ok(Observed {
+        secret: description,
+        current: current.ok_or(RotationError::Refused(Refusal::NoCurrent))?,
+        pending,
+        previous,
+        user: user.ok_or(RotationError::Blocked(Blocked::UserReplaced))?,
+        keys: iam::keys(clients, &binding.user).await?,
+        evidence: BTreeMap::new(),
+    })
+}
+
+async fn version(
+    clients: &Clients,
+    secret: &SecretArn,
+    token: &VersionToken,
+    label: &'static str,
+) -> Result<Option<Version>, RotationError> {
+    let Some(value) = secrets::value(clients, secret, token).await? else { return Ok(None) };
+    Ok(Some(Version { token: token.clone(), created: value.created, document: value.document(label)? }))
+}
+
+/// A version that is not a document of ours holds no key of ours. Failing to read it is another matter (R5).
+fn readable(version: Result<Option<Version>, RotationError>) -> Result<Option<Version>, RotationError> {
+    match version {
+        Err(RotationError::Document { .. }) => Ok(None),
+        version => version,
+    }
+}
+
+/// Looks up what must be known about the other keys before one of them may go.
+pub(crate) async fn gather_evidence(
+    clients: &Clients,
+    secret: &SecretArn,
+    observed: &mut Observed,
+) -> Result<(), RotationError> {
+    let current = observed.current.key();
+    let others: Vec<&Key> = observed.keys.iter().filter(|key| Some(&key.id) != current).collect();
+    let stored = keys_in_versions(clients, secret, observed).await?;
+    let mut evidence = BTreeMap::new();
+    for key in others {
+        let last_use = iam::last_use(clients, &key.id).await?;
+        evidence.insert(key.id.clone(), Evidence { last_use, in_a_version: stored.contains(&key.id) });
+    }
+    observed.evidence = evidence;
+    Ok(())
+}
+
+/// The keys in all versions of the secret, also in those that have lost their label.
+async fn keys_in_versions(
+    clients: &Clients,
+    secret: &SecretArn,
+    observed: &Observed,
+) -> Result<Vec<AccessKeyId>, RotationError> {
+    let known = [Some(&observed.current), observed.pending.as_ref(), observed.previous.as_ref()];
+    let known: Vec<&Version> = known.into_iter().flatten().collect();
+    let mut keys: Vec<AccessKeyId> = known.iter().filter_map(|version| version.key().cloned()).collect();
+    let tokens = secrets::versions(clients, secret).await?;
+    if tokens.len() > VERSIONS_LOOKED_THROUGH {
+        return Err(RotationError::Blocked(Blocked::TooManyVersions));
+    }
+    for token in tokens.iter().filter(|token| known.iter().all(|version| version.token != **token)) {
+        let version = readable(version(clients, secret, token, "without a label").await)?;
+        keys.extend(version.and_then(|version| version.key().cloned()));
+    }
+    Ok(keys)
+}

@@ -1,0 +1,180 @@
+//! One step of a rotation, from the event to the answer: observe, decide, act.
+
+use std::time::Duration;
+
+use contract::{AccessKeyId, Settings, tag_keys};
+use tokio::time::Instant;
+
+use crate::act::{self, Target};
+use crate::aws::sts::Identity;
+use crate::aws::{Clients, secrets};
+use crate::blocked::Blocked;
+use crate::error::{Refusal, RotationError};
+use crate::event::{RotationEvent, Step};
+use crate::observe::{gather_evidence, observe};
+use crate::observed::{CURRENT, Description, Observed, PENDING};
+use crate::protocol::{self, Binding, Create, Gate, Pending};
+use crate::prove::prove;
+use crate::slots::{Room, needs_evidence};
+
+/// The time that must be left before a step begins to change anything: its calls with their time-outs, and a bit.
+/// [`contract::SHORTEST_TIMEOUT`] leaves as much again for reading.
+const TIME_TO_ACT: Duration = Duration::from_secs(30);
+
+/// The time that must be left after a proof, to move the label and to answer.
+const TIME_TO_END: Duration = Duration::from_secs(10);
+
+/// What a step has done, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// The rotation was complete before.
+    Complete,
+    /// The pending version holds this key.
+    Stored(AccessKeyId),
+    /// The pending key is Active and belongs to the user.
+    Checked,
+    /// There is no key yet to test.
+    NothingToTest,
+    /// The pending key works.
+    Proven,
+    /// The pending version is current.
+    Promoted,
+}
+
+/// Does one step. `end` is when Lambda will end the function.
+pub(crate) async fn rotate(
+    clients: &Clients,
+    settings: &Settings,
+    event: &RotationEvent,
+    end: Instant,
+) -> Result<Done, RotationError> {
+    let description = secrets::describe(clients, &event.secret).await?;
+    let was_blocked = description.tags.contains_key(tag_keys::BLOCKED);
+    let done = match protocol::gate(event, &description) {
+        Gate::Complete => return Ok(Done::Complete),
+        Gate::Refused(refusal) => return Err(RotationError::Refused(refusal)),
+        Gate::Blocked(reason) => Err(RotationError::Blocked(reason)),
+        Gate::Open(binding) => {
+            let target = Target { clients, secret: &event.secret, user: &binding.user };
+            step(target, settings, event, description, &binding, end).await
+        }
+    };
+    // The reason is in the log and in the answer already. The tag is for `keyturn status`, and not worth an error.
+    match &done {
+        Err(RotationError::Blocked(reason)) => {
+            let _ = secrets::tag(clients, &event.secret, tag_keys::BLOCKED, reason.name()).await;
+        }
+        Ok(_) if was_blocked && event.step != Step::Finish => {
+            let _ = secrets::untag(clients, &event.secret, vec![tag_keys::BLOCKED.to_owned()]).await;
+        }
+        Ok(_) | Err(_) => {}
+    }
+    done
+}
+
+async fn step(
+    target: Target<'_>,
+    settings: &Settings,
+    event: &RotationEvent,
+    description: Description,
+    binding: &Binding,
+    end: Instant,
+) -> Result<Done, RotationError> {
+    let mut observed = match observe(target.clients, &event.secret, &event.token, description, binding).await {
+        Err(RotationError::Document { label: PENDING, .. }) if event.step == Step::Create => {
+            return give_up(target, event).await;
+        }
+        observed => observed?,
+    };
+    protocol::check_binding(binding, &observed).map_err(RotationError::Blocked)?;
+    match event.step {
+        Step::Create => {
+            if observed.pending.is_none() && needs_evidence(&observed, settings).map_err(RotationError::Blocked)? {
+                gather_evidence(target.clients, &event.secret, &mut observed).await?;
+            }
+            create(target, settings, event, &observed, end).await
+        }
+        Step::Set => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
+            Pending::Key => Ok(Done::Checked),
+            Pending::Placeholder => Err(RotationError::Refused(Refusal::NoPendingKey)),
+        },
+        Step::Test => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
+            Pending::Key => test(target, &observed, binding, end).await.map(|()| Done::Proven),
+            Pending::Placeholder => Ok(Done::NothingToTest),
+        },
+        Step::Finish => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
+            Pending::Key => finish(target, event, &observed, binding, end).await,
+            Pending::Placeholder => Err(RotationError::Refused(Refusal::NoPendingKey)),
+        },
+    }
+}
+
+async fn create(
+    target: Target<'_>,
+    settings: &Settings,
+    event: &RotationEvent,
+    observed: &Observed,
+    end: Instant,
+) -> Result<Done, RotationError> {
+    let decision = protocol::create(&event.token, observed, settings);
+    if Instant::now() + TIME_TO_ACT > end {
+        return Err(RotationError::OutOfTime);
+    }
+    match decision {
+        Create::Stored => {
+            let key = observed.pending.as_ref().and_then(|pending| pending.key()).cloned();
+            key.map(Done::Stored).ok_or(RotationError::Refused(Refusal::NoPendingKey))
+        }
+        Create::GiveUp => give_up(target, event).await,
+        Create::Proceed(Room::Blocked(reason)) => Err(RotationError::Blocked(reason)),
+        Create::Proceed(Room::Mark { key, mark }) => {
+            target.mark(&key, mark).await?;
+            Err(RotationError::Blocked(Blocked::Grace { key }))
+        }
+        Create::Proceed(Room::Deactivate { key, mark }) => {
+            target.deactivate_and_mark(&key, mark).await?;
+            Err(RotationError::Blocked(Blocked::Recovery { key }))
+        }
+        Create::Proceed(Room::After { delete, attempt }) => {
+            let latest = end.checked_sub(TIME_TO_ACT).unwrap_or(end);
+            act::create(target, event, observed, (&delete, &attempt), latest).await.map(Done::Stored)
+        }
+    }
+}
+
+/// Takes AWSPENDING off a version that can never become current. The next rotation brings a new one.
+async fn give_up(target: Target<'_>, event: &RotationEvent) -> Result<Done, RotationError> {
+    secrets::drop_pending(target.clients, target.secret, &event.token).await?;
+    Err(RotationError::PendingDropped)
+}
+
+/// Proves the pending key. The account is the secret's: a key of another account's user is somebody else's.
+async fn test(target: Target<'_>, observed: &Observed, binding: &Binding, end: Instant) -> Result<(), RotationError> {
+    let key = observed.pending.as_ref().and_then(|pending| pending.document.key.as_ref());
+    let key = key.ok_or(RotationError::Refused(Refusal::NoPendingKey))?;
+    let account = target.secret.as_str().split(':').nth(4).unwrap_or_default().to_owned();
+    let expected = Identity { account, user_id: binding.id.to_string() };
+    let end = end.checked_sub(TIME_TO_END).unwrap_or(end);
+    prove(target.clients, key, &expected, end).await
+}
+
+/// Moves `AWSCURRENT`, and nothing else (R6). The key is proven once more, so that R2 holds whatever has been called
+/// before.
+async fn finish(
+    target: Target<'_>,
+    event: &RotationEvent,
+    observed: &Observed,
+    binding: &Binding,
+    end: Instant,
+) -> Result<Done, RotationError> {
+    test(target, observed, binding, end).await?;
+    let moved = secrets::move_current(target.clients, target.secret, &observed.current.token, &event.token).await;
+    if let Err(RotationError::CurrentMoved) = moved {
+        // It may have been ourselves: a first try that was done, and whose answer was lost.
+        let secret = secrets::describe(target.clients, target.secret).await?;
+        if secret.labelled(CURRENT) == Some(&event.token) {
+            return Ok(Done::Promoted);
+        }
+    }
+    moved.map(|()| Done::Promoted)
+}

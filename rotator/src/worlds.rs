@@ -1,0 +1,167 @@
+//! Worlds for tests, described in a few words: which keys a user has, and what the secret says of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contract::{
+    AccessKeyId, Attempt, ForeignPolicy, InUsePolicy, KeyMark, KeyPair, SecretDocument, SecretText, Settings, UserId,
+    UserName, VersionToken, tag_keys,
+};
+use jiff::Timestamp;
+
+use crate::observed::{
+    CURRENT, Description, Evidence, Key, KeyStatus, LastUse, Observed, PENDING, PREVIOUS, User, Version,
+};
+
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// A rotation every 30 days, 7 days of overlap, 7 days of grace, quiet for a day, a lease of 3 minutes.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        timeout: Duration::from_secs(120),
+        lease: Duration::from_secs(180),
+        interval: 30 * DAY,
+        deactivate_after: 7 * DAY,
+        delete_after: 7 * DAY,
+        quiet: DAY,
+        max_key_age: 90 * DAY,
+        foreign: ForeignPolicy::Refuse,
+        in_use: InUsePolicy::Wait,
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+/// So long before now.
+pub(crate) fn ago(age: Duration) -> Timestamp {
+    now() - age
+}
+
+/// The access key with this letter.
+pub(crate) fn key(letter: char) -> AccessKeyId {
+    AccessKeyId::new(format!("AKIA{}", letter.to_string().repeat(16))).unwrap()
+}
+
+/// The version with this letter. `n` is the rotation under way, `c` the current version, `p` the previous one.
+pub(crate) fn token(letter: char) -> VersionToken {
+    VersionToken::new(letter.to_string().repeat(32)).unwrap()
+}
+
+pub(crate) fn user() -> User {
+    User { name: UserName::new("alice").unwrap(), id: UserId::new("AIDAAAAAAAAAAAAAAAAAA").unwrap() }
+}
+
+/// A world under description: a user without keys, a secret with a placeholder, and a rotation that has just begun.
+pub(crate) struct World(Observed);
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let labels = BTreeMap::from([(token('c'), vec![CURRENT.into()]), (token('n'), vec![PENDING.into()])]);
+        let tags = BTreeMap::from([
+            (tag_keys::USER.to_owned(), user().name.to_string()),
+            (tag_keys::USER_ID.to_owned(), user().id.to_string()),
+        ]);
+        let secret =
+            Description { now: now(), deleted: false, rotation_enabled: Some(true), last_rotated: None, labels, tags };
+        let current = version('c', None);
+        let (previous, pending, keys) = (None, None, Vec::new());
+        Self(Observed { secret, current, pending, previous, user: user(), keys, evidence: BTreeMap::new() })
+    }
+
+    /// AWSCURRENT holds this key, since 30 days.
+    pub(crate) fn current(mut self, id: &AccessKeyId) -> Self {
+        self.0.current = version('c', Some(id));
+        self
+    }
+
+    /// AWSCURRENT holds this key since `days`.
+    pub(crate) fn current_since(mut self, id: &AccessKeyId, days: u32) -> Self {
+        self.0.current = Version { created: ago(days * DAY), ..version('c', Some(id)) };
+        self
+    }
+
+    /// The last rotation ended `days` ago.
+    pub(crate) fn rotated(mut self, days: u32) -> Self {
+        self.0.secret.last_rotated = Some(ago(days * DAY));
+        self
+    }
+
+    pub(crate) fn previous(mut self, id: &AccessKeyId) -> Self {
+        self.0.secret.labels.insert(token('p'), vec![PREVIOUS.into()]);
+        self.0.previous = Some(version('p', Some(id)));
+        self
+    }
+
+    pub(crate) fn pending(mut self, id: &AccessKeyId) -> Self {
+        self.0.pending = Some(version('n', Some(id)));
+        self
+    }
+
+    pub(crate) fn pending_placeholder(mut self) -> Self {
+        self.0.pending = Some(version('n', None));
+        self
+    }
+
+    /// The user has this key: Active, so many days old, never used, in no version without a label.
+    pub(crate) fn key(self, id: &AccessKeyId, days: u32) -> Self {
+        self.with_key(id, ago(days * DAY), KeyStatus::Active)
+    }
+
+    /// The same, Inactive.
+    pub(crate) fn inactive(self, id: &AccessKeyId, days: u32) -> Self {
+        self.with_key(id, ago(days * DAY), KeyStatus::Inactive)
+    }
+
+    pub(crate) fn with_key(mut self, id: &AccessKeyId, created: Timestamp, status: KeyStatus) -> Self {
+        self.0.keys.push(Key { id: id.clone(), status, created });
+        self.0.evidence.insert(id.clone(), Evidence { last_use: LastUse::Never, in_a_version: false });
+        self
+    }
+
+    /// The key was last used so long ago.
+    pub(crate) fn used(mut self, id: &AccessKeyId, age: Duration) -> Self {
+        let last_use = LastUse::At { when: ago(age), service: "s3".into(), region: "eu-central-1".into() };
+        self.0.evidence.get_mut(id).unwrap().last_use = last_use;
+        self
+    }
+
+    /// A version without a label holds the key.
+    pub(crate) fn in_a_version(mut self, id: &AccessKeyId) -> Self {
+        self.0.evidence.get_mut(id).unwrap().in_a_version = true;
+        self
+    }
+
+    pub(crate) fn mark(self, id: &AccessKeyId, superseded: u32, deactivated: Option<u32>) -> Self {
+        let deactivated = deactivated.map(|days| ago(days * DAY));
+        let mark = KeyMark { superseded: ago(superseded * DAY), deactivated };
+        self.tag(&tag_keys::mark_of(id), &mark.to_tag())
+    }
+
+    /// An attempt was recorded so long ago.
+    pub(crate) fn attempt(self, age: Duration) -> Self {
+        let attempt = Attempt { token: token('a'), since: ago(age), at: ago(age) };
+        self.tag(tag_keys::ATTEMPT, &attempt.to_tag())
+    }
+
+    pub(crate) fn tag(mut self, key: &str, value: &str) -> Self {
+        self.0.secret.tags.insert(key.into(), value.into());
+        self
+    }
+
+    pub(crate) fn observed(mut self) -> Observed {
+        if let Some(evidence) = self.0.previous.as_ref().and_then(|previous| self.0.evidence.get_mut(previous.key()?)) {
+            evidence.in_a_version = true;
+        }
+        self.0
+    }
+}
+
+fn version(letter: char, id: Option<&AccessKeyId>) -> Version {
+    let placeholder = SecretDocument::placeholder(user().name);
+    let document = id.map_or(placeholder.clone(), |id| {
+        placeholder.with_key(KeyPair { id: id.clone(), secret: SecretText::new("secret") })
+    });
+    Version { token: token(letter), created: ago(30 * DAY), document }
+}
