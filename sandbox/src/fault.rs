@@ -1,0 +1,62 @@
+//! Faults that a test orders: what goes wrong, at which call.
+
+use crate::ApiError;
+
+/// One thing that goes wrong once.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The operation it strikes, such as `iam:CreateAccessKey`; `None` strikes any.
+    pub operation: Option<String>,
+    /// Strikes only callers whose ARN contains this text; `None` strikes any.
+    pub principal: Option<String>,
+    /// How many matching calls pass unharmed first.
+    pub after: usize,
+    /// What happens.
+    pub effect: Effect,
+}
+
+/// What a fault does to the call it strikes.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// The call is answered with this error and not done.
+    FailBefore(ApiError),
+    /// The call is done and answered with this error.
+    FailAfter(ApiError),
+    /// The call is done and the connection closed without an answer.
+    LoseAnswer,
+    /// The connection is closed without the call being done.
+    LoseRequest,
+    /// The calling function's process is killed and the call not done.
+    KillBefore,
+    /// The call is done and the calling function's process killed before it gets the answer.
+    KillAfter,
+}
+
+/// The faults that have not struck yet.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Counts a call, and gives the effect of the fault that strikes it.
+    pub(crate) fn strike(&mut self, principal: &str, operation: &str) -> Option<Effect> {
+        let mut struck = None;
+        for (index, fault) in self.0.iter_mut().enumerate() {
+            let hits = fault.operation.as_deref().is_none_or(|wanted| wanted == operation)
+                && fault.principal.as_deref().is_none_or(|wanted| principal.contains(wanted));
+            if hits && fault.after > 0 {
+                fault.after -= 1;
+            } else if hits && struck.is_none() {
+                struck = Some(index);
+            }
+        }
+        struck.map(|index| self.0.remove(index).effect)
+    }
+}

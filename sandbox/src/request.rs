@@ -1,0 +1,49 @@
+//! An HTTP request as it arrived, and the API call it stands for.
+
+use std::collections::BTreeMap;
+
+use crate::services::lambda::InstanceId;
+
+/// An HTTP request, read to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpRequest {
+    pub(crate) method: String,
+    /// The path as sent, still percent-encoded.
+    pub(crate) path: String,
+    /// The query string as sent, without the question mark.
+    pub(crate) query: String,
+    /// Header names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Who calls, as proven by the request's signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) account: String,
+    /// `arn:aws:iam::…:user/…` or `arn:aws:sts::…:assumed-role/…/…`.
+    pub(crate) arn: String,
+    /// What GetCallerIdentity calls UserId.
+    pub(crate) user_id: String,
+    pub(crate) principal: Principal,
+    /// The function instance whose credentials these are.
+    pub(crate) instance: Option<InstanceId>,
+}
+
+/// Whose policies decide what the caller may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Principal {
+    User(String),
+    Role(String),
+}
+
+/// An authenticated API call.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) caller: Caller,
+    /// The region the request was signed for.
+    pub(crate) region: String,
+    /// The operation's name in the service's model, such as `CreateAccessKey`.
+    pub(crate) operation: String,
+    pub(crate) http: HttpRequest,
+}

@@ -1,0 +1,217 @@
+//! Whether a caller's policies allow something, decided as the IAM user guide's "Policy evaluation logic" says.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::account::{Permissions, State};
+use super::names::account_of;
+use super::policy::{Kind, Policy, Principal, Question, Verdict};
+use crate::request::{Caller, Principal as CallerKind};
+use crate::{ApiError, World};
+
+/// Decides by the caller's policies. The outer error is a policy that the sandbox cannot evaluate, the inner one the
+/// refusal that AWS answers with.
+pub(crate) fn decide(
+    world: &World,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+    context: &BTreeMap<String, String>,
+) -> Result<Result<(), ApiError>, ApiError> {
+    let (permissions, principal_arn) = permissions_of(&world.iam, caller)?;
+    let mut context = context.clone();
+    context.insert("aws:PrincipalArn".to_owned(), principal_arn.clone());
+    // Loopback stands for the TLS that every SDK uses towards AWS.
+    context.insert("aws:SecureTransport".to_owned(), "true".to_owned());
+    if !account_of(resource).is_empty() {
+        context.insert("aws:ResourceAccount".to_owned(), account_of(resource).to_owned());
+    }
+    let question = Question { action, resource, context: &context };
+    let reason = match action {
+        "sts:AssumeRole" => {
+            let trust = Trust::of(&world.iam, caller, &principal_arn, &question);
+            trust.refusal(own_refusal(&world.iam, permissions, &question), caller.account == account_of(resource))
+        }
+        _ => own_refusal(&world.iam, permissions, &question),
+    };
+    Ok(reason.map_or(Ok(()), |reason| Err(access_denied(&caller.arn, action, resource, reason))))
+}
+
+/// Whether a resource's own policy lets a service do `action`, such as `secretsmanager.amazonaws.com` call a function.
+pub(crate) fn resource_policy_allows(
+    policy: &Value,
+    service: &str,
+    action: &str,
+    resource: &str,
+    context: &BTreeMap<String, String>,
+) -> Result<bool, ApiError> {
+    let policy = Policy::new(Kind::Resource, policy)?;
+    let is_meant = |principal: &Principal| is_service(principal, service);
+    Ok(policy.verdict_for(is_meant, &Question { action, resource, context }) == Verdict::Allow)
+}
+
+/// Whether a service may assume a role, such as `lambda.amazonaws.com` that of a function.
+pub(crate) fn trusts_service(world: &World, role_arn: &str, service: &str) -> Result<bool, ApiError> {
+    let context = BTreeMap::new();
+    let question = Question { action: "sts:AssumeRole", resource: role_arn, context: &context };
+    let trust = &world.iam.role_by_arn(role_arn)?.trust;
+    Ok(trust.verdict_for(|principal| is_service(principal, service), &question) == Verdict::Allow)
+}
+
+/// Why something is refused, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    NoIdentityPolicy,
+    NoBoundary,
+    NoTrust,
+    DeniedByIdentityPolicy,
+    DeniedByBoundary,
+    DeniedByTrust,
+}
+
+/// Why the caller's own policies refuse; `None` when they allow.
+fn own_refusal(iam: &State, permissions: &Permissions, question: &Question<'_>) -> Option<Reason> {
+    let attached = permissions.attached.iter().filter_map(|arn| iam.managed_policy(arn));
+    let policies = permissions.inline.values().chain(attached);
+    let identity = policies.map(|policy| policy.verdict(question)).max().unwrap_or(Verdict::Silent);
+    // A boundary that has been deleted allows nothing.
+    let bounded = |arn: &String| iam.managed_policy(arn).map_or(Verdict::Silent, |policy| policy.verdict(question));
+    let boundary = permissions.boundary.as_ref().map_or(Verdict::Allow, bounded);
+    match (identity, boundary) {
+        (Verdict::Deny, _) => Some(Reason::DeniedByIdentityPolicy),
+        (_, Verdict::Deny) => Some(Reason::DeniedByBoundary),
+        (Verdict::Silent, _) => Some(Reason::NoIdentityPolicy),
+        (Verdict::Allow, Verdict::Silent) => Some(Reason::NoBoundary),
+        (Verdict::Allow, Verdict::Allow) => None,
+    }
+}
+
+/// What the trust policy of a role says of somebody who wants to assume it.
+struct Trust {
+    /// Of them by their own ARN.
+    direct: Verdict,
+    /// Of all of their account, as far as the account's own policies let them.
+    through_account: Verdict,
+}
+
+impl Trust {
+    fn of(iam: &State, caller: &Caller, principal_arn: &str, question: &Question<'_>) -> Self {
+        // A role that is not there trusts nobody; AWS does not tell the two apart either.
+        let Ok(role) = iam.role_by_arn(question.resource) else {
+            return Self { direct: Verdict::Silent, through_account: Verdict::Silent };
+        };
+        let is_direct = |principal: &Principal| match principal {
+            Principal::Anyone => true,
+            Principal::Arn(arn) => *arn == caller.arn || *arn == principal_arn,
+            Principal::Account(_) | Principal::Service(_) => false,
+        };
+        let is_account = |principal: &Principal| *principal == Principal::Account(caller.account.clone());
+        Self {
+            direct: role.trust.verdict_for(is_direct, question),
+            through_account: role.trust.verdict_for(is_account, question),
+        }
+    }
+
+    /// Why a role cannot be assumed. Inside an account, a trust policy that names the caller is enough; otherwise
+    /// both sides must agree.
+    fn refusal(&self, own_refusal: Option<Reason>, same_account: bool) -> Option<Reason> {
+        match (self.direct.max(self.through_account), own_refusal) {
+            (Verdict::Deny, _) => Some(Reason::DeniedByTrust),
+            (Verdict::Silent, _) => Some(Reason::NoTrust),
+            (Verdict::Allow, Some(Reason::NoIdentityPolicy)) if same_account && self.direct == Verdict::Allow => None,
+            (Verdict::Allow, own_refusal) => own_refusal,
+        }
+    }
+}
+
+/// The caller's policies, and the ARN that conditions know them by: for a session, that of its role.
+fn permissions_of<'a>(iam: &'a State, caller: &Caller) -> Result<(&'a Permissions, String), ApiError> {
+    match &caller.principal {
+        CallerKind::User(name) => {
+            let user = iam.user(&caller.account, name)?;
+            Ok((&user.permissions, user.arn.clone()))
+        }
+        CallerKind::Role(name) => {
+            let role = iam.role(&caller.account, name)?;
+            Ok((&role.permissions, role.arn.clone()))
+        }
+    }
+}
+
+fn is_service(principal: &Principal, service: &str) -> bool {
+    match principal {
+        Principal::Anyone => true,
+        Principal::Service(name) => name == service,
+        Principal::Account(_) | Principal::Arn(_) => false,
+    }
+}
+
+fn access_denied(who: &str, action: &str, resource: &str, reason: Reason) -> ApiError {
+    let because = match reason {
+        Reason::NoIdentityPolicy => format!("because no identity-based policy allows the {action} action"),
+        Reason::NoBoundary => format!("because no permissions boundary allows the {action} action"),
+        Reason::NoTrust => format!("because no resource-based policy allows the {action} action"),
+        Reason::DeniedByIdentityPolicy => "with an explicit deny in an identity-based policy".to_owned(),
+        Reason::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
+        Reason::DeniedByTrust => "with an explicit deny in a resource-based policy".to_owned(),
+    };
+    let (code, status) = match action.split_once(':').map(|(service, _)| service) {
+        Some("iam" | "sts" | "cloudformation" | "s3") => ("AccessDenied", 403),
+        Some("lambda") => ("AccessDeniedException", 403),
+        _ => ("AccessDeniedException", 400),
+    };
+    let message = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {because}");
+    ApiError::new(code, message).with_status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_code_of_the_service_that_was_asked() {
+        let table = [
+            ("iam:GetUser", "AccessDenied", 403),
+            ("sts:AssumeRole", "AccessDenied", 403),
+            ("cloudformation:DescribeStacks", "AccessDenied", 403),
+            ("s3:PutObject", "AccessDenied", 403),
+            ("lambda:InvokeFunction", "AccessDeniedException", 403),
+            ("secretsmanager:GetSecretValue", "AccessDeniedException", 400),
+            ("logs:PutLogEvents", "AccessDeniedException", 400),
+        ];
+        for (action, code, status) in table {
+            let refusal = access_denied("arn", action, "*", Reason::NoIdentityPolicy);
+            assert_eq!((refusal.code.as_str(), refusal.status), (code, status), "{action}");
+        }
+    }
+
+    #[test]
+    fn the_policy_of_a_function_lets_a_service_in() {
+        let (function, account) = ("arn:aws:lambda:r:111122223333:function:f", "aws:SourceAccount");
+        let policy = json!({
+            "Version": "2012-10-17", "Id": "default",
+            "Statement": [{
+                "Sid": "a-permission", "Effect": "Allow", "Principal": { "Service": "secretsmanager.amazonaws.com" },
+                "Action": "lambda:InvokeFunction", "Resource": function,
+                "Condition": { "StringEquals": { account: "111122223333" } },
+            }],
+        });
+        let (secrets_manager, events) = ("secretsmanager.amazonaws.com", "events.amazonaws.com");
+        let table = [
+            (secrets_manager, "lambda:InvokeFunction", function, Some("111122223333"), true),
+            (secrets_manager, "lambda:InvokeFunction", function, Some("444455556666"), false),
+            (secrets_manager, "lambda:InvokeFunction", function, None, false),
+            (secrets_manager, "lambda:InvokeFunction", "arn:aws:lambda:r:1:function:g", Some("111122223333"), false),
+            (secrets_manager, "lambda:GetFunction", function, Some("111122223333"), false),
+            (events, "lambda:InvokeFunction", function, Some("111122223333"), false),
+        ];
+        for (service, action, resource, source, allowed) in table {
+            let context = source.map(|source| (account.to_owned(), source.to_owned())).into_iter().collect();
+            let answer = resource_policy_allows(&policy, service, action, resource, &context);
+            assert_eq!(answer, Ok(allowed), "{service} {action} {resource} {source:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! IAM: users and their access keys, roles, policies, and who sent a request and may do what it asks for.
+
+mod access_keys;
+mod account;
+mod authentication;
+mod credentials;
+mod decision;
+mod names;
+mod policy;
+mod population;
+mod quotas;
+pub(crate) mod resources;
+mod session;
+mod signature;
+mod users;
+
+use jiff::Timestamp;
+
+use crate::answer::Answer;
+use crate::input::QueryInput;
+use crate::request::Request;
+use crate::{ApiError, World};
+
+pub(crate) use account::State;
+pub(crate) use authentication::authenticate;
+pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
+pub(crate) use decision::{decide, resource_policy_allows, trusts_service};
+pub(crate) use names::check_name;
+pub(crate) use session::open_session;
+
+pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
+    let operation = match request.operation.as_str() {
+        "CreateAccessKey" => access_keys::create,
+        "DeleteAccessKey" => access_keys::delete,
+        "DeleteUser" => users::delete,
+        "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetUser" => users::get,
+        "ListAccessKeys" => access_keys::list,
+        "ListUsers" => users::list,
+        "UpdateAccessKey" => access_keys::update,
+        other => return Err(ApiError::unknown("operation", other)),
+    };
+    operation(world, &request.caller, QueryInput::new(&request.http)).map(Answer::Xml)
+}
+
+/// A moment as IAM and STS write it: to the second.
+pub(crate) fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

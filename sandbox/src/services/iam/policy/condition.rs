@@ -1,0 +1,102 @@
+//! The conditions of a statement: operators and keys that keyturn's templates use, and no others.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{fields, malformed, pattern, texts};
+use crate::ApiError;
+
+/// One key of one operator, with the values it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Condition {
+    operator: Operator,
+    key: String,
+    values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    StringEquals,
+    StringLike,
+    /// ArnEquals too: IAM evaluates both alike.
+    ArnLike,
+    Bool,
+    Null,
+}
+
+/// The condition keys that somebody supplies: `decide` itself, or the service that asks for the permission. What is
+/// not supplied with a request counts as absent, so a key nobody ever supplies must not be in this list.
+const KEYS: &[&str] = &[
+    "aws:PrincipalArn",
+    "aws:ResourceAccount",
+    "aws:SecureTransport",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "iam:PassedToService",
+    "iam:PermissionsBoundary",
+    "iam:PolicyARN",
+    "kms:ViaService",
+    "sts:ExternalId",
+    "sts:RoleSessionName",
+];
+
+/// Keys that go on with the key of a tag.
+const TAG_KEYS: &[&str] = &["aws:RequestTag/", "aws:ResourceTag/", "iam:ResourceTag/", "secretsmanager:ResourceTag/"];
+
+impl Condition {
+    /// All conditions of a statement; every one of them must hold.
+    pub(super) fn all(block: Option<&Value>) -> Result<Vec<Self>, ApiError> {
+        let mut conditions = Vec::new();
+        for (operator, keys) in block.map(fields).transpose()?.into_iter().flatten() {
+            let operator = Operator::new(&operator)?;
+            for (key, values) in fields(&keys)? {
+                if !is_known(&key) {
+                    return Err(ApiError::unknown("condition key", &key));
+                }
+                conditions.push(Self { operator, key, values: operator.checked(texts(&values)?)? });
+            }
+        }
+        Ok(conditions)
+    }
+
+    pub(super) fn holds(&self, context: &BTreeMap<String, String>) -> bool {
+        let actual = context.iter().find(|(key, _)| key.eq_ignore_ascii_case(&self.key)).map(|(_, value)| value);
+        let mut values = self.values.iter();
+        match (self.operator, actual) {
+            (Operator::Null, actual) => values.any(|value| value.eq_ignore_ascii_case("true") == actual.is_none()),
+            (_, None) => false,
+            (Operator::StringEquals, Some(actual)) => values.any(|value| value == actual),
+            (Operator::StringLike, Some(actual)) => values.any(|value| pattern::matches(value, actual)),
+            (Operator::ArnLike, Some(actual)) => values.any(|value| pattern::matches_arn(value, actual)),
+            (Operator::Bool, Some(actual)) => values.any(|value| value.eq_ignore_ascii_case(actual)),
+        }
+    }
+}
+
+impl Operator {
+    fn new(name: &str) -> Result<Self, ApiError> {
+        match name {
+            "StringEquals" => Ok(Self::StringEquals),
+            "StringLike" => Ok(Self::StringLike),
+            "ArnEquals" | "ArnLike" => Ok(Self::ArnLike),
+            "Bool" => Ok(Self::Bool),
+            "Null" => Ok(Self::Null),
+            _ => Err(ApiError::unknown("condition operator", name)),
+        }
+    }
+
+    fn checked(self, values: Vec<String>) -> Result<Vec<String>, ApiError> {
+        let is_word = |value: &String| value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+        let fits = !matches!(self, Self::Bool | Self::Null) || values.iter().all(is_word);
+        if fits { Ok(values) } else { Err(malformed("Syntax errors in policy: a condition needs true or false.")) }
+    }
+}
+
+fn is_known(key: &str) -> bool {
+    let begins_with = |prefix: &&str| {
+        let start = key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        start && key.len() > prefix.len()
+    };
+    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)) || TAG_KEYS.iter().any(begins_with)
+}

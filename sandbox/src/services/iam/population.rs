@@ -1,0 +1,221 @@
+//! How tests describe the accounts, users and keys that are there, and look at what has become of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::account::{Account, Permissions, Role, User, already_exists, no_such_entity};
+use super::credentials::{AccessKey, Credentials, KeyStatus, LastUse};
+use super::names::{ID_ALPHABET, check_name, check_path, folded, unique_id};
+use super::policy::{Kind, Policy};
+use super::quotas::{self, limit_exceeded};
+use crate::{ApiError, World};
+
+/// The user that every account begins with, who may do everything.
+const ADMINISTRATOR: &str = "administrator";
+
+/// How many access keys a user may have, Inactive ones included (IAM user guide, "IAM and AWS STS quotas").
+const KEYS_PER_USER: usize = 2;
+
+/// How long the sessions of a role may last when nobody says (IAM API reference, CreateRole, MaxSessionDuration).
+const LONGEST_SESSION: Duration = Duration::from_secs(3600);
+
+impl World {
+    /// Creates an account with a user `administrator`, who may do everything, and gives that user's credentials.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists` when the account is there.
+    pub fn create_account(&mut self, account: &str) -> Result<Credentials, ApiError> {
+        if self.iam.accounts.contains_key(account) {
+            return Err(already_exists(&format!("The account {account}")));
+        }
+        self.iam.accounts.insert(account.to_owned(), Account::default());
+        self.create_user(account, ADMINISTRATOR, "/")?;
+        let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        self.put_user_policy(account, ADMINISTRATOR, "everything", everything)?;
+        self.create_access_key(account, ADMINISTRATOR)
+    }
+
+    /// Creates a user who may do nothing yet, and gives the unique id (`AIDA…`). A path is `/`, or begins and ends
+    /// with one.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists`, `NoSuchEntity` for the account, `ValidationError` for a name or path that IAM refuses.
+    pub fn create_user(&mut self, account: &str, name: &str, path: &str) -> Result<String, ApiError> {
+        check_name("userName", name, 1..=64)?;
+        check_path(path)?;
+        let id = unique_id(self, "AIDA");
+        let created = self.now();
+        let users = &mut self.iam.account_mut(account)?.users;
+        if users.contains_key(&folded(name)) {
+            return Err(already_exists(&format!("User with name {name}")));
+        }
+        let user = User {
+            id: id.clone(),
+            name: name.to_owned(),
+            path: path.to_owned(),
+            arn: format!("arn:aws:iam::{account}:user{path}{name}"),
+            created,
+            tags: BTreeMap::new(),
+            permissions: Permissions::default(),
+        };
+        users.insert(folded(name), user);
+        Ok(id)
+    }
+
+    /// Sets a tag of a user.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn tag_user(&mut self, account: &str, user: &str, key: &str, value: &str) -> Result<(), ApiError> {
+        self.iam.user_mut(account, user)?.tags.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Gives a user an inline policy, in place of the one that had this name.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `MalformedPolicyDocument`, or the name of what the sandbox does not know in the policy.
+    pub fn put_user_policy(&mut self, account: &str, user: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        let policy = Policy::read(Kind::Identity, document)?;
+        self.iam.user_mut(account, user)?.permissions.inline.insert(name.to_owned(), policy);
+        Ok(())
+    }
+
+    /// Creates a managed policy, for use as a permissions boundary or to be attached, and gives its ARN.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` for the account, `EntityAlreadyExists`, and those of [`World::put_user_policy`].
+    pub fn create_policy(&mut self, account: &str, name: &str, document: &str) -> Result<String, ApiError> {
+        let policy = Policy::read(Kind::Identity, document)?;
+        let arn = format!("arn:aws:iam::{account}:policy/{name}");
+        self.iam.insert_policy(&arn, policy)?;
+        Ok(arn)
+    }
+
+    /// Creates a role that may do nothing yet, for whom its trust policy names, and gives its ARN.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists`, and those of [`World::put_user_policy`].
+    pub fn create_role(&mut self, account: &str, name: &str, trust: &str) -> Result<String, ApiError> {
+        check_name("roleName", name, 1..=64)?;
+        let role = Role {
+            id: unique_id(self, "AROA"),
+            name: name.to_owned(),
+            arn: format!("arn:aws:iam::{account}:role/{name}"),
+            trust: Policy::read(Kind::Trust, trust)?,
+            longest_session: LONGEST_SESSION,
+            tags: BTreeMap::new(),
+            permissions: Permissions::default(),
+        };
+        let arn = role.arn.clone();
+        self.iam.insert_role(role)?;
+        Ok(arn)
+    }
+
+    /// Gives a role an inline policy, in place of the one that had this name.
+    ///
+    /// # Errors
+    /// Those of [`World::put_user_policy`].
+    pub fn put_role_policy(&mut self, account: &str, role: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        let policy = Policy::read(Kind::Identity, document)?;
+        self.iam.role_mut(account, role)?.permissions.inline.insert(name.to_owned(), policy);
+        Ok(())
+    }
+
+    /// Sets the permissions boundary of a role.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, also for the policy.
+    pub fn bound_role(&mut self, account: &str, role: &str, policy_arn: &str) -> Result<(), ApiError> {
+        let mut permissions = self.iam.role(account, role)?.permissions.clone();
+        permissions.boundary = Some(policy_arn.to_owned());
+        quotas::check(&self.iam, role, &permissions)?;
+        self.iam.role_mut(account, role)?.permissions = permissions;
+        Ok(())
+    }
+
+    /// Deletes a user with all keys and policies, as the console does; the API refuses it while there are keys.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn delete_user(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
+        self.iam.user(account, name)?;
+        self.iam.account_mut(account)?.users.remove(&folded(name));
+        self.iam.keys.retain(|_, key| key.account != account || !key.user.eq_ignore_ascii_case(name));
+        Ok(())
+    }
+
+    /// Creates an access key for a user.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, and `LimitExceeded` when the user has two keys already.
+    pub fn create_access_key(&mut self, account: &str, user: &str) -> Result<Credentials, ApiError> {
+        let user = self.iam.user(account, user)?.name.clone();
+        if self.iam.keys_of(account, &user).len() >= KEYS_PER_USER {
+            let message = format!("Cannot exceed quota for AccessKeysPerUser: {KEYS_PER_USER}");
+            return Err(limit_exceeded(message));
+        }
+        let credentials = Credentials {
+            access_key_id: format!("AKIA{}", self.random_text(ID_ALPHABET, 16)),
+            secret_access_key: self.random_secret(40),
+            session_token: None,
+        };
+        let key = AccessKey {
+            credentials: credentials.clone(),
+            account: account.to_owned(),
+            user,
+            status: KeyStatus::Active,
+            created: self.now(),
+            last_used: None,
+            known_from: self.agenda.after(self.iam.new_keys_unknown_for),
+        };
+        self.iam.keys.insert(credentials.access_key_id.clone(), key);
+        Ok(credentials)
+    }
+
+    /// Sets an access key to Active or Inactive.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn set_access_key_status(&mut self, id: &str, status: KeyStatus) -> Result<(), ApiError> {
+        self.key_mut(id)?.status = status;
+        Ok(())
+    }
+
+    /// Deletes an access key.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn delete_access_key(&mut self, id: &str) -> Result<(), ApiError> {
+        self.iam.keys.remove(id).map(drop).ok_or_else(|| no_such_key(id))
+    }
+
+    /// The access keys of a user, oldest first; none when there is no such user.
+    pub fn access_keys(&self, account: &str, user: &str) -> Vec<AccessKey> {
+        self.iam.keys_of(account, user).into_iter().cloned().collect()
+    }
+
+    /// Notes a use of an access key now, as if a request for `service` in `region` had been signed with it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn record_use(&mut self, id: &str, service: &str, region: &str) -> Result<(), ApiError> {
+        let at = self.now();
+        self.key_mut(id)?.last_used = Some(LastUse { at, service: service.to_owned(), region: region.to_owned() });
+        Ok(())
+    }
+
+    /// Has every key that is created from now on refused for its first while, as AWS does until a key is known
+    /// everywhere. Each such refusal lets a second pass on the virtual clock.
+    pub fn fail_new_keys_for(&mut self, while_new: Duration) {
+        self.iam.new_keys_unknown_for = while_new;
+    }
+
+    fn key_mut(&mut self, id: &str) -> Result<&mut AccessKey, ApiError> {
+        self.iam.keys.get_mut(id).ok_or_else(|| no_such_key(id))
+    }
+}
+
+pub(super) fn no_such_key(id: &str) -> ApiError {
+    no_such_entity(format!("The Access Key with id {id} cannot be found."))
+}

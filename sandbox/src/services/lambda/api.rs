@@ -1,0 +1,97 @@
+//! The operations of the API: Invoke, and reading what a function is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::function::{Function, arn_of, not_found};
+use super::invocation::{self, Purpose};
+use crate::answer::Answer;
+use crate::request::{HttpRequest, Request};
+use crate::{ApiError, World};
+
+/// Every path of the API begins with its version.
+const FUNCTIONS: &str = "/2015-03-31/functions/";
+
+/// The operation that method and path stand for.
+pub(crate) fn operation(http: &HttpRequest) -> Result<&'static str, ApiError> {
+    let path = http.path.strip_prefix(FUNCTIONS).map(|path| path.split_once('/').map_or("", |(_, rest)| rest));
+    match (http.method.as_str(), path) {
+        ("POST", Some("invocations")) => Ok("Invoke"),
+        ("GET", Some("")) => Ok("GetFunction"),
+        ("GET", Some("configuration")) => Ok("GetFunctionConfiguration"),
+        ("GET", Some("policy")) => Ok("GetPolicy"),
+        (method, _) => Err(ApiError::unknown("operation", &format!("{method} {}", http.path))),
+    }
+}
+
+pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
+    if !request.http.query.is_empty() {
+        return Err(ApiError::unknown("parameter", &request.http.query));
+    }
+    let arn = function_arn(request)?;
+    match request.operation.as_str() {
+        "Invoke" => invoke(world, request, &arn),
+        "GetFunction" => permitted(world, request, "lambda:GetFunction", &arn).map(|function| {
+            let code = json!({ "RepositoryType": "S3" });
+            let mut answer = json!({ "Configuration": function.to_json(), "Code": code });
+            if let Some(fields) = answer.as_object_mut() {
+                fields.insert("Tags".into(), json!(function.configuration.tags));
+                let concurrency = function.configuration.concurrency;
+                let concurrency = concurrency.map(|limit| json!({ "ReservedConcurrentExecutions": limit }));
+                fields.extend(concurrency.map(|concurrency| ("Concurrency".to_owned(), concurrency)));
+            }
+            Answer::Json(answer)
+        }),
+        "GetFunctionConfiguration" => {
+            permitted(world, request, "lambda:GetFunctionConfiguration", &arn).map(|f| Answer::Json(f.to_json()))
+        }
+        "GetPolicy" => {
+            let function = permitted(world, request, "lambda:GetPolicy", &arn)?;
+            let policy = function.policy_document().ok_or_else(|| {
+                ApiError::new("ResourceNotFoundException", "The resource you requested does not exist.")
+                    .with_status(404)
+            })?;
+            Ok(Answer::Json(json!({ "Policy": policy.to_string(), "RevisionId": function.revision })))
+        }
+        other => Err(ApiError::unknown("operation", other)),
+    }
+}
+
+fn invoke(world: &mut World, request: &Request, arn: &str) -> Result<Answer, ApiError> {
+    let headers = &request.http.headers;
+    let option = |name: &str, default: &str| headers.get(name).map_or(default.to_owned(), String::clone);
+    match option("x-amz-invocation-type", "RequestResponse").as_str() {
+        "RequestResponse" => {}
+        other => return Err(ApiError::unknown("invocation type", other)),
+    }
+    let with_log = match option("x-amz-log-type", "None").as_str() {
+        "None" => false,
+        "Tail" => true,
+        other => return Err(ApiError::unknown("log type", other)),
+    };
+    permitted(world, request, "lambda:InvokeFunction", arn)?;
+    // A call without a payload sends the function an empty object.
+    let payload = if request.http.body.is_empty() { b"{}".to_vec() } else { request.http.body.clone() };
+    if serde_json::from_slice::<Value>(&payload).is_err() {
+        let message = "Could not parse request body into json: it is not valid JSON";
+        return Err(ApiError::new("InvalidRequestContentException", message));
+    }
+    invocation::begin(world, arn, payload, Purpose::Request { with_log }).map(Answer::Later)
+}
+
+fn permitted<'a>(world: &'a mut World, request: &Request, action: &str, arn: &str) -> Result<&'a Function, ApiError> {
+    world.authorize(&request.caller, action, arn, &BTreeMap::new())?;
+    world.lambda.functions.get(arn).ok_or_else(|| not_found(arn))
+}
+
+/// The function that the path names: by its name or by its ARN.
+fn function_arn(request: &Request) -> Result<String, ApiError> {
+    let encoded = request.http.path.strip_prefix(FUNCTIONS).and_then(|path| path.split('/').next()).unwrap_or_default();
+    let name = encoded.replace("%3A", ":");
+    match name.split_once("arn:aws:lambda:") {
+        Some(("", _)) => Ok(name),
+        None if !name.contains([':', '%']) => Ok(arn_of(&request.caller.account, &request.region, &name)),
+        _ => Err(ApiError::unknown("form of function name", &name)),
+    }
+}

@@ -1,0 +1,39 @@
+//! AWS::S3::BucketPolicy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::bucket::of_account;
+use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::{ApiError, World};
+
+pub(super) const SCHEMA: Schema = Schema {
+    properties: &["Bucket", "PolicyDocument"],
+    required: &["Bucket", "PolicyDocument"],
+    create_only: &["Bucket"],
+    creation_takes: Duration::from_secs(2),
+    identifier: None,
+};
+
+/// Creates or replaces the policy.
+pub(super) fn put(world: &mut World, order: &Order) -> Result<Created, ApiError> {
+    let mut input = order.input()?;
+    let name = input.required("Bucket")?;
+    let policy = input.value("PolicyDocument");
+    input.finish()?;
+    permit(world, order, &name, "s3:PutBucketPolicy")?;
+    of_account(world, &order.caller.account, &name)?.policy = policy;
+    Ok(Created { physical_id: name, attributes: BTreeMap::new() })
+}
+
+pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), ApiError> {
+    permit(world, order, id, "s3:DeleteBucketPolicy")?;
+    if let Ok(bucket) = of_account(world, &order.caller.account, id) {
+        bucket.policy = None;
+    }
+    Ok(())
+}
+
+fn permit(world: &mut World, order: &Order, name: &str, action: &str) -> Result<(), ApiError> {
+    world.authorize(&order.caller, action, &format!("arn:aws:s3:::{name}"), &BTreeMap::new())
+}

@@ -1,0 +1,122 @@
+//! AWS::SecretsManager::Secret. CloudFormation calls the API for it, with one exception: it deletes without a
+//! recovery window.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::error::{marked_for_deletion, not_found};
+use super::super::lookup::{alive, by_name, permitted, permitted_with};
+use super::super::{api, check};
+use crate::input::JsonInput;
+use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::{ApiError, World};
+
+pub(super) const SCHEMA: Schema = Schema {
+    properties: &["Name", "Description", "SecretString", "KmsKeyId", "ReplicaRegions", "Tags"],
+    required: &[],
+    create_only: &["Name"],
+    creation_takes: Duration::from_secs(2),
+    identifier: Some("Name"),
+};
+
+pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
+    let (tags, system_tags) = tags(order)?;
+    let mut request = order.properties.clone();
+    if let Some(fields) = request.as_object_mut() {
+        let name = order.generated_name(world, 512);
+        fields.entry("Name").or_insert(name.into());
+        fields.insert("ClientRequestToken".into(), world.random_uuid().into());
+        if let Some(regions) = fields.remove("ReplicaRegions") {
+            fields.insert("AddReplicaRegions".into(), regions);
+        }
+        let tags = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
+        fields.insert("Tags".into(), tags.collect());
+    }
+    let input = JsonInput::from_value(request)?;
+    let made = api::create::create_secret(world, &order.caller, &order.region, input)?;
+    let arn = made.get("ARN").and_then(Value::as_str).unwrap_or_default();
+    alive(world, arn)?.tags.extend(system_tags);
+    Ok(created(arn))
+}
+
+pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Value) -> Result<Created, ApiError> {
+    let (tags, system_tags) = tags(order)?;
+    check::tag_count(&tags)?;
+    let mut input = order.input()?;
+    let value = check::value(&mut input)?;
+    let (description, key) = (input.text("Description")?, input.text("KmsKeyId")?);
+    let replicas = input.items("ReplicaRegions")?.into_iter().map(api::create::replica).collect::<Result<_, _>>()?;
+    permitted(world, &order.caller, &order.region, id, "UpdateSecret")?;
+    let before = alive(world, id)?.tags.clone();
+    if tags.iter().any(|(key, value)| before.get(key) != Some(value)) {
+        let context = api::tags::requested(&tags);
+        permitted_with(world, &order.caller, &order.region, id, "TagResource", context)?;
+    }
+    // Tags that others have put there are not the stack's to remove.
+    let given_before = tag_keys(previous);
+    if given_before.iter().any(|key| !key.starts_with("aws:") && !tags.contains_key(key)) {
+        permitted(world, &order.caller, &order.region, id, "UntagResource")?;
+    }
+
+    let (now, token) = (world.now(), world.random_uuid());
+    let secret = alive(world, id)?;
+    secret.tags.retain(|key, _| !given_before.contains(key));
+    secret.tags.extend(tags.into_iter().chain(system_tags));
+    (secret.description, secret.kms_key_id, secret.replicas) = (description, key, replicas);
+    secret.changed = now;
+    // A changed SecretString becomes a new current version; an unchanged one leaves alone what others have put there.
+    if order.properties.get("SecretString") != previous.get("SecretString")
+        && let Some(value) = value
+    {
+        secret.put(&token, value, &Default::default(), now)?;
+    }
+    Ok(created(id))
+}
+
+pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), ApiError> {
+    match permitted(world, &order.caller, &order.region, id, "DeleteSecret") {
+        Ok(arn) => {
+            api::delete::remove(world, &arn);
+            Ok(())
+        }
+        Err(error) if error == not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The secret of this name, for an import. One that is marked for deletion still has the name, and is in the way.
+pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
+    let Some(name) = order.input()?.text("Name")? else { return Ok(None) };
+    match permitted(world, &order.caller, &order.region, &name, "DescribeSecret") {
+        Err(error) if error == not_found() => return Ok(None),
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    match by_name(world, &order.caller.account, &order.region, &name) {
+        Some(secret) if secret.deletion.is_some() => Err(marked_for_deletion()),
+        secret => Ok(secret.map(|secret| created(&secret.arn))),
+    }
+}
+
+type Tags = BTreeMap<String, String>;
+
+/// The tags of the template and of the stack, and those that CloudFormation adds, which nobody else may set.
+fn tags(order: &Order) -> Result<(Tags, Tags), ApiError> {
+    let all = order.input()?.tags("Tags")?;
+    let (system, own) = all.into_iter().partition::<Tags, _>(|(key, _)| key.starts_with("aws:"));
+    own.iter().try_for_each(|(key, value)| check::tag(key, value))?;
+    Ok((own, system))
+}
+
+fn tag_keys(properties: &Value) -> Vec<String> {
+    let tags = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| tag.get("Key").and_then(Value::as_str)).map(str::to_owned).collect()
+}
+
+/// `Ref` of a secret is its ARN, and so is its attribute Id.
+fn created(arn: &str) -> Created {
+    let attributes = BTreeMap::from([("Id".to_owned(), arn.to_owned())]);
+    Created { physical_id: arn.to_owned(), attributes }
+}

@@ -1,0 +1,77 @@
+//! STS: who the caller is, and sessions of roles.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::answer::{Answer, Xml};
+use crate::input::QueryInput;
+use crate::request::{Caller, Principal, Request};
+use crate::services::iam;
+use crate::{ApiError, World};
+
+/// How long a session lasts when nobody says, and at most when a session opens another one (IAM user guide, "Role
+/// chaining").
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The shortest session (STS API reference, AssumeRole).
+const SHORTEST_SESSION: Duration = Duration::from_secs(900);
+
+pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
+    let input = QueryInput::new(&request.http);
+    let answer = match request.operation.as_str() {
+        "AssumeRole" => assume_role(world, &request.caller, input),
+        "GetCallerIdentity" => caller_identity(&request.caller, input),
+        other => Err(ApiError::unknown("operation", other)),
+    };
+    answer.map(Answer::Xml)
+}
+
+/// Needs no permission, so it asks for none.
+fn caller_identity(caller: &Caller, input: QueryInput) -> Result<Xml, ApiError> {
+    input.finish()?;
+    Ok(Xml::new().text("Arn", &caller.arn).text("UserId", &caller.user_id).text("Account", &caller.account))
+}
+
+fn assume_role(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {
+    let role_arn = input.required("RoleArn")?;
+    let session_name = input.required("RoleSessionName")?;
+    let lasting = input.text("DurationSeconds");
+    let mut context = BTreeMap::from([("sts:RoleSessionName".to_owned(), session_name.clone())]);
+    if let Some(external_id) = input.text("ExternalId") {
+        context.insert("sts:ExternalId".to_owned(), external_id);
+    }
+    input.finish()?;
+    iam::check_name("roleSessionName", &session_name, 2..=64)?;
+    world.authorize(caller, "sts:AssumeRole", &role_arn, &context)?;
+    let lasting = checked_duration(world, caller, &role_arn, lasting.as_deref())?;
+    let expires = world.agenda.after(lasting);
+    let credentials = iam::open_session(world, &role_arn, &session_name, None, lasting)?;
+    let credentials = Xml::new()
+        .text("AccessKeyId", &credentials.access_key_id)
+        .text("SecretAccessKey", &credentials.secret_access_key)
+        .optional("SessionToken", credentials.session_token)
+        .text("Expiration", iam::date(expires));
+    let role = world.iam.role_by_arn(&role_arn)?;
+    let user =
+        Xml::new().text("AssumedRoleId", role.session_id(&session_name)).text("Arn", role.session_arn(&session_name));
+    Ok(Xml::new().element("Credentials", credentials).element("AssumedRoleUser", user))
+}
+
+/// How long the session may last: as long as the role says, and an hour when a role assumes another one.
+fn checked_duration(world: &World, caller: &Caller, role_arn: &str, asked: Option<&str>) -> Result<Duration, ApiError> {
+    let invalid = |message: &str| Err(ApiError::new("ValidationError", message));
+    let asked = match asked.map(str::parse) {
+        None => HOUR,
+        Some(Ok(seconds)) if Duration::from_secs(seconds) >= SHORTEST_SESSION => Duration::from_secs(seconds),
+        Some(_) => return invalid("DurationSeconds must be 900 or more."),
+    };
+    if asked > world.iam.role_by_arn(role_arn)?.longest_session {
+        return invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
+    }
+    if matches!(caller.principal, Principal::Role(_)) && asked > HOUR {
+        return invalid(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        );
+    }
+    Ok(asked)
+}

@@ -1,0 +1,260 @@
+//! The world: everything the sandbox knows, as plain data, and how it reacts to a request.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::agenda::Agenda;
+use crate::answer::{Answer, HttpReply, Protocol};
+use crate::call_log::{Call, Check, Outcome};
+use crate::fault::{Effect as FaultEffect, Faults};
+use crate::request::{Caller, HttpRequest, Request};
+use crate::services::lambda::{Effect, InstanceId, InvocationId};
+use crate::services::{self, Service};
+use crate::{ApiError, Fault, Options};
+
+/// Everything the sandbox knows. Tests describe it through the methods that the services add, such as
+/// `create_user`, and look at it through the same.
+pub struct World {
+    pub(crate) agenda: Agenda,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) faults: Faults,
+    calls: Vec<Call>,
+    checks: Vec<Check>,
+    effects: Vec<Effect>,
+    observer: Option<Observer>,
+    findings: Vec<String>,
+    /// Every secret text that was ever drawn, for tests that search for them.
+    pub(crate) secret_texts: Vec<String>,
+    pub(crate) iam: services::iam::State,
+    pub(crate) lambda: services::lambda::State,
+    pub(crate) s3: services::s3::State,
+    pub(crate) secrets_manager: services::secrets_manager::State,
+    pub(crate) cloudformation: services::cloudformation::State,
+    pub(crate) logs: services::logs::State,
+}
+
+/// Looks at the world after every call and says what is wrong with it.
+type Observer = Box<dyn FnMut(&World, &Call) -> Vec<String> + Send>;
+
+/// What happens with a request.
+pub(crate) enum Reaction {
+    Reply(HttpReply),
+    Close,
+    /// Kill the calling function's process, then close; it must not live to see that.
+    Kill(InstanceId),
+    Later(InvocationId),
+}
+
+impl World {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            agenda: Agenda::new(options.start),
+            random: fastrand::Rng::with_seed(options.seed),
+            faults: Faults::default(),
+            calls: Vec::new(),
+            checks: Vec::new(),
+            effects: Vec::new(),
+            observer: None,
+            findings: Vec::new(),
+            secret_texts: Vec::new(),
+            iam: services::iam::State::default(),
+            lambda: services::lambda::State::default(),
+            s3: services::s3::State::default(),
+            secrets_manager: services::secrets_manager::State::default(),
+            cloudformation: services::cloudformation::State::default(),
+            logs: services::logs::State::default(),
+        }
+    }
+
+    /// What the virtual clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.agenda.now()
+    }
+
+    /// Every request so far, oldest first.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_calls(&mut self) {
+        self.calls.clear();
+    }
+
+    /// Orders a fault.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// Takes back the faults that have not struck.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Has `observer` look at the world after every call; what it says is kept in [`World::findings`].
+    pub fn observe(&mut self, observer: impl FnMut(&World, &Call) -> Vec<String> + Send + 'static) {
+        self.observer = Some(Box::new(observer));
+    }
+
+    /// What the observer has found wrong so far.
+    pub fn findings(&self) -> &[String] {
+        &self.findings
+    }
+
+    /// Answers a request: who is it, what does it want, which fault strikes, may it, and do it.
+    pub(crate) fn react(&mut self, http: &HttpRequest) -> Reaction {
+        self.agenda.pass_a_request();
+        let request_id = self.random_uuid();
+        let service = match Service::of(http) {
+            Ok(service) => service,
+            Err(error) => return self.close_call(Protocol::RestJson, &request_id, "anonymous", "?:?", Err(error)),
+        };
+        let protocol = service.protocol();
+        let operation = match service.operation(http) {
+            Ok(operation) => operation,
+            Err(error) => {
+                let name = format!("{}:?", service.prefix());
+                return self.close_call(protocol, &request_id, "anonymous", &name, Err(error));
+            }
+        };
+        let name = format!("{}:{operation}", service.prefix());
+        let (caller, region) = match services::iam::authenticate(self, http) {
+            Ok(identity) => identity,
+            Err(error) => return self.close_call(protocol, &request_id, "anonymous", &name, Err(error)),
+        };
+        let request = Request { caller, region, operation, http: http.clone() };
+        self.perform(service, &name, &request_id, &request)
+    }
+
+    /// Does what an authenticated request asks for, unless a fault strikes it.
+    fn perform(&mut self, service: Service, name: &str, request_id: &str, request: &Request) -> Reaction {
+        let (principal, protocol) = (request.caller.arn.as_str(), service.protocol());
+        let fault = self.faults.strike(principal, name);
+        match &fault {
+            Some(FaultEffect::FailBefore(error)) => {
+                return self.close_call(protocol, request_id, principal, name, Err(error.clone()));
+            }
+            Some(FaultEffect::LoseRequest) => return self.lose(principal, name, Outcome::NotDone),
+            Some(FaultEffect::KillBefore) => return self.kill(&request.caller, name, Outcome::NotDone),
+            None | Some(FaultEffect::FailAfter(_) | FaultEffect::LoseAnswer | FaultEffect::KillAfter) => {}
+        }
+        let result = service.handle(self, request).and_then(|answer| match self.checks.is_empty() {
+            // The one operation that needs no permission; any other that checks none is a hole in the sandbox.
+            true if name != "sts:GetCallerIdentity" => Err(ApiError::unknown("permission of", name)),
+            _ => Ok(answer),
+        });
+        match fault {
+            Some(FaultEffect::FailAfter(error)) => self.close_call(protocol, request_id, principal, name, Err(error)),
+            Some(FaultEffect::KillAfter) => self.kill(&request.caller, name, Outcome::AnswerLost),
+            Some(FaultEffect::LoseAnswer) => self.lose(principal, name, Outcome::AnswerLost),
+            _ => self.close_call(protocol, request_id, principal, name, result),
+        }
+    }
+
+    /// Checks a permission of the caller and notes that it was needed.
+    ///
+    /// `context` holds the condition keys that the request carries, such as `aws:RequestTag/…`.
+    pub(crate) fn authorize(
+        &mut self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        context: &BTreeMap<String, String>,
+    ) -> Result<(), ApiError> {
+        let decision = services::iam::decide(self, caller, action, resource, context)?;
+        self.checks.push(Check { action: action.into(), resource: resource.into(), allowed: decision.is_ok() });
+        decision
+    }
+
+    /// Writes a call into the log that no HTTP request stands for: what a service does on behalf of `principal`.
+    pub(crate) fn note_call(&mut self, principal: &str, operation: &str, outcome: Outcome) {
+        let checks = std::mem::take(&mut self.checks);
+        let call =
+            Call { at: self.now(), principal: principal.to_owned(), operation: operation.to_owned(), checks, outcome };
+        if let Some(mut observer) = self.observer.take() {
+            self.findings.extend(observer(self, &call));
+            self.observer = Some(observer);
+        }
+        self.calls.push(call);
+    }
+
+    fn close_call(
+        &mut self,
+        protocol: Protocol,
+        request_id: &str,
+        principal: &str,
+        name: &str,
+        result: Result<Answer, ApiError>,
+    ) -> Reaction {
+        let outcome = result.as_ref().map_or_else(|error| Outcome::Refused(error.code.clone()), |_| Outcome::Done);
+        self.note_call(principal, name, outcome);
+        let operation = name.split_once(':').map_or(name, |(_, operation)| operation);
+        let reply = match result {
+            Ok(Answer::Later(id)) => return Reaction::Later(id),
+            Ok(answer) => protocol.reply(operation, request_id, answer),
+            Err(error) => Some(protocol.refusal(request_id, &error)),
+        };
+        reply.map_or(Reaction::Close, |reply| Reaction::Reply(self.stamped(request_id, reply)))
+    }
+
+    /// Adds what every answer of AWS carries: the time by its clock, and the id of the request.
+    pub(crate) fn stamped(&self, request_id: &str, mut reply: HttpReply) -> HttpReply {
+        let date = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        reply.headers.push(("date", date));
+        reply.headers.push(("x-amzn-requestid", request_id.to_owned()));
+        reply
+    }
+
+    fn lose(&mut self, principal: &str, name: &str, outcome: Outcome) -> Reaction {
+        self.note_call(principal, name, outcome);
+        Reaction::Close
+    }
+
+    fn kill(&mut self, caller: &Caller, name: &str, outcome: Outcome) -> Reaction {
+        self.note_call(&caller.arn, name, outcome);
+        caller.instance.map_or(Reaction::Close, Reaction::Kill)
+    }
+
+    /// Orders something that happens outside the world.
+    pub(crate) fn push_effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A random id in the form of a UUID.
+    pub(crate) fn random_uuid(&mut self) -> String {
+        let digits = format!("{:032x}", self.random.u128(..));
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default());
+        parts.join("-")
+    }
+
+    /// Random characters that nobody may ever see.
+    pub(crate) fn random_secret(&mut self, length: usize) -> String {
+        const BASE_64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let secret = self.random_text(BASE_64, length);
+        self.hide(&secret);
+        secret
+    }
+
+    /// Notes a text that nobody may ever see.
+    pub(crate) fn hide(&mut self, secret: &str) {
+        self.secret_texts.push(secret.to_owned());
+    }
+
+    /// Random characters out of `alphabet`.
+    pub(crate) fn random_text(&mut self, alphabet: &str, length: usize) -> String {
+        let letters: Vec<char> = alphabet.chars().collect();
+        (0..length).filter_map(|_| self.random.choice(&letters).copied()).collect()
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The world holds every secret there is.
+        f.debug_struct("World").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
