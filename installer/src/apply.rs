@@ -1,0 +1,73 @@
+//! Executes a plan, and makes no choices: what the plan does not say is not done.
+
+mod follow;
+mod function;
+mod history;
+mod pauses;
+mod review;
+pub mod rotations;
+pub mod stack;
+pub mod teardown;
+
+use serde::Serialize;
+
+use crate::artifact::Artifact;
+use crate::aws::{bucket, secrets};
+use crate::config::Config;
+use crate::error::Error;
+use crate::plan::{Plan, Step};
+use crate::session::Session;
+use rotations::{Rotation, Target};
+
+pub use function::FunctionError;
+pub use stack::StackError;
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+pub struct Applied {
+    /// The stacks that were created or updated.
+    pub stacks: Vec<String>,
+    /// The rotations, failed ones included.
+    pub rotations: Vec<Rotation>,
+}
+
+/// Executes a plan.
+///
+/// # Errors
+/// [`Error`] for what ends the whole run; a user whose rotation fails does not.
+pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &Artifact) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    for step in &plan.steps {
+        match step {
+            Step::DeployArtifacts(deployment) => {
+                Box::pin(stack::deploy(session, deployment, &plan.bucket)).await?;
+                applied.stacks.push(deployment.stack.clone());
+            }
+            Step::UploadCode { key, .. } => {
+                let progress = session.printer.progress("uploading the function's code");
+                let upload = bucket::put(&session.clients, &plan.bucket, key, artifact.bytes.clone());
+                session.interrupts.unless_pressed(upload).await??;
+                drop(progress);
+            }
+            Step::ClearPending { versions, .. } => {
+                for (secret, version) in versions {
+                    let clear = secrets::clear_pending(&session.clients, secret, version);
+                    session.interrupts.unless_pressed(clear).await??;
+                }
+            }
+            Step::DeployCell(deployment) => {
+                Box::pin(stack::deploy(session, deployment, &plan.bucket)).await?;
+                let progress = session.printer.progress("checking the function");
+                let check = function::check(session, config.stack.as_str(), artifact);
+                session.interrupts.unless_pressed(check).await??;
+                drop(progress);
+                applied.stacks.push(deployment.stack.clone());
+            }
+            Step::RotateFirst { users, .. } => {
+                let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });
+                applied.rotations = rotations::rotate(session, targets.collect()).await?;
+            }
+        }
+    }
+    Ok(applied)
+}

@@ -1,0 +1,117 @@
+//! Checks that the function is there, can be invoked, and runs the code that was deployed.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::pauses::Pauses;
+use crate::artifact::Artifact;
+use crate::aws::CallError;
+use crate::aws::functions::{self, Function};
+use crate::session::Session;
+
+/// How long a function may take to become Active: with a network of its own it can take more than a minute.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(180);
+
+/// Why the function is not fit for use, although CloudFormation says that it was deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// It is not there.
+    #[error("the stack was deployed, but Lambda knows no function `{0}`")]
+    Missing(String),
+    /// It is not ready.
+    #[error("the function `{name}` is not ready: state `{}`, last update `{}`", found.state, found.last_update)]
+    NotReady {
+        /// The function.
+        name: String,
+        /// What Lambda says.
+        found: Function,
+    },
+    /// It runs something else.
+    #[error("the function `{name}` runs code with the SHA-256 `{found}` instead of `{wanted}`")]
+    OtherCode {
+        /// The function.
+        name: String,
+        /// What Lambda says, in base64.
+        found: String,
+        /// What was deployed, in base64.
+        wanted: String,
+    },
+}
+
+impl FunctionError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Call(error) => error.hint().unwrap_or_else(|| "run the same command again".to_owned()),
+            Self::Missing(name) | Self::NotReady { name, .. } => {
+                format!("look at `aws lambda get-function --function-name {name}`, then run the same command again")
+            }
+            Self::OtherCode { name, .. } => format!(
+                "somebody has changed the function `{name}` past CloudFormation; delete the function's stack and run the same command again (the secrets and keys stay)"
+            ),
+        }
+    }
+}
+
+/// Waits until the function is ready, and checks its code.
+///
+/// # Errors
+/// [`FunctionError`].
+pub(super) async fn check(session: &Session, name: &str, artifact: &Artifact) -> Result<(), FunctionError> {
+    let mut found = None;
+    let wait = async {
+        let mut pauses = Pauses::new(session.seed);
+        loop {
+            found = functions::describe(&session.clients, name).await?;
+            match &found {
+                Some(function) if function.state == "Active" && function.last_update == "Successful" => break Ok(()),
+                None => break Err(FunctionError::Missing(name.to_owned())),
+                Some(_) => tokio::time::sleep(pauses.after(false)).await,
+            }
+        }
+    };
+    let waited = tokio::time::timeout(ACTIVE_WITHIN, wait).await.unwrap_or(Ok(()));
+    waited?;
+    let found = found.ok_or_else(|| FunctionError::Missing(name.to_owned()))?;
+    if found.state != "Active" || found.last_update != "Successful" {
+        return Err(FunctionError::NotReady { name: name.to_owned(), found });
+    }
+    let wanted = base64_of_hex(&artifact.sha256);
+    if wanted.as_ref() == Some(&found.code_sha256) {
+        Ok(())
+    } else {
+        let wanted = wanted.unwrap_or_default();
+        Err(FunctionError::OtherCode { name: name.to_owned(), found: found.code_sha256, wanted })
+    }
+}
+
+/// Lambda writes digests in base64, we write them in hex.
+fn base64_of_hex(hex: &str) -> Option<String> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let bytes: Option<Vec<u8>> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect();
+    bytes.map(|bytes| STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_compared_in_lambdas_spelling() {
+        assert_eq!(base64_of_hex("00ff10").as_deref(), Some("AP8Q"));
+        assert_eq!(base64_of_hex("00f"), None);
+        assert_eq!(base64_of_hex("zz"), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! What a stack's events tell: what is under way, what to say about it, how it ended, and why it failed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::aws::stacks::{Event, Rest, Status};
+use crate::ui;
+
+/// What is being done with a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) status: Status,
+    pub(super) cause: Option<Cause>,
+    /// The resources that were given up and still exist.
+    pub(super) kept: Vec<String>,
+}
+
+/// The first thing that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The resource, in the template's words; the stack itself when no resource failed.
+    pub resource: String,
+    /// Why, in CloudFormation's words.
+    pub reason: String,
+}
+
+impl Operation {
+    /// Whether the operation did what it was meant to.
+    pub(super) fn has_succeeded(self, status: Status) -> bool {
+        match self {
+            Self::Create => status == Status::CreateComplete,
+            Self::Update => matches!(status, Status::UpdateComplete | Status::ImportComplete),
+            Self::Delete => status == Status::DeleteComplete,
+        }
+    }
+}
+
+/// The events of one operation so far.
+#[derive(Debug)]
+pub(super) struct History {
+    stack_id: String,
+    operation: Operation,
+    began: BTreeMap<String, Option<Timestamp>>,
+    done: usize,
+    cause: Option<Cause>,
+    kept: Vec<String>,
+    status: Option<Status>,
+}
+
+impl History {
+    pub(super) fn new(stack_id: &str, operation: Operation) -> Self {
+        let (stack_id, began, kept) = (stack_id.to_owned(), BTreeMap::new(), Vec::new());
+        Self { stack_id, operation, began, done: 0, cause: None, kept, status: None }
+    }
+
+    /// Takes the next event, and gives what there is to say about it.
+    pub(super) fn take(&mut self, event: &Event) -> Option<String> {
+        if event.physical_id == self.stack_id {
+            return self.take_own(event);
+        }
+        let Event { logical_id, kind, status, at, .. } = event;
+        if status.ends_with("_IN_PROGRESS") {
+            self.began.entry(logical_id.clone()).or_insert(*at);
+            return None;
+        }
+        self.done += 1;
+        let began = self.began.remove(logical_id).flatten();
+        let took = began.zip(*at).map(|(began, ended)| format!(" ({})", ui::age(began, ended))).unwrap_or_default();
+        let line = format!("  {status} {logical_id} ({kind}){took}");
+        if status == "DELETE_SKIPPED" {
+            self.kept.push(format!("{logical_id} ({kind})"));
+        }
+        let Some(reason) = event.reason.as_deref().filter(|_| status.ends_with("_FAILED")) else { return Some(line) };
+        let reason = handlers_own(reason);
+        if is_cancellation(reason) {
+            // It was stopped because something else failed, which has been said.
+            return None;
+        }
+        self.cause
+            .get_or_insert_with(|| Cause { resource: format!("{logical_id} ({kind})"), reason: reason.to_owned() });
+        Some(format!("{line}: {reason}"))
+    }
+
+    fn take_own(&mut self, event: &Event) -> Option<String> {
+        self.status = event.status.parse().ok();
+        if event.status.ends_with("_FAILED")
+            && let Some(reason) = &event.reason
+        {
+            self.own_cause(reason);
+        }
+        let is_taken_back = match self.status? {
+            Status::RollbackInProgress | Status::UpdateRollbackInProgress => true,
+            Status::DeleteInProgress => self.operation == Operation::Create,
+            _ => false,
+        };
+        is_taken_back.then(|| "  taking back what was done".to_owned())
+    }
+
+    /// The stack's own reason only repeats which resources failed, but it is better than none.
+    fn own_cause(&mut self, reason: &str) {
+        self.cause.get_or_insert_with(|| Cause { resource: "the stack".to_owned(), reason: reason.to_owned() });
+    }
+
+    /// How much is done, and what is under way.
+    pub(super) fn under_way(&self) -> String {
+        let names: Vec<&str> = self.began.keys().map(String::as_str).collect();
+        format!("{} done, {} under way: {}", self.done, names.len(), names.join(", "))
+    }
+
+    /// How it ended, if it has, by the stack's own event.
+    pub(super) fn end(&self) -> Option<End> {
+        let status = self.status?;
+        match status.rest() {
+            Rest::Busy | Rest::Review => None,
+            // A stack that could not be created is deleted next.
+            Rest::HalfMade if self.operation == Operation::Create && status == Status::CreateFailed => None,
+            Rest::Usable | Rest::Shell | Rest::HalfMade | Rest::Stuck | Rest::Gone => Some(self.ended(status)),
+        }
+    }
+
+    /// The end with a status that was learned in another way than from an event.
+    pub(super) fn ended(&self, status: Status) -> End {
+        End { status, cause: self.cause.clone(), kept: self.kept.clone() }
+    }
+}
+
+/// What the handler of a resource said, without what CloudFormation puts around it.
+fn handlers_own(reason: &str) -> &str {
+    let inner = reason.strip_prefix("Resource handler returned message: \"");
+    inner.and_then(|inner| inner.rsplit_once("\" (RequestToken:")).map_or(reason, |(inner, _)| inner)
+}
+
+/// Whether a resource failed only because another one had failed before.
+fn is_cancellation(reason: &str) -> bool {
+    reason.starts_with("Resource creation cancelled") || reason.starts_with("Resource update cancelled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STACK: &str = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1";
+
+    fn event(second: i64, id: &str, status: &str, reason: Option<&str>) -> Event {
+        let is_stack = id == "keyturn";
+        Event {
+            id: format!("{second}"),
+            at: Timestamp::from_second(second).ok(),
+            logical_id: id.to_owned(),
+            physical_id: if is_stack { STACK.to_owned() } else { format!("{id}-1") },
+            kind: if is_stack { "AWS::CloudFormation::Stack" } else { "AWS::Lambda::Function" }.to_owned(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    fn told(operation: Operation, events: &[Event]) -> (Vec<String>, Option<End>) {
+        let mut history = History::new(STACK, operation);
+        let lines = events.iter().filter_map(|event| history.take(event)).collect();
+        (lines, history.end())
+    }
+
+    #[test]
+    fn a_creation_ends_with_the_stacks_own_event() {
+        let mut events = vec![
+            event(0, "keyturn", "CREATE_IN_PROGRESS", None),
+            event(1, "Function", "CREATE_IN_PROGRESS", None),
+            event(2, "Function", "CREATE_IN_PROGRESS", Some("Resource creation Initiated")),
+            event(8, "Function", "CREATE_COMPLETE", None),
+        ];
+        let (lines, end) = told(Operation::Create, &events);
+        assert_eq!(
+            (lines, end),
+            (vec!["  CREATE_COMPLETE Function (AWS::Lambda::Function) (7 seconds)".to_owned()], None)
+        );
+        events.push(event(9, "keyturn", "CREATE_COMPLETE", None));
+        let end = told(Operation::Create, &events).1;
+        assert_eq!(end, Some(End { status: Status::CreateComplete, cause: None, kept: Vec::new() }));
+    }
+
+    #[test]
+    fn the_cause_is_what_failed_first_and_not_what_was_cancelled_for_it() {
+        let events = [
+            event(1, "Role", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event(1, "Function", "CREATE_FAILED", Some("no such bucket")),
+            event(2, "Policy", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event(3, "keyturn", "CREATE_FAILED", Some("The following resource(s) failed to create: [Function]")),
+            event(4, "keyturn", "DELETE_IN_PROGRESS", None),
+            event(5, "Role", "DELETE_COMPLETE", None),
+            event(5, "Secret", "DELETE_SKIPPED", None),
+            event(6, "keyturn", "DELETE_COMPLETE", None),
+        ];
+        let (lines, end) = told(Operation::Create, &events);
+        assert_eq!(lines.get(1).map(String::as_str), Some("  taking back what was done"));
+        let kept = vec!["Secret (AWS::Lambda::Function)".to_owned()];
+        assert_eq!(lines.first().unwrap(), "  CREATE_FAILED Function (AWS::Lambda::Function): no such bucket");
+        let cause =
+            Cause { resource: "Function (AWS::Lambda::Function)".to_owned(), reason: "no such bucket".to_owned() };
+        assert_eq!(end, Some(End { status: Status::DeleteComplete, cause: Some(cause), kept }));
+        assert_eq!(told(Operation::Create, &events[..4]).1, None, "its deletion is still to come");
+    }
+
+    #[test]
+    fn the_cause_is_told_without_its_wrapping() {
+        let wrapped = "Resource handler returned message: \"User is \"not\" authorized\" (RequestToken: 1, HandlerErrorCode: AccessDenied)";
+        assert_eq!(handlers_own(wrapped), "User is \"not\" authorized");
+        assert_eq!(handlers_own("no such bucket"), "no such bucket");
+    }
+
+    #[test]
+    fn a_stack_that_fails_on_its_own_gives_its_own_reason() {
+        let events = [event(1, "keyturn", "DELETE_FAILED", Some("not allowed"))];
+        let cause = Cause { resource: "the stack".to_owned(), reason: "not allowed".to_owned() };
+        let expected = Some(End { status: Status::DeleteFailed, cause: Some(cause), kept: Vec::new() });
+        assert_eq!(told(Operation::Delete, &events).1, expected);
+    }
+
+    #[test]
+    fn an_update_is_not_over_while_it_cleans_up() {
+        let events = [event(1, "keyturn", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)];
+        assert_eq!(told(Operation::Update, &events).1, None);
+        assert!(Operation::Update.has_succeeded(Status::UpdateComplete));
+        assert!(!Operation::Update.has_succeeded(Status::UpdateRollbackComplete));
+    }
+}

@@ -1,0 +1,188 @@
+//! Rotates users: starts each rotation, waits until its version is current, and looks for the new key.
+
+use std::time::Duration;
+
+use contract::{AccessKeyId, SecretArn, UserName, VersionToken, tag_keys};
+use jiff::{Timestamp, Unit};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::pauses::Pauses;
+use crate::aws::secrets::{self, CURRENT, PENDING, Secret};
+use crate::aws::users::{self, KeyStatus};
+use crate::aws::{CallError, Clients};
+use crate::concurrent::{self, Pace};
+use crate::session::Session;
+use crate::ui::Interrupted;
+
+/// How rotations are begun. Each makes some twenty calls to IAM, which publishes no rate; four a second are far below
+/// the 50 that Secrets Manager allows.
+const PACE: Pace = Pace { at_once: 16, apart: Duration::from_millis(250) };
+
+/// How long a rotation may take. A new key is accepted after 3 to 15 seconds, and the function starts cold once.
+const WITHIN: Duration = Duration::from_secs(90);
+
+/// How long a reason to stop that was there before may stand before it counts again. Secrets Manager goes on with an
+/// unfinished rotation within seconds of being asked to.
+const OLD_REASON_STANDS: Duration = Duration::from_secs(10);
+
+/// A user to be rotated.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The user, as IAM spells it.
+    pub user: UserName,
+    /// The name of the user's secret.
+    pub secret: String,
+}
+
+/// How the rotation of a user ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// The user.
+    pub user: UserName,
+    /// The name of the user's secret.
+    pub secret: String,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// How a rotation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// The secret holds a new key, which is Active.
+    Rotated {
+        /// The key.
+        key: AccessKeyId,
+    },
+    /// It did not come to its end.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Rotation {
+    /// Whether the user has a new key.
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self.outcome, Outcome::Rotated { .. })
+    }
+}
+
+/// Rotates users, some at the same time.
+///
+/// # Errors
+/// [`Interrupted`]; a rotation that fails is part of the result.
+pub async fn rotate(session: &Session, targets: Vec<Target>) -> Result<Vec<Rotation>, Interrupted> {
+    let progress = session.printer.progress(&format!("rotating {}", counted(targets.len())));
+    let (clients, seed) = (&session.clients, session.seed);
+    let work = concurrent::for_each(targets, PACE, |target| {
+        let clients = clients.clone();
+        async move {
+            let outcome = match rotate_one(&clients, &target, seed).await {
+                Ok(key) => Outcome::Rotated { key },
+                Err(failure) => Outcome::Failed { reason: failure.to_string() },
+            };
+            Rotation { user: target.user, secret: target.secret, outcome }
+        }
+    });
+    let rotations = session.interrupts.unless_pressed(work).await;
+    drop(progress);
+    rotations.map_err(|_| Interrupted { left: "rotations that were begun go on without us".to_owned() })
+}
+
+/// Why a rotation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the secret does not exist")]
+    NoSecret,
+    #[error("the function stopped it: {0}{meaning}", meaning = meaning(_0))]
+    Blocked(String),
+    #[error("it was not done within {} seconds; Secrets Manager tries again by itself", WITHIN.as_secs())]
+    TooSlow,
+    #[error("the secret has a new version, but the user has no Active key that is as new")]
+    NoNewKey,
+}
+
+async fn rotate_one(clients: &Clients, target: &Target, seed: u64) -> Result<AccessKeyId, Failure> {
+    let before = secrets::describe(clients, &target.secret).await?.ok_or(Failure::NoSecret)?;
+    await_new_version(clients, &before, seed).await?;
+    // The key was made after the rotation before this one, also when this one is not the first attempt.
+    let since = before.last_rotated.or(before.created).map(to_the_second);
+    let keys = users::access_keys(clients, &target.user).await?;
+    let newest = keys.into_iter().rev().find(|key| key.status == KeyStatus::Active);
+    let newest = newest.filter(|key| since.is_none_or(|since| key.created >= since));
+    newest.map(|key| key.id).ok_or(Failure::NoNewKey)
+}
+
+/// A rotation that is under way.
+enum UnderWay {
+    /// The one that was asked for here.
+    Ours(VersionToken),
+    /// An earlier one that was in the way, and the version it makes; none when it was over before anybody could look.
+    /// It may also be the test that Secrets Manager makes after a schedule was set: that one leaves no new version.
+    Earlier(Option<VersionToken>),
+}
+
+/// Starts a rotation, or joins the one that has not come to its end, and waits until its version is current.
+async fn await_new_version(clients: &Clients, before: &Secret, seed: u64) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut pauses = Pauses::new(seed);
+    let mut under_way = begin(clients, &before.arn).await?;
+    loop {
+        let secret = describe(clients, &before.arn).await?;
+        let pending = secret.version(PENDING);
+        match &under_way {
+            UnderWay::Ours(version) | UnderWay::Earlier(Some(version)) if secret.version(CURRENT) == Some(version) => {
+                return Ok(());
+            }
+            UnderWay::Earlier(version) if version.is_none() || pending != version.as_ref() => {
+                under_way = begin(clients, &before.arn).await?;
+            }
+            UnderWay::Ours(_) | UnderWay::Earlier(_) => {}
+        }
+        let reason = secret.tag(tag_keys::BLOCKED);
+        if let Some(reason) = reason
+            && (before.tag(tag_keys::BLOCKED) != Some(reason) || began.elapsed() > OLD_REASON_STANDS)
+        {
+            return Err(Failure::Blocked(reason.to_owned()));
+        }
+        if began.elapsed() > WITHIN {
+            return Err(Failure::TooSlow);
+        }
+        tokio::time::sleep(pauses.after(false)).await;
+    }
+}
+
+async fn begin(clients: &Clients, secret: &SecretArn) -> Result<UnderWay, Failure> {
+    match secrets::rotate(clients, secret).await {
+        Ok(version) => Ok(UnderWay::Ours(version)),
+        Err(error) if secrets::is_unfinished_rotation(&error) => {
+            Ok(UnderWay::Earlier(describe(clients, secret).await?.version(PENDING).cloned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn describe(clients: &Clients, secret: &SecretArn) -> Result<Secret, Failure> {
+    secrets::describe(clients, secret.as_str()).await?.ok_or(Failure::NoSecret)
+}
+
+/// IAM gives whole seconds only.
+fn to_the_second(time: Timestamp) -> Timestamp {
+    let rounding = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor);
+    time.round(rounding).unwrap_or(time)
+}
+
+/// Users in words.
+pub fn counted(users: usize) -> String {
+    if users == 1 { "1 user".to_owned() } else { format!("{users} users") }
+}
+
+/// What the name of a reason means, for a name that this version knows.
+fn meaning(reason: &str) -> String {
+    contract::blocked::meaning(reason).map(|meaning| format!(" ({meaning})")).unwrap_or_default()
+}

@@ -1,0 +1,267 @@
+//! Takes everything away again, in an order that can be begun anew after every interruption, and then looks whether
+//! anything is left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use contract::{AccessKeyId, SecretArn, UserName, tag_keys};
+use serde::Serialize;
+
+use super::rotations::counted;
+use super::stack;
+use crate::aws::secrets::{self, CURRENT, PENDING, PREVIOUS};
+use crate::aws::stacks::{Rest, Stack};
+use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users};
+use crate::concurrent::{self, Pace};
+use crate::config::Config;
+use crate::error::Error;
+use crate::names::{ARTIFACTS_STACK, artifact_bucket};
+use crate::session::Session;
+use crate::ui::{Interrupted, Progress};
+
+/// How users are worked on; see the same number for looking at them.
+const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
+
+/// What happens to keys and secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "keys")]
+pub enum Fate {
+    /// Both stay.
+    Keep,
+    /// Both go.
+    Revoke {
+        /// For how many days a secret can be brought back.
+        recovery_days: u8,
+    },
+}
+
+/// What is there to be taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// The account and the caller.
+    pub caller: identity::Caller,
+    /// What happens to keys and secrets.
+    #[serde(flatten)]
+    pub fate: Fate,
+    /// The stacks that exist: names and ids.
+    pub stacks: BTreeMap<String, String>,
+    /// The bucket that is emptied.
+    pub bucket: Option<String>,
+    /// The secrets of the stack that are not scheduled for deletion.
+    pub secrets: Vec<Managed>,
+}
+
+/// A secret that keyturn manages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Managed {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: SecretArn,
+    /// Its user.
+    pub user: UserName,
+    /// The ids of the keys that keyturn has made for the user, when they are to be revoked.
+    pub keys: BTreeSet<AccessKeyId>,
+}
+
+/// What was taken away, what stays on purpose, and what is left that should not be.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Remains {
+    /// The secrets that stay: names.
+    pub kept: Vec<String>,
+    /// The secrets that can still be brought back: names.
+    pub recoverable: Vec<String>,
+    /// What is left that should not be.
+    pub left: Vec<String>,
+}
+
+/// Looks at what is there. Secrets are found by their tag, so that a run after the stack is gone finds them too.
+///
+/// # Errors
+/// [`Error`].
+pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result<Inventory, Error> {
+    let clients = &session.clients;
+    let caller = identity::caller(clients).await?;
+    let mut stacks = BTreeMap::new();
+    for name in stack_names(config) {
+        stack::await_idle(session, name).await?;
+        let found = stacks::describe(clients, name).await?;
+        stacks.extend(found.filter(exists).map(|stack| (name.to_owned(), stack.id)));
+    }
+    let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
+    let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
+    let listed = secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await?;
+    let look = |listed: secrets::Listed| {
+        let clients = clients.clone();
+        async move { managed(&clients, &listed, fate).await }
+    };
+    let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
+    let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(Inventory { caller, fate, stacks, bucket, secrets: found.into_iter().flatten().collect() })
+}
+
+/// Takes everything away.
+///
+/// # Errors
+/// [`Error`]; the same again goes on from where it stopped.
+pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<(), Error> {
+    // First the stack: without it no rotation makes another key.
+    if let Some(id) = inventory.stacks.get(config.stack.as_str()) {
+        remove_stack(session, config.stack.as_str(), id).await?;
+    }
+    if let Fate::Revoke { recovery_days } = inventory.fate {
+        let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
+        let revoke_one = |secret: Managed| {
+            let clients = session.clients.clone();
+            async move { revoke(&clients, &secret, recovery_days).await.map(|()| secret.user) }
+        };
+        let work = concurrent::for_each(inventory.secrets.clone(), PACE, revoke_one);
+        let revoked = session.interrupts.unless_pressed(work).await;
+        let left = || Interrupted { left: "some keys are revoked already".to_owned() };
+        for user in revoked.map_err(|_| left())? {
+            progress.say(&format!("  revoked {}", user?));
+        }
+    }
+    if let Some(bucket) = &inventory.bucket {
+        let progress = session.printer.progress(&format!("emptying the bucket `{bucket}`"));
+        session.interrupts.unless_pressed(bucket::empty(&session.clients, bucket)).await??;
+        drop(progress);
+    }
+    if let Some(id) = inventory.stacks.get(ARTIFACTS_STACK) {
+        remove_stack(session, ARTIFACTS_STACK, id).await?;
+    }
+    Ok(())
+}
+
+/// Looks at what is left.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) -> Result<Remains, CallError> {
+    let mut remains = Remains::default();
+    for name in stack_names(config) {
+        if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
+            remains.left.push(format!("the stack `{name}`, {}", stack.status));
+        }
+    }
+    let function = config.stack.as_str();
+    if functions::describe(clients, function).await?.is_some() {
+        remains.left.push(format!("the function `{function}`"));
+    }
+    if let Some(bucket) = &inventory.bucket
+        && bucket::exists(clients, bucket).await?
+    {
+        remains.left.push(format!("the bucket `{bucket}`"));
+    }
+    for secret in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
+        match (secret.deleted, inventory.fate) {
+            (true, _) => remains.recoverable.push(secret.name),
+            (false, Fate::Keep) => remains.kept.push(secret.name),
+            (false, Fate::Revoke { .. }) => remains.left.push(format!("the secret `{}`", secret.name)),
+        }
+    }
+    for secret in &inventory.secrets {
+        for key in users::access_keys(clients, &secret.user).await? {
+            if secret.keys.contains(&key.id) {
+                remains.left.push(format!("the key {} of `{}`", key.id, secret.user));
+            }
+        }
+    }
+    Ok(remains)
+}
+
+/// The stacks in the order in which they go.
+fn stack_names(config: &Config) -> Vec<&str> {
+    let artifacts = config.artifact_bucket.is_none().then_some(ARTIFACTS_STACK);
+    std::iter::once(config.stack.as_str()).chain(artifacts).collect()
+}
+
+fn exists(stack: &Stack) -> bool {
+    stack.status.rest() != Rest::Gone
+}
+
+/// Looks a secret up; `None` when it went away meanwhile, or is bound to nobody.
+async fn managed(clients: &Clients, listed: &secrets::Listed, fate: Fate) -> Result<Option<Managed>, CallError> {
+    let Some(secret) = secrets::describe(clients, listed.arn.as_str()).await? else { return Ok(None) };
+    let Some(user) = secret.user() else { return Ok(None) };
+    let mut keys = BTreeSet::new();
+    if fate != Fate::Keep {
+        keys.extend(secret.marked_keys());
+        for stage in [CURRENT, PENDING, PREVIOUS] {
+            if secret.version(stage).is_some() {
+                keys.extend(secrets::key_id(clients, &secret.arn, stage).await?);
+            }
+        }
+    }
+    Ok(Some(Managed { name: secret.name, arn: secret.arn, user, keys }))
+}
+
+/// Takes the keys of one user away, and then the secret: while it is there, its keys can be found again.
+async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Result<(), CallError> {
+    secrets::cancel_rotation(clients, &secret.arn).await?;
+    for key in &secret.keys {
+        users::deactivate_key(clients, &secret.user, key).await?;
+    }
+    for key in &secret.keys {
+        users::delete_key(clients, &secret.user, key).await?;
+    }
+    secrets::delete(clients, &secret.arn, recovery_days).await?;
+    Ok(())
+}
+
+async fn remove_stack(session: &Session, name: &str, id: &str) -> Result<(), Error> {
+    let progress: Progress = session.printer.progress(&format!("deleting the stack `{name}`"));
+    Ok(Box::pin(stack::delete(session, &progress, name, id)).await?)
+}
+
+impl Inventory {
+    /// Whether there is nothing to be taken away.
+    pub fn is_empty(&self) -> bool {
+        self.stacks.is_empty() && (self.fate == Fate::Keep || self.secrets.is_empty())
+    }
+}
+
+impl fmt::Display for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "account {}, as {}\n", self.caller.account, self.caller.arn)?;
+        for name in self.stacks.keys() {
+            writeln!(f, "  delete  the stack `{name}`")?;
+        }
+        if let Some(bucket) = &self.bucket {
+            writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;
+        }
+        for Managed { name, user, keys, .. } in &self.secrets {
+            match self.fate {
+                Fate::Keep => {
+                    writeln!(f, "  keep    {user}: keys stay Active, the secret `{name}` stays, rotation ends")?
+                }
+                Fate::Revoke { recovery_days } => {
+                    let ids: Vec<&str> = keys.iter().map(AccessKeyId::as_str).collect();
+                    let ids = if ids.is_empty() { "no keys".to_owned() } else { ids.join(", ") };
+                    writeln!(
+                        f,
+                        "  revoke  {user}: {ids} go for good, the secret `{name}` goes after {recovery_days} days"
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.left.is_empty() {
+            writeln!(f, "nothing is left that should not be")?;
+        }
+        self.left.iter().try_for_each(|left| writeln!(f, "left: {left}"))?;
+        self.kept.iter().try_for_each(|name| writeln!(f, "kept: the secret `{name}`"))?;
+        self.recoverable.iter().try_for_each(|name| {
+            writeln!(
+                f,
+                "can be brought back: the secret `{name}` (`aws secretsmanager restore-secret --secret-id {name}`)"
+            )
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! The function's zip: built here or brought along, and checked before it goes anywhere.
+
+mod archive;
+mod build;
+mod error;
+mod executable;
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+pub use build::build;
+pub use error::ArtifactError;
+
+use crate::config::Architecture;
+
+/// The function, ready for upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The zip's SHA-256 in hex.
+    pub sha256: String,
+    /// The zip.
+    pub bytes: Vec<u8>,
+}
+
+impl Artifact {
+    /// Its key in the artifact bucket: the same bytes have the same key, whoever built them.
+    pub fn object_key(&self) -> String {
+        format!("keyturn/{}.zip", self.sha256)
+    }
+
+    /// Checks an executable and packs it.
+    fn of(executable: &[u8], architecture: Architecture) -> Result<Self, ArtifactError> {
+        executable::check(executable, architecture)?;
+        let bytes = archive::pack(executable)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { sha256, bytes })
+    }
+}
+
+/// Takes a function that was built elsewhere: an executable, or a zip that holds one named `bootstrap`.
+///
+/// # Errors
+/// [`ArtifactError`] says what it is instead.
+pub fn read(path: &Path, architecture: Architecture) -> Result<Artifact, ArtifactError> {
+    let bytes = std::fs::read(path).map_err(|source| ArtifactError::Read { path: path.to_owned(), source })?;
+    // A zip is packed anew: whatever made it may have lost the permission to execute, or added the time of day.
+    let executable = if archive::is_zip(&bytes) { archive::unpack(&bytes)? } else { bytes };
+    Artifact::of(&executable, architecture)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The edge: clients of AWS, and thin functions over them that take and return our own types.
+//!
+//! What AWS reports as "not found" is `None` here. Nothing in here decides anything.
+
+pub mod bucket;
+pub mod change_sets;
+mod clients;
+mod clock;
+mod error;
+pub mod functions;
+pub mod identity;
+mod profile;
+pub mod secrets;
+pub mod stacks;
+pub mod users;
+
+pub use clients::{Clients, Connection};
+pub use clock::Clock;
+pub use error::CallError;
+
+use error::reduce;
+use jiff::Timestamp;
+
+/// A moment as the SDK has it, as a moment as we have it.
+fn moment(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}

@@ -1,0 +1,108 @@
+//! The bucket that holds the function's zip and large templates.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::{CallError, Clients, reduce};
+
+/// Whether a bucket holds an object; a bucket that does not exist holds none.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn has(clients: &Clients, bucket: &str, key: &str) -> Result<bool, CallError> {
+    let answer = clients.s3.head_object().bucket(bucket).key(key).send().await.map_err(reduce("s3:GetObject"));
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a bucket exists.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn exists(clients: &Clients, bucket: &str) -> Result<bool, CallError> {
+    match clients.s3.head_bucket().bucket(bucket).send().await.map_err(reduce("s3:ListBucket")) {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Stores an object. S3 checks the bytes that arrive against their SHA-256.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn put(clients: &Clients, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), CallError> {
+    let asked = clients.s3.put_object().bucket(bucket).key(key);
+    let asked = asked.checksum_sha256(STANDARD.encode(Sha256::digest(&bytes)));
+    Box::pin(asked.body(ByteStream::from(bytes)).send()).await.map_err(reduce("s3:PutObject"))?;
+    Ok(())
+}
+
+/// The URL under which CloudFormation reads an object.
+pub fn url(clients: &Clients, bucket: &str, key: &str) -> String {
+    match &clients.endpoint_url {
+        Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+        // The SDK knows the partition's domain, CloudFormation wants it written out.
+        None => {
+            let region = clients.s3.config().region().map(|region| region.to_string()).unwrap_or_default();
+            let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://{bucket}.s3.{region}.{domain}/{key}")
+        }
+    }
+}
+
+/// Deletes every version of every object; `None` when there is no such bucket, else how many there were.
+///
+/// # Errors
+/// [`CallError`], also when S3 keeps a version.
+pub async fn empty(clients: &Clients, bucket: &str) -> Result<Option<usize>, CallError> {
+    let mut deleted = 0;
+    loop {
+        // The first page is read again and again: what it showed is gone by then.
+        let page = clients.s3.list_object_versions().bucket(bucket).send().await;
+        let page = match page.map_err(reduce("s3:ListBucketVersions")) {
+            Ok(page) => page,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let mut objects = Vec::new();
+        for (key, version) in versions.chain(markers) {
+            let object =
+                ObjectIdentifier::builder().key(key.unwrap_or_default()).set_version_id(version.map(str::to_owned));
+            objects.push(object.build().map_err(|_| CallError::incomplete("s3:ListBucketVersions", "Key"))?);
+        }
+        if objects.is_empty() {
+            return Ok(Some(deleted));
+        }
+        deleted += objects.len();
+        delete(clients, bucket, objects).await?;
+    }
+}
+
+async fn delete(clients: &Clients, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), CallError> {
+    const OPERATION: &str = "s3:DeleteObjectVersion";
+    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+    let delete = delete.map_err(|_| CallError::incomplete(OPERATION, "Objects"))?;
+    let answer = clients.s3.delete_objects().bucket(bucket).delete(delete).send().await.map_err(reduce(OPERATION))?;
+    match answer.errors().first() {
+        None => Ok(()),
+        Some(kept) => Err(CallError::Refused {
+            operation: OPERATION,
+            code: kept.code().unwrap_or_default().to_owned(),
+            message: format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default()),
+        }),
+    }
+}
+
+/// Whether the bucket or the object is not there. A refusal of a HEAD request has no body, and so no code.
+fn is_missing(error: &CallError) -> bool {
+    matches!(error.code(), Some("NotFound" | "NoSuchKey" | "NoSuchBucket" | "HTTP 404"))
+}

@@ -1,0 +1,101 @@
+//! The SDK clients of a run: credentials from the usual chain, one HTTP stack, and the clock that they all feed.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::provider_config::ProviderConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use contract::Region;
+
+use super::Clock;
+use super::profile::NamedProfile;
+
+/// How long to wait for a connection; the endpoints of AWS answer within a second from anywhere.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long one attempt of a call may take, with the upload of a zip of some megabytes over a slow line in mind.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(90);
+
+/// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token.
+const ATTEMPTS: u32 = 5;
+
+/// Where and as whom to connect.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The region of everything that is not global.
+    pub region: Region,
+    /// The profile of the shared configuration; without one the chain decides.
+    pub profile: Option<String>,
+    /// Another endpoint than AWS's own, for every service.
+    pub endpoint_url: Option<String>,
+}
+
+/// The clients of one account and region.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields are named after the services")]
+pub struct Clients {
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub lambda: aws_sdk_lambda::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub secrets_manager: aws_sdk_secretsmanager::Client,
+    pub sts: aws_sdk_sts::Client,
+    /// The clock of AWS, as their answers show it.
+    pub clock: Clock,
+    /// The endpoint that stands in for AWS's own.
+    pub(super) endpoint_url: Option<String>,
+}
+
+impl Clients {
+    /// Prepares the clients. Credentials are looked for when the first call is made.
+    pub async fn connect(connection: &Connection) -> Self {
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_attempt_timeout(ATTEMPT_WITHIN).build();
+        let region = aws_types::region::Region::new(connection.region.to_string());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region.clone())
+            .http_client(http.clone())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS));
+        if let Some(profile) = &connection.profile {
+            let sources = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+            loader = loader.profile_name(profile).credentials_provider(NamedProfile::new(profile, &sources));
+        }
+        if let Some(url) = &connection.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        Self::over(&config)
+    }
+
+    /// The clients over a configuration that is complete.
+    pub(crate) fn over(config: &aws_types::SdkConfig) -> Self {
+        let clock = Clock::default();
+        // `AWS_ENDPOINT_URL` has arrived here too.
+        let endpoint_url = config.endpoint_url().map(str::to_owned);
+        macro_rules! client {
+            ($sdk:ident) => {
+                $sdk::Client::from_conf($sdk::config::Builder::from(config).interceptor(clock.clone()).build())
+            };
+        }
+        // Names of buckets resolve on AWS's own endpoint only.
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(endpoint_url.is_some())
+            .interceptor(clock.clone())
+            .build();
+        Self {
+            cloudformation: client!(aws_sdk_cloudformation),
+            iam: client!(aws_sdk_iam),
+            lambda: client!(aws_sdk_lambda),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            secrets_manager: client!(aws_sdk_secretsmanager),
+            sts: client!(aws_sdk_sts),
+            clock,
+            endpoint_url,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What went wrong with one call to AWS, reduced to what a person can act on.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// The codes that say that the credentials themselves are at fault, whatever was asked for.
+const BAD_CREDENTIALS: [&str; 9] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+    "UnrecognizedClientException",
+];
+
+/// The codes that say that the caller may not do what was asked for.
+const DENIED: [&str; 4] = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"];
+
+/// Why a call to AWS did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The chain of credential sources came up empty, or one of them failed.
+    #[error("no AWS credentials: {cause}")]
+    NoCredentials {
+        /// What the credential chain said.
+        cause: String,
+    },
+    /// AWS does not accept the credentials.
+    #[error("AWS does not accept the credentials, said `{operation}`: {message} ({code})")]
+    BadCredentials {
+        /// The operation that found out.
+        operation: &'static str,
+        /// The error code.
+        code: String,
+        /// The error message.
+        message: String,
+    },
+    /// The caller lacks a permission.
+    #[error("`{action}` is not allowed: {message}")]
+    Denied {
+        /// The IAM action that was denied.
+        action: String,
+        /// The error message.
+        message: String,
+    },
+    /// AWS refused for another reason.
+    #[error("`{operation}` was refused: {message} ({code})")]
+    Refused {
+        /// The operation.
+        operation: &'static str,
+        /// The error code.
+        code: String,
+        /// The error message.
+        message: String,
+    },
+    /// There was no answer, or none that can be read.
+    #[error("`{operation}` got no usable answer: {cause}")]
+    NoAnswer {
+        /// The operation.
+        operation: &'static str,
+        /// What was wrong with the answer or the connection.
+        cause: String,
+    },
+}
+
+impl CallError {
+    /// The error code, when AWS refused for a reason that the caller may know how to deal with.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::NoCredentials { .. } | Self::BadCredentials { .. } | Self::Denied { .. } | Self::NoAnswer { .. } => {
+                None
+            }
+        }
+    }
+
+    /// What AWS said, when it refused.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Refused { message, .. } => Some(message),
+            Self::NoCredentials { .. } | Self::BadCredentials { .. } | Self::Denied { .. } | Self::NoAnswer { .. } => {
+                None
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCredentials { .. } => Some(
+                "sign in (`aws sso login`, `aws configure`), choose a profile with `--profile`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
+                    .to_owned(),
+            ),
+            Self::BadCredentials { .. } => {
+                Some("sign in again, or choose another profile with `--profile`; then run the same command again".to_owned())
+            }
+            Self::Denied { action, .. } => Some(format!("let the caller do `{action}`, then run the same command again")),
+            // Two runs at once: whoever comes second to a new stack is refused.
+            Self::Refused { code, .. } if code == "AlreadyExistsException" => {
+                Some("somebody else is at it too; run the same command again, it goes on from what is there".to_owned())
+            }
+            Self::Refused { .. } => None,
+            Self::NoAnswer { .. } => {
+                Some("check the network, the region and `--endpoint-url`; then run the same command again".to_owned())
+            }
+        }
+    }
+
+    /// Whether the cause is the credentials or a permission.
+    pub fn is_about_credentials(&self) -> bool {
+        match self {
+            Self::NoCredentials { .. } | Self::BadCredentials { .. } | Self::Denied { .. } => true,
+            Self::Refused { .. } | Self::NoAnswer { .. } => false,
+        }
+    }
+
+    /// An answer that lacks a field which AWS always sends.
+    pub(crate) fn incomplete(operation: &'static str, field: &str) -> Self {
+        Self::NoAnswer { operation, cause: format!("the answer has no valid `{field}`") }
+    }
+}
+
+/// Reduces an SDK error of `operation`, which is named like an IAM action: `iam:GetUser`.
+pub(super) fn reduce<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CallError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    move |error| match error {
+        SdkError::ServiceError(refusal) => {
+            let code = refusal.err().code().unwrap_or_default();
+            let message = refusal.err().message().unwrap_or_default();
+            classify(operation, code, message, refusal.raw().status().as_u16())
+        }
+        other => no_answer(operation, &other),
+    }
+}
+
+/// Says what kind of refusal it is. A refusal of a HEAD request has no body, so only its status tells.
+fn classify(operation: &'static str, code: &str, message: &str, status: u16) -> CallError {
+    let code = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
+    let message = if message.is_empty() { "AWS gave no reason".to_owned() } else { message.to_owned() };
+    if BAD_CREDENTIALS.contains(&code.as_str()) {
+        CallError::BadCredentials { operation, code, message }
+    } else if DENIED.contains(&code.as_str()) || status == 403 {
+        let action = denied_action(&message).unwrap_or(operation).to_owned();
+        CallError::Denied { action, message }
+    } else {
+        CallError::Refused { operation, code, message }
+    }
+}
+
+/// The action that a message names: the one that was asked for may need others.
+fn denied_action(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    rest.split_whitespace().next()
+}
+
+fn no_answer<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
+where
+    E: StdError + Send + Sync + 'static,
+{
+    let mut causes: Vec<String> = Vec::new();
+    let mut next: Option<&(dyn StdError + 'static)> = error.source();
+    let mut credentials = false;
+    while let Some(cause) = next {
+        credentials |= cause.is::<CredentialsError>();
+        let text = cause.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    // The innermost cause is what happened; the outer ones say which layer of the SDK noticed.
+    let cause = causes.pop().unwrap_or_else(|| error.to_string());
+    if credentials { CallError::NoCredentials { cause } } else { CallError::NoAnswer { operation, cause } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_names_the_action_that_lacks() {
+        let message =
+            "User: arn:aws:iam::111122223333:user/me is not authorized to perform: iam:PassRole on resource: x";
+        let error = classify("lambda:UpdateFunctionCode", "AccessDeniedException", message, 400);
+        assert!(matches!(&error, CallError::Denied { action, .. } if action == "iam:PassRole"), "{error:?}");
+        assert!(error.is_about_credentials());
+        assert_eq!(error.hint().as_deref(), Some("let the caller do `iam:PassRole`, then run the same command again"));
+    }
+
+    #[test]
+    fn a_denial_without_a_body_names_the_operation() {
+        let error = classify("s3:HeadObject", "", "", 403);
+        assert!(matches!(&error, CallError::Denied { action, .. } if action == "s3:HeadObject"), "{error:?}");
+    }
+
+    #[test]
+    fn bad_credentials_are_told_from_lacking_permissions() {
+        for code in BAD_CREDENTIALS {
+            let error = classify("iam:GetUser", code, "no", 403);
+            assert!(matches!(error, CallError::BadCredentials { .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn other_refusals_keep_their_code() {
+        let error = classify("iam:GetUser", "NoSuchEntity", "no such user", 404);
+        assert_eq!(error.code(), Some("NoSuchEntity"));
+        assert_eq!(error.to_string(), "`iam:GetUser` was refused: no such user (NoSuchEntity)");
+        assert!(!error.is_about_credentials());
+    }
+}

@@ -1,0 +1,175 @@
+//! Stacks: their state, template, resources and events.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::TemplateStage;
+use jiff::Timestamp;
+
+use super::{CallError, Clients, moment, reduce};
+
+mod status;
+pub use status::{Rest, Status, UnknownStatus};
+
+/// A stack that exists, or that is described by its id after its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Its ARN, which also names it after its deletion.
+    pub id: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Looks a stack up by name or id.
+///
+/// # Errors
+/// [`CallError`], also for a status that this version does not know; not when there is no such stack.
+pub async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, CallError> {
+    const OPERATION: &str = "cloudformation:DescribeStacks";
+    let answer = clients.cloudformation.describe_stacks().stack_name(stack).send().await.map_err(reduce(OPERATION));
+    let Some(answer) = found(answer)? else { return Ok(None) };
+    let Some(stack) = answer.stacks().first() else { return Ok(None) };
+    let id = stack.stack_id().ok_or_else(|| CallError::incomplete(OPERATION, "StackId"))?;
+    let status = stack.stack_status().map(|status| status.as_str()).unwrap_or_default();
+    let tags = stack.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect() }))
+}
+
+/// The template of a stack as it was handed in; a stack that was never deployed has none.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn template(clients: &Clients, stack: &str) -> Result<Option<String>, CallError> {
+    let asked = clients.cloudformation.get_template().stack_name(stack).template_stage(TemplateStage::Original);
+    let answer = found(asked.send().await.map_err(reduce("cloudformation:GetTemplate")))?;
+    Ok(answer.and_then(|answer| answer.template_body().map(str::to_owned)))
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub kind: String,
+    /// What CloudFormation last did with it, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why, in CloudFormation's words.
+    pub reason: Option<String>,
+    /// Whether it ever had a name in AWS: what could not be created has none.
+    pub is_named: bool,
+}
+
+/// Lists the resources of a stack; none for a stack that does not exist.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, CallError> {
+    let mut pages = clients.cloudformation.list_stack_resources().stack_name(stack).into_paginator().items().send();
+    let mut resources = Vec::new();
+    while let Some(entry) = pages.next().await {
+        let entry = found(entry.map_err(reduce("cloudformation:ListStackResources")))?;
+        let Some(entry) = entry else { return Ok(Vec::new()) };
+        resources.push(Resource {
+            logical_id: entry.logical_resource_id().unwrap_or_default().to_owned(),
+            kind: entry.resource_type().unwrap_or_default().to_owned(),
+            status: entry.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            reason: entry.resource_status_reason().map(str::to_owned),
+            is_named: entry.physical_resource_id().is_some_and(|id| !id.is_empty()),
+        });
+    }
+    Ok(resources)
+}
+
+/// One event of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// The resource it is about.
+    pub logical_id: String,
+    /// The name in AWS of that resource; for an event of the stack itself, the stack's id.
+    pub physical_id: String,
+    /// The type of that resource.
+    pub kind: String,
+    /// What happened, such as `CREATE_FAILED`.
+    pub status: String,
+    /// Why, in CloudFormation's words.
+    pub reason: Option<String>,
+}
+
+/// The events after the one with the id `last_seen`, oldest first; pages are read newest first, and no further back
+/// than needed.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn events_after(clients: &Clients, stack: &str, last_seen: Option<&str>) -> Result<Vec<Event>, CallError> {
+    let mut pages = clients.cloudformation.describe_stack_events().stack_name(stack).into_paginator().items().send();
+    let mut events = Vec::new();
+    while let Some(event) = pages.next().await {
+        let event = found(event.map_err(reduce("cloudformation:DescribeStackEvents")))?;
+        let Some(event) = event.filter(|event| event.event_id() != last_seen) else { break };
+        events.push(Event {
+            id: event.event_id().unwrap_or_default().to_owned(),
+            at: event.timestamp().and_then(moment),
+            logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
+            physical_id: event.physical_resource_id().unwrap_or_default().to_owned(),
+            kind: event.resource_type().unwrap_or_default().to_owned(),
+            status: event.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            reason: event.resource_status_reason().map(str::to_owned),
+        });
+    }
+    events.reverse();
+    Ok(events)
+}
+
+/// The id of the newest event of a stack, from which its next operation is followed.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn newest_event(clients: &Clients, stack: &str) -> Result<Option<String>, CallError> {
+    let asked = clients.cloudformation.describe_stack_events().stack_name(stack);
+    let answer = found(asked.send().await.map_err(reduce("cloudformation:DescribeStackEvents")))?;
+    let events = answer.as_ref().map(|answer| answer.stack_events()).unwrap_or_default();
+    Ok(events.first().and_then(|event| event.event_id()).map(str::to_owned))
+}
+
+/// Begins to delete a stack.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn delete(clients: &Clients, stack: &str) -> Result<(), CallError> {
+    let asked = clients.cloudformation.delete_stack().stack_name(stack);
+    asked.send().await.map_err(reduce("cloudformation:DeleteStack"))?;
+    Ok(())
+}
+
+/// Asks CloudFormation to take back the update that is under way.
+///
+/// # Errors
+/// [`CallError`], also when no update is under way.
+pub async fn cancel_update(clients: &Clients, stack: &str) -> Result<(), CallError> {
+    let asked = clients.cloudformation.cancel_update_stack().stack_name(stack);
+    asked.send().await.map_err(reduce("cloudformation:CancelUpdateStack"))?;
+    Ok(())
+}
+
+fn known(operation: &'static str, status: &str) -> Result<Status, CallError> {
+    status.parse().map_err(|error: UnknownStatus| CallError::NoAnswer { operation, cause: error.to_string() })
+}
+
+/// CloudFormation has no code of its own for a stack that does not exist.
+pub(super) fn found<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CallError::Refused { code, message, .. })
+            if code == "ValidationError" && message.contains("does not exist") =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,119 @@
+//! IAM users and their access keys.
+
+use aws_sdk_iam::types::StatusType;
+use contract::{AccessKeyId, UserId, UserName};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{CallError, Clients, moment, reduce};
+use crate::template::BoundUser;
+
+/// An access key of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccessKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// Whether it may be used.
+    pub status: KeyStatus,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// The states of an access key that the installer tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyStatus {
+    /// It may be used.
+    Active,
+    /// It may not be used: deactivated or expired.
+    Inactive,
+}
+
+/// When, where and for what a key was last used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastUse {
+    /// When; IAM keeps it with an exactness of some minutes.
+    pub at: Timestamp,
+    /// The service's name in IAM actions.
+    pub service: String,
+    /// The region.
+    pub region: String,
+}
+
+/// Looks a user up. The lookup ignores case, the answer has the name as IAM spells it.
+///
+/// # Errors
+/// [`CallError`], but not when there is no such user.
+pub async fn user(clients: &Clients, name: &UserName) -> Result<Option<BoundUser>, CallError> {
+    const OPERATION: &str = "iam:GetUser";
+    let answer = clients.iam.get_user().user_name(name.as_str()).send().await.map_err(reduce(OPERATION));
+    let Some(answer) = found(answer)? else { return Ok(None) };
+    let user = answer.user().ok_or_else(|| CallError::incomplete(OPERATION, "User"))?;
+    let name = UserName::new(user.user_name()).map_err(|_| CallError::incomplete(OPERATION, "UserName"))?;
+    let id = UserId::new(user.user_id()).map_err(|_| CallError::incomplete(OPERATION, "UserId"))?;
+    Ok(Some(BoundUser { name, id, arn: user.arn().to_owned() }))
+}
+
+/// Lists a user's access keys, oldest first; a user that does not exist has none.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn access_keys(clients: &Clients, name: &UserName) -> Result<Vec<AccessKey>, CallError> {
+    const OPERATION: &str = "iam:ListAccessKeys";
+    // A user has two keys at most, so the answer has one page.
+    let answer = clients.iam.list_access_keys().user_name(name.as_str()).send().await.map_err(reduce(OPERATION));
+    let Some(answer) = found(answer)? else { return Ok(Vec::new()) };
+    let mut keys = Vec::new();
+    for key in answer.access_key_metadata() {
+        let id = key.access_key_id().and_then(|id| AccessKeyId::new(id).ok());
+        let id = id.ok_or_else(|| CallError::incomplete(OPERATION, "AccessKeyId"))?;
+        let created = key.create_date().and_then(moment);
+        let created = created.ok_or_else(|| CallError::incomplete(OPERATION, "CreateDate"))?;
+        let status = if key.status() == Some(&StatusType::Active) { KeyStatus::Active } else { KeyStatus::Inactive };
+        keys.push(AccessKey { id, status, created });
+    }
+    keys.sort_by_key(|key| key.created);
+    Ok(keys)
+}
+
+/// When a key was last used; `None` when it never was.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn last_use(clients: &Clients, key: &AccessKeyId) -> Result<Option<LastUse>, CallError> {
+    const OPERATION: &str = "iam:GetAccessKeyLastUsed";
+    let asked = clients.iam.get_access_key_last_used().access_key_id(key.as_str());
+    let answer = asked.send().await.map_err(reduce(OPERATION))?;
+    Ok(answer.access_key_last_used().and_then(|last| {
+        let at = last.last_used_date().and_then(moment)?;
+        Some(LastUse { at, service: last.service_name().to_owned(), region: last.region().to_owned() })
+    }))
+}
+
+/// Deactivates a key; `false` when it is gone already.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn deactivate_key(clients: &Clients, user: &UserName, key: &AccessKeyId) -> Result<bool, CallError> {
+    let asked = clients.iam.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+    let answer = asked.status(StatusType::Inactive).send().await.map_err(reduce("iam:UpdateAccessKey"));
+    Ok(found(answer)?.is_some())
+}
+
+/// Deletes a key; `false` when it is gone already.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn delete_key(clients: &Clients, user: &UserName, key: &AccessKeyId) -> Result<bool, CallError> {
+    let asked = clients.iam.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+    let answer = asked.send().await.map_err(reduce("iam:DeleteAccessKey"));
+    Ok(found(answer)?.is_some())
+}
+
+fn found<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some("NoSuchEntity") => Ok(None),
+        Err(error) => Err(error),
+    }
+}

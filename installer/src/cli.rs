@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use contract::{Region, UserName};
+
+use crate::ui::Format;
+
+/// Rotates the access keys of IAM users with AWS Secrets Manager.
+///
+/// Exit codes: 0 done or nothing to do, 1 error, 2 the plan has changes (with --detailed-exitcode), 3 some users
+/// failed, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "keyturn", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the options say it")]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The configuration; `keyturn.yaml` when that exists.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The region that holds the secrets and the function.
+    #[arg(long, global = true)]
+    pub region: Option<Region>,
+    /// A profile of the AWS configuration.
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// An endpoint to use instead of those of AWS.
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// How to print the result.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub output: Format,
+    /// Answer every question with yes.
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what `bootstrap` would do, and do nothing.
+    Plan {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        target: Target,
+        /// Exit with 2 when there is something to do.
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Deploy what rotates the users' keys, and give each user its first managed key.
+    Bootstrap(Target),
+    /// Show how each user and stack is doing.
+    Status,
+    /// Rotate the keys of users now.
+    Rotate {
+        /// The users.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<UserName>,
+    },
+    /// Take everything away again.
+    Teardown {
+        /// What happens to the keys: `keep` leaves them Active and their secrets in place.
+        #[arg(long, value_enum, default_value = "keep")]
+        keys: Keys,
+        /// How long a deleted secret can be brought back.
+        #[arg(long, value_name = "DAYS", default_value = "30", value_parser = clap::value_parser!(u8).range(7..=30))]
+        recovery_window: u8,
+    },
+    /// Print the CloudFormation template that `bootstrap` would deploy.
+    Template {
+        /// Which one.
+        #[arg(value_enum, default_value = "cell")]
+        which: Which,
+        /// A function that was built before: the executable or the zip.
+        #[arg(long, value_name = "FILE")]
+        artifact: Option<PathBuf>,
+    },
+    /// Show the main job from end to end in a sandbox: no AWS account is needed, and none is touched.
+    Demo {
+        /// A function that was built before: the executable or the zip.
+        #[arg(long, value_name = "FILE")]
+        artifact: Option<PathBuf>,
+    },
+    /// Start a sandbox, AWS in miniature on loopback, to try keyturn by hand.
+    ///
+    /// Prints the environment for another terminal, then takes orders on stdin, one a line: `advance 30d` moves the
+    /// clock and does whatever falls due, `calls` lists the calls since the last time. It ends with its input.
+    Sandbox {
+        /// The IAM users to begin with, each without a key.
+        #[arg(value_name = "USER", default_values = ["alice", "bob"])]
+        users: Vec<UserName>,
+    },
+}
+
+/// What to deploy; what is not said here comes from the configuration.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The users whose keys are to be rotated, instead of those of the configuration.
+    #[arg(value_name = "USER")]
+    pub users: Vec<UserName>,
+    /// A function that was built before: the executable or the zip.
+    #[arg(long, value_name = "FILE")]
+    pub artifact: Option<PathBuf>,
+    /// A bucket that exists, instead of one that is made.
+    #[arg(long, value_name = "NAME")]
+    pub artifact_bucket: Option<String>,
+}
+
+/// What `teardown` does with the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Keys {
+    /// They stay Active, and their secrets stay.
+    Keep,
+    /// They are deactivated and deleted, and their secrets too.
+    Revoke,
+}
+
+/// A template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The function, its permissions, and what each user needs.
+    Cell,
+    /// The bucket for the function's code.
+    Artifacts,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_on_either_side_of_the_command() {
+        for line in ["keyturn --yes --output json plan alice", "keyturn plan alice --output json --yes"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.yes && cli.global.output == Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for line in [
+            "keyturn rotate",
+            "keyturn plan a/b",
+            "keyturn --region Frankfurt! status",
+            "keyturn teardown --recovery-window 6",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

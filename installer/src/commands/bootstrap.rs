@@ -1,0 +1,51 @@
+//! `keyturn bootstrap`: brings an account to what the configuration asks for. The JSON document is the plan under
+//! `plan`, and what was done under `applied`: `stacks` and `rotations`. `log_group` is where the function says why a
+//! rotation failed.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{pipeline, rotate};
+use crate::apply::{self, Applied};
+use crate::config::Config;
+use crate::error::{Error, Exit};
+use crate::names::log_group;
+use crate::plan::Plan;
+use crate::session::Session;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    plan: &'a Plan,
+    applied: Applied,
+    log_group: String,
+}
+
+pub(super) async fn run(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Exit, Error> {
+    let (artifact, plan) = pipeline::prepare(session, config, prebuilt).await?;
+    let applied = if plan.steps.is_empty() {
+        Applied::default()
+    } else {
+        session.printer.say(&plan);
+        let question = format!("Apply this to account {}?", plan.caller.account);
+        session.interrupts.unless_pressed(session.printer.confirm(&question)).await??;
+        Box::pin(apply::apply(session, config, &plan, &artifact)).await?
+    };
+    let report = Report { plan: &plan, applied, log_group: log_group(&config.stack) };
+    session.printer.result("bootstrap", &report)?;
+    Ok(rotate::exit(&report.applied.rotations))
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plan, applied, log_group } = self;
+        if plan.steps.is_empty() {
+            return write!(f, "{plan}");
+        }
+        for stack in &applied.stacks {
+            writeln!(f, "deployed the stack `{stack}`")?;
+        }
+        rotate::list(f, &applied.rotations, log_group)
+    }
+}

@@ -1,0 +1,57 @@
+//! What `plan` and `bootstrap` share: from the configuration to the plan. Nothing is changed on the way.
+
+use std::path::Path;
+
+use crate::apply::stack;
+use crate::artifact::{self, Artifact};
+use crate::config::Config;
+use crate::error::Error;
+use crate::observe::{Observed, has_code, observe};
+use crate::plan::{Desired, Plan, check, plan};
+use crate::session::Session;
+
+/// Looks at the account, builds the function or takes the one that was built before, and decides.
+pub(super) async fn prepare(
+    session: &Session,
+    config: &Config,
+    prebuilt: Option<&Path>,
+) -> Result<(Artifact, Plan), Error> {
+    // First the account: whoever has no credentials, or misspelt a user, should not have to wait for the compiler to
+    // hear about it.
+    let mut observed = observed(session, config).await?;
+    check(config, &observed)?;
+    let artifact = artifact(session, config, prebuilt).await?;
+    let code = artifact.object_key();
+    observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
+    let plan = plan(&Desired { config, code: &code }, &observed)?;
+    Ok((artifact, plan))
+}
+
+/// Builds the function, or takes the one that was built before.
+pub(super) async fn artifact(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Artifact, Error> {
+    let architecture = config.function.architecture;
+    match prebuilt {
+        Some(path) => Ok(artifact::read(path, architecture)?),
+        None => {
+            session.printer.say("building the function");
+            Ok(session.interrupts.unless_pressed(artifact::build(architecture)).await??)
+        }
+    }
+}
+
+/// Looks at the account, and looks again once nobody works on its stacks any more.
+pub(super) async fn observed(session: &Session, config: &Config) -> Result<Observed, Error> {
+    loop {
+        let progress = session.printer.progress("looking at the account");
+        let observing = Box::pin(observe(&session.clients, config));
+        let observed = session.interrupts.unless_pressed(observing).await??;
+        drop(progress);
+        let busy = observed.busy_stacks(config);
+        if busy.is_empty() {
+            return Ok(observed);
+        }
+        for name in busy {
+            stack::await_idle(session, name).await?;
+        }
+    }
+}

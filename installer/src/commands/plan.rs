@@ -1,0 +1,23 @@
+//! `keyturn plan`: shows what `bootstrap` would do. The JSON document is the [`Plan`] itself: `caller`, `region`,
+//! `bucket`, `steps`, `unchanged` and `remarks`.
+//!
+//! [`Plan`]: crate::plan::Plan
+
+use std::path::Path;
+
+use super::pipeline;
+use crate::config::Config;
+use crate::error::{Error, Exit};
+use crate::session::Session;
+
+pub(super) async fn run(
+    session: &Session,
+    config: &Config,
+    prebuilt: Option<&Path>,
+    detailed_exitcode: bool,
+) -> Result<Exit, Error> {
+    let (_, plan) = pipeline::prepare(session, config, prebuilt).await?;
+    session.printer.result("plan", &plan)?;
+    let has_changes = !plan.steps.is_empty();
+    Ok(if detailed_exitcode && has_changes { Exit::Changes } else { Exit::Done })
+}

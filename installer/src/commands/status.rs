@@ -1,0 +1,148 @@
+//! `keyturn status`: how each stack and user is doing. The JSON document has them under `stacks` and `users`.
+
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use contract::{AccessKeyId, tag_keys};
+
+use self::report::{Report, StackRow, StackState, UserRow, UserState};
+use crate::aws::stacks::Rest;
+use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
+use crate::aws::{CallError, Clients, secrets};
+use crate::concurrent::{self, Pace};
+use crate::config::{Config, ConfiguredUser};
+use crate::error::{Error, Exit};
+use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
+use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
+use crate::plan::{deployed, differences};
+use crate::session::Session;
+use crate::template::{self, CodeLocation, Template, TemplateError};
+
+/// How keys are looked up; as for users.
+const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
+
+pub(super) async fn run(session: &Session, mut config: Config) -> Result<Exit, Error> {
+    let Session { clients, printer, interrupts, .. } = session;
+    if config.users.is_empty() {
+        config.users = interrupts.unless_pressed(managed_users(clients, &config)).await??;
+    }
+    let observed = interrupts.unless_pressed(Box::pin(observe(clients, &config))).await??;
+    let last_uses = interrupts.unless_pressed(last_uses(clients, &observed)).await??;
+    printer.result("status", &report(&config, &observed, &last_uses)?)?;
+    Ok(Exit::Done)
+}
+
+/// The users of the stack's secrets, for whoever gives no users.
+async fn managed_users(clients: &Clients, config: &Config) -> Result<Vec<ConfiguredUser>, CallError> {
+    let mut users = Vec::new();
+    for listed in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
+        let Some(secret) = secrets::describe(clients, listed.arn.as_str()).await? else { continue };
+        let Some(name) = secret.user() else { continue };
+        users.push(ConfiguredUser { name, secret: SecretName::new(secret.name).ok() });
+    }
+    Ok(users)
+}
+
+async fn last_uses(clients: &Clients, observed: &Observed) -> Result<BTreeMap<AccessKeyId, LastUse>, CallError> {
+    let keys = observed.users.iter().filter_map(|user| current_key(user)).map(|key| key.id.clone()).collect();
+    let look = |key: AccessKeyId| {
+        let clients = clients.clone();
+        async move { users::last_use(&clients, &key).await.map(|last_use| last_use.map(|last_use| (key, last_use))) }
+    };
+    let found = concurrent::for_each(keys, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The key that applications use: the newest Active one that is not on its way out. The secret itself is not read.
+fn current_key(user: &ObservedUser) -> Option<&AccessKey> {
+    let secret = user.secret.as_ref().filter(|secret| secret.last_rotated.is_some())?;
+    let retiring: BTreeSet<AccessKeyId> = secret.marked_keys().collect();
+    user.keys.iter().rev().find(|key| key.status == KeyStatus::Active && !retiring.contains(&key.id))
+}
+
+fn report(
+    config: &Config,
+    observed: &Observed,
+    last_uses: &BTreeMap<AccessKeyId, LastUse>,
+) -> Result<Report, TemplateError> {
+    let mut stacks = Vec::new();
+    if config.artifact_bucket.is_none() {
+        let current = observed.artifacts.as_ref();
+        stacks.push(stack_row(ARTIFACTS_STACK, current, Some(&template::artifacts()?))?);
+    }
+    let current = observed.cell.as_ref().map(deployed).transpose()?.flatten();
+    let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    // Which code the function should run is not asked here: that would mean to build it.
+    let code = current.as_ref().and_then(code_of);
+    let wanted = code.map(|code| template::cell(config, &bound, &code)).transpose()?;
+    stacks.push(stack_row(config.stack.as_str(), observed.cell.as_ref(), wanted.as_ref())?);
+    let changes = wanted.as_ref().map(|wanted| differences(current.as_ref(), wanted, &BTreeMap::new()));
+    let drifted: BTreeSet<String> = changes.into_iter().flatten().map(|change| change.logical_id).collect();
+    let row = |user| user_row(user, &drifted, last_uses, observed);
+    Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
+}
+
+fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template>) -> Result<StackRow, TemplateError> {
+    let state = match found {
+        None => StackState::Absent,
+        Some(found) => match found.stack.status.rest() {
+            Rest::Gone => StackState::Absent,
+            Rest::Busy => StackState::Busy,
+            Rest::Review | Rest::Shell | Rest::HalfMade | Rest::Stuck => StackState::Broken,
+            Rest::Usable => {
+                let current = deployed(found)?.map(|template| template.to_text());
+                let is_same = current.is_some() && current == wanted.map(Template::to_text);
+                if is_same { StackState::InSync } else { StackState::Drifted }
+            }
+        },
+    };
+    Ok(StackRow { stack: name.to_owned(), state, status: found.map(|found| found.stack.status) })
+}
+
+/// Where the deployed function has its code from.
+fn code_of(template: &Template) -> Option<CodeLocation> {
+    let function = template.resources().remove(FUNCTION)?;
+    let code = function.properties.get("Code")?;
+    let text = |name| code.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    Some(CodeLocation { bucket: text("S3Bucket")?, key: text("S3Key")? })
+}
+
+fn user_row(
+    user: &ObservedUser,
+    drifted: &BTreeSet<String>,
+    last_uses: &BTreeMap<AccessKeyId, LastUse>,
+    observed: &Observed,
+) -> UserRow {
+    let key = current_key(user);
+    let secret = user.secret.as_ref();
+    UserRow {
+        user: user.name.clone(),
+        secret: user.secret_name.to_string(),
+        state: user_state(user, drifted),
+        key: key.map(|key| key.id.clone()),
+        key_age_seconds: key.map(|key| observed.now.duration_since(key.created).as_secs()),
+        last_use: key.and_then(|key| last_uses.get(&key.id)).cloned(),
+        last_rotation: secret.and_then(|secret| secret.last_rotated),
+        next_rotation: secret.and_then(|secret| secret.next_rotation),
+    }
+}
+
+fn user_state(user: &ObservedUser, drifted: &BTreeSet<String>) -> UserState {
+    let Some(bound) = &user.bound else { return UserState::NoUser };
+    let Some(secret) = &user.secret else { return UserState::Absent };
+    let ids = UserResources::of(&bound.name);
+    let is_bound = secret.tag(tag_keys::USER_ID) == Some(bound.id.as_str());
+    match (secret.deleted, secret.tag(tag_keys::BLOCKED)) {
+        (Some(until), _) => UserState::Deleted { until },
+        (None, _) if !is_bound => UserState::Foreign,
+        (None, Some(reason)) => UserState::Blocked { reason: reason.to_owned() },
+        (None, None) if user.lacks_key(secret) => UserState::Unrotated,
+        (None, None) if drifted.contains(&ids.secret) || drifted.contains(&ids.rotation) => UserState::Drifted,
+        (None, None) => UserState::InSync,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! The report of `status`: for people a table, for machines everything.
+
+use std::fmt;
+use std::time::Duration;
+
+use contract::{AccessKeyId, UserName};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::aws::stacks::Status;
+use crate::aws::users::LastUse;
+use crate::ui::{Table, age, span};
+
+/// How everything is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) stacks: Vec<StackRow>,
+    pub(super) users: Vec<UserRow>,
+    pub(super) now: Timestamp,
+}
+
+/// How a stack is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct StackRow {
+    pub(super) stack: String,
+    pub(super) state: StackState,
+    pub(super) status: Option<Status>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum StackState {
+    InSync,
+    /// The template is another one than the configuration asks for.
+    Drifted,
+    Absent,
+    Busy,
+    /// A person has to look at it.
+    Broken,
+}
+
+/// How a user is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct UserRow {
+    pub(super) user: UserName,
+    pub(super) secret: String,
+    #[serde(flatten)]
+    pub(super) state: UserState,
+    pub(super) key: Option<AccessKeyId>,
+    pub(super) key_age_seconds: Option<i64>,
+    pub(super) last_use: Option<LastUse>,
+    pub(super) last_rotation: Option<Timestamp>,
+    pub(super) next_rotation: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub(super) enum UserState {
+    InSync,
+    /// The stack holds something else for the user than the configuration asks for, or nothing.
+    Drifted,
+    /// There is no secret.
+    Absent,
+    /// There is a secret without a key.
+    Unrotated,
+    /// The last rotation stopped.
+    Blocked {
+        reason: String,
+    },
+    /// The secret is scheduled for deletion.
+    Deleted {
+        until: Timestamp,
+    },
+    /// The secret is not bound to this user.
+    Foreign,
+    /// IAM does not know the user.
+    NoUser,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut stacks = Table::new(["STACK", "STATE", "STATUS"]);
+        for StackRow { stack, state, status } in &self.stacks {
+            let status = status.map_or("-", Status::as_str);
+            stacks.add([stack.clone(), state.to_string(), status.to_owned()]);
+        }
+        writeln!(f, "{stacks}")?;
+        let mut users = Table::new(["USER", "STATE", "KEY", "KEY AGE", "LAST USE", "LAST ROTATION", "NEXT ROTATION"]);
+        for row in &self.users {
+            let ago =
+                |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| format!("{} ago", age(time, self.now)));
+            let key_age = row.key_age_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            users.add([
+                row.user.to_string(),
+                row.state.to_string(),
+                row.key.as_ref().map_or("-".to_owned(), AccessKeyId::to_string),
+                key_age.map_or("-".to_owned(), |seconds| span(Duration::from_secs(seconds))),
+                ago(row.last_use.as_ref().map(|last_use| last_use.at)),
+                ago(row.last_rotation),
+                row.next_rotation.map_or("-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string()),
+            ]);
+        }
+        write!(f, "{users}")
+    }
+}
+
+impl fmt::Display for StackState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InSync => "in sync",
+            Self::Drifted => "drifted",
+            Self::Absent => "absent",
+            Self::Busy => "busy",
+            Self::Broken => "broken",
+        })
+    }
+}
+
+impl fmt::Display for UserState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InSync => f.write_str("in sync"),
+            Self::Drifted => f.write_str("drifted"),
+            Self::Absent => f.write_str("absent"),
+            Self::Unrotated => f.write_str("no key"),
+            Self::Blocked { reason } => write!(f, "blocked: {reason}"),
+            Self::Deleted { until } => write!(f, "secret deleted, until {}", until.strftime("%Y-%m-%d")),
+            Self::Foreign => f.write_str("secret of another"),
+            Self::NoUser => f.write_str("no such user"),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Users as they are found, and the state that is shown for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{SecretArn, UserId, UserName};
+use jiff::Timestamp;
+
+use super::*;
+use crate::aws::secrets::Secret;
+use crate::template::BoundUser;
+
+const USER_ID: &str = "AIDAAAAAAAAAAAAAAAAAA";
+const KEYS: [&str; 2] = ["AKIAAAAAAAAAAAAAAAA1", "AKIAAAAAAAAAAAAAAAA2"];
+
+fn time(day: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + day * 86_400).unwrap()
+}
+
+/// A user who was rotated on day 30, and whose first key is on its way out.
+fn rotated() -> ObservedUser {
+    let name = UserName::new("alice").unwrap();
+    let key =
+        |id: &str, day| AccessKey { id: AccessKeyId::new(id).unwrap(), status: KeyStatus::Active, created: time(day) };
+    let tags = [(tag_keys::USER, "alice"), (tag_keys::USER_ID, USER_ID), ("keyturn:key/AKIAAAAAAAAAAAAAAAA1", "…")];
+    ObservedUser {
+        secret_name: SecretName::of_user(&name),
+        bound: Some(BoundUser {
+            name: name.clone(),
+            id: UserId::new(USER_ID).unwrap(),
+            arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
+        }),
+        keys: vec![key(KEYS[0], 0), key(KEYS[1], 30)],
+        last_uses: BTreeMap::new(),
+        secret: Some(Secret {
+            arn: SecretArn::new("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/alice-AbCdEf")
+                .unwrap(),
+            name: "keyturn/alice".to_owned(),
+            tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            created: Some(time(0)),
+            deleted: None,
+            last_rotated: Some(time(30)),
+            next_rotation: Some(time(60)),
+            stages: BTreeMap::new(),
+        }),
+        name,
+    }
+}
+
+fn state_with(change: impl FnOnce(&mut ObservedUser, &mut BTreeSet<String>)) -> UserState {
+    let (mut user, mut drifted) = (rotated(), BTreeSet::new());
+    change(&mut user, &mut drifted);
+    user_state(&user, &drifted)
+}
+
+fn secret(user: &mut ObservedUser) -> &mut Secret {
+    user.secret.as_mut().unwrap()
+}
+
+#[test]
+fn every_state_of_a_user_is_told() {
+    assert_eq!(state_with(|_, _| {}), UserState::InSync);
+    assert_eq!(state_with(|user, _| user.bound = None), UserState::NoUser);
+    assert_eq!(state_with(|user, _| user.secret = None), UserState::Absent);
+    assert_eq!(state_with(|user, _| secret(user).last_rotated = None), UserState::Unrotated);
+    let until = time(90);
+    assert_eq!(state_with(|user, _| secret(user).deleted = Some(until)), UserState::Deleted { until });
+    let stranger = |user: &mut ObservedUser, _: &mut _| drop(secret(user).tags.remove(tag_keys::USER_ID));
+    assert_eq!(state_with(stranger), UserState::Foreign);
+    let blocked = |user: &mut ObservedUser, _: &mut _| {
+        secret(user).tags.insert(tag_keys::BLOCKED.to_owned(), "in_use".to_owned());
+    };
+    assert_eq!(state_with(blocked), UserState::Blocked { reason: "in_use".to_owned() });
+    let drifted = |_: &mut _, drifted: &mut BTreeSet<String>| {
+        drifted.insert(UserResources::of(&UserName::new("alice").unwrap()).rotation);
+    };
+    assert_eq!(state_with(drifted), UserState::Drifted);
+}
+
+#[test]
+fn the_key_in_use_is_the_newest_active_one_that_is_not_on_its_way_out() {
+    let key = |user: &ObservedUser| current_key(user).map(|key| key.id.to_string());
+    let mut user = rotated();
+    assert_eq!(key(&user).as_deref(), Some(KEYS[1]));
+    user.keys[1].status = KeyStatus::Inactive;
+    assert_eq!(key(&user), None, "the other one is on its way out");
+    let mut user = rotated();
+    secret(&mut user).last_rotated = None;
+    assert_eq!(key(&user), None, "none of the keys is managed");
+}

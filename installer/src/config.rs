@@ -1,0 +1,232 @@
+//! `keyturn.yaml`, version 1: what somebody wants, checked before anything else happens.
+
+mod account;
+mod duration;
+mod error;
+mod fields;
+mod function;
+mod line;
+mod retire;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use contract::{Region, Settings, UserName};
+
+pub use error::{ConfigError, Problem};
+
+use crate::names::{SecretName, StackName};
+use fields::{Fault, Field, Fields};
+use schedule::Timing;
+
+/// What somebody wants in an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The home region of the account: IAM is global, the stacks are not.
+    pub region: Region,
+    /// The stack of the function and the users.
+    pub stack: StackName,
+    /// The users whose keys are rotated.
+    pub users: Vec<ConfiguredUser>,
+    /// Whether they are those of the command line, which names some users and not the state that is wanted.
+    pub users_are_arguments: bool,
+    /// When their keys are rotated.
+    pub schedule: Schedule,
+    /// The function's settings.
+    pub settings: Settings,
+    /// The function itself.
+    pub function: FunctionConfig,
+    /// A bucket of the user's own, instead of the one of the artifacts stack.
+    pub artifact_bucket: Option<String>,
+    /// The ARN of the managed policy that bounds the function's role.
+    pub permissions_boundary: Option<String>,
+    /// The path of the function's role and policies.
+    pub role_path: Option<String>,
+    /// The ARN of the key that encrypts the secrets, instead of the account's own.
+    pub kms_key: Option<String>,
+    /// Regions that hold replicas of the secrets.
+    pub replicas: Vec<Region>,
+    /// Tags for everything that can have tags, given to the stacks.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A user in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredUser {
+    /// The name as it was written; IAM compares names without case and knows the right spelling.
+    pub name: UserName,
+    /// An own name for the secret.
+    pub secret: Option<SecretName>,
+}
+
+/// When keys are rotated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Secrets Manager's `rate(…)` or `cron(…)`.
+    pub expression: String,
+    /// How many hours the rotation window is open; without it Secrets Manager's own choice.
+    pub window: Option<u8>,
+}
+
+/// The function as the stack creates it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionConfig {
+    /// Its memory in MiB.
+    pub memory_mib: u16,
+    /// Its timeout, whole seconds.
+    pub timeout: Duration,
+    /// What it is built for.
+    pub architecture: Architecture,
+    /// How long its log is kept.
+    pub log_retention_days: u16,
+    /// The network it runs in, when it is not Lambda's own.
+    pub vpc: Option<Vpc>,
+}
+
+/// What a function is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// `x86_64`.
+    X86_64,
+    /// `arm64`.
+    Arm64,
+}
+
+/// A network of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vpc {
+    /// The subnets, `subnet-…`.
+    pub subnets: Vec<String>,
+    /// The security groups, `sg-…`.
+    pub security_groups: Vec<String>,
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// [`ConfigError`] names the file, the line and the field.
+pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let document =
+        serde_yaml::from_str(text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
+    build(Field::document(document)).map_err(|Fault { place, problem }| {
+        let line = line::of(text, &place.0).map(|line| format!(":{line}")).unwrap_or_default();
+        ConfigError::Field { origin: format!("{}{line}", path.display()), field: place.to_string(), problem }
+    })
+}
+
+const FIELDS: [&str; 13] = [
+    "version",
+    "region",
+    "stack",
+    "users",
+    "schedule",
+    "retire",
+    "function",
+    "artifact_bucket",
+    "permissions_boundary",
+    "role_path",
+    "kms_key",
+    "replicas",
+    "tags",
+];
+
+fn build(document: Field) -> Result<Config, Fault> {
+    let mut fields = document.fields(&FIELDS)?;
+    version(fields.required("version")?)?;
+    let function = function::read(fields.inner("function", &function::FIELDS)?)?;
+    let timing = schedule::read(fields.inner("schedule", &schedule::FIELDS)?)?;
+    let settings = retire::read(fields.inner("retire", &retire::FIELDS)?, &timing, function.timeout)?;
+    let region: Region = fields.required("region")?.parse()?;
+    Ok(Config {
+        artifact_bucket: fields.optional("artifact_bucket").map(account::bucket).transpose()?,
+        permissions_boundary: fields.optional("permissions_boundary").map(account::policy).transpose()?,
+        role_path: fields.optional("role_path").map(account::path).transpose()?,
+        kms_key: fields.optional("kms_key").map(|key| account::key(key, &region)).transpose()?,
+        replicas: fields.optional("replicas").map_or(Ok(Vec::new()), |field| account::replicas(field, &region))?,
+        tags: fields.optional("tags").map_or(Ok(BTreeMap::new()), account::tags)?,
+        stack: fields.optional("stack").map_or(Ok(StackName::default()), Field::parse)?,
+        users: users::read(fields.required("users")?)?,
+        users_are_arguments: false,
+        region,
+        schedule: timing.schedule,
+        settings,
+        function,
+    })
+}
+
+fn version(field: Field) -> Result<(), Fault> {
+    let place = field.place.clone();
+    match field.number()? {
+        1 => Ok(()),
+        other => Err(place.fault(Problem::Version(other))),
+    }
+}
+
+impl Config {
+    /// The configuration that `keyturn bootstrap USER… --region REGION` stands for: everything else as it is by default.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a user is named twice or there are too many.
+    pub fn for_users(region: Region, users: Vec<UserName>) -> Result<Self, ConfigError> {
+        let by_default = || {
+            let users: Vec<ConfiguredUser> = users.into_iter().map(ConfiguredUser::named).collect();
+            users::check(&users)?;
+            let timing = Timing::default();
+            let function = FunctionConfig::default();
+            let settings = retire::read(Fields::empty("retire"), &timing, function.timeout)?;
+            Ok(Self {
+                region,
+                stack: StackName::default(),
+                users,
+                users_are_arguments: true,
+                schedule: timing.schedule,
+                settings,
+                function,
+                artifact_bucket: None,
+                permissions_boundary: None,
+                role_path: None,
+                kms_key: None,
+                replicas: Vec::new(),
+                tags: BTreeMap::new(),
+            })
+        };
+        by_default().map_err(|Fault { place, problem }| ConfigError::Field {
+            origin: "the command line".to_owned(),
+            field: place.to_string(),
+            problem,
+        })
+    }
+
+    /// The name of a user's secret.
+    pub fn secret_name(&self, user: &UserName) -> SecretName {
+        let configured = self.users.iter().find(|configured| configured.name.is_same_user(user));
+        configured.and_then(|user| user.secret.clone()).unwrap_or_else(|| SecretName::of_user(user))
+    }
+}
+
+impl Architecture {
+    /// The name as AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

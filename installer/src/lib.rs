@@ -1,0 +1,20 @@
+//! keyturn's installer: from a configuration to stacks in an AWS account.
+//!
+//! What stands here is what the binary, the tests and the build of the templates share.
+
+pub mod apply;
+pub mod artifact;
+pub mod aws;
+pub mod cli;
+pub mod commands;
+pub mod concurrent;
+pub mod config;
+pub mod error;
+pub mod names;
+pub mod observe;
+pub mod plan;
+#[cfg(test)]
+mod sandboxed;
+pub mod session;
+pub mod template;
+pub mod ui;

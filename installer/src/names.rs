@@ -1,0 +1,222 @@
+//! Every name that is derived from another one: secrets, stacks, buckets, logical ids.
+
+use std::fmt;
+use std::str::FromStr;
+
+use contract::{AccountId, Region, UserName};
+use sha2::{Digest as _, Sha256};
+
+/// The stack that holds the artifact bucket.
+pub const ARTIFACTS_STACK: &str = "keyturn-artifacts";
+
+/// The logical id of the artifact bucket in its stack.
+pub const ARTIFACTS_BUCKET: &str = "Bucket";
+
+/// The logical id of the rotation function in its stack.
+pub const FUNCTION: &str = "Function";
+
+/// What the name of a user's secret starts with.
+const SECRET_PREFIX: &str = "keyturn/";
+
+/// A name that AWS would not accept, or that would bring trouble later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not the name of a stack.
+    #[error("`{0}` is not a stack name: 1 to 64 letters, digits and hyphens, a letter first")]
+    Stack(String),
+    /// Not the name of a secret.
+    #[error("`{0}` is not a secret name: 1 to 512 letters, digits and `/_+=.@-`")]
+    Secret(String),
+    /// It looks like a name with the six characters that AWS appends.
+    #[error("the secret name `{0}` ends in a hyphen and six characters, like the ARN of another secret")]
+    SecretLikeArn(String),
+}
+
+/// The name of a stack, which is also the name of the function in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StackName(String);
+
+impl StackName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`NameError::Stack`]. A stack's name may have 128 characters, but a function's only 64.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+        if legal && starts && name.len() <= 64 { Ok(Self(name)) } else { Err(NameError::Stack(name)) }
+    }
+
+    /// The name as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for StackName {
+    fn default() -> Self {
+        Self("keyturn".to_owned())
+    }
+}
+
+impl FromStr for StackName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for StackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a secret, without the six characters that AWS appends to it in the ARN.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// Checks a name (Secrets Manager API reference, CreateSecret).
+    ///
+    /// # Errors
+    /// [`NameError::Secret`] or [`NameError::SecretLikeArn`].
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b));
+        if !legal || !(1..=512).contains(&name.len()) {
+            return Err(NameError::Secret(name));
+        }
+        if looks_like_an_arn(&name) { Err(NameError::SecretLikeArn(name)) } else { Ok(Self(name)) }
+    }
+
+    /// The name of a user's secret when the configuration gives none: `keyturn/<user>`, made legal.
+    ///
+    /// Different users get different names: a user's name holds no slash, so that only a comma gives an even run of
+    /// slashes and only the appendix a single one.
+    pub fn of_user(user: &UserName) -> Self {
+        let mut name = format!("{SECRET_PREFIX}{}", user.as_str().replace(',', "//"));
+        while looks_like_an_arn(&name) {
+            name.push_str("/user");
+        }
+        Self(name)
+    }
+
+    /// The name as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a name ends in a hyphen and six characters: a search by a part of the ARN could take it for another secret.
+fn looks_like_an_arn(name: &str) -> bool {
+    name.bytes().rev().nth(6) == Some(b'-')
+}
+
+/// The logical ids of a user's resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserResources {
+    /// Of the secret.
+    pub secret: String,
+    /// Of its rotation schedule. Renaming it would end rotation: the old one is deleted after the new one is there.
+    pub rotation: String,
+}
+
+impl UserResources {
+    /// The ids of a user's resources. They depend on the name alone and never change.
+    ///
+    /// The letters and digits of the name are for people; the digest keeps `a.b` and `ab` apart.
+    pub fn of(user: &UserName) -> Self {
+        let readable: String = user.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
+        let digest: String = Sha256::digest(user.as_str()).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { secret: format!("Secret{readable}{digest}"), rotation: format!("Rotation{readable}{digest}") }
+    }
+}
+
+/// The name of the artifact bucket. Bucket names are global, so the account and the region are part of it.
+pub fn artifact_bucket(account: &AccountId, region: &Region) -> String {
+    format!("{ARTIFACTS_STACK}-{account}-{region}")
+}
+
+/// The name of the group that the function of a stack logs to.
+pub fn log_group(stack: &StackName) -> String {
+    format!("/aws/lambda/{stack}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn user(name: &str) -> UserName {
+        UserName::new(name).expect("a user name")
+    }
+
+    #[test]
+    fn secrets_are_named_after_their_users() {
+        let table = [
+            ("deploy-ci", "keyturn/deploy-ci"),
+            ("ci-deploy", "keyturn/ci-deploy/user"),
+            ("a+b=c.d@e_f", "keyturn/a+b=c.d@e_f"),
+            ("smith,john", "keyturn/smith//john"),
+            ("ci-abcdef", "keyturn/ci-abcdef/user"),
+            ("ci-abcd,", "keyturn/ci-abcd///user"),
+            ("ci-abcd-f", "keyturn/ci-abcd-f/user/user"),
+            ("-abcdef", "keyturn/-abcdef/user"),
+        ];
+        for (name, secret) in table {
+            assert_eq!(SecretName::of_user(&user(name)).as_str(), secret);
+            assert!(SecretName::new(secret).is_ok(), "{secret} is a name that AWS takes");
+        }
+    }
+
+    #[test]
+    fn different_users_get_different_names() {
+        let parts = ["a", ",", "-", "user", "bcdef", "."];
+        let mut users = BTreeSet::from([String::new()]);
+        for _ in 0..4 {
+            users =
+                users.iter().flat_map(|name| parts.map(|part| format!("{name}{part}"))).chain(users.clone()).collect();
+        }
+        users.remove("");
+        let users: Vec<UserName> = users.iter().map(|name| user(name)).collect();
+        let secrets: BTreeSet<SecretName> = users.iter().map(SecretName::of_user).collect();
+        let ids: BTreeSet<String> = users.iter().map(|user| UserResources::of(user).secret).collect();
+        assert_eq!((secrets.len(), ids.len()), (users.len(), users.len()));
+    }
+
+    #[test]
+    fn logical_ids_stay_what_they_are() {
+        let ids = UserResources::of(&user("a.b"));
+        assert_eq!(ids.secret, "Secretab2e7336dc8eba");
+        assert_eq!(ids.rotation, "Rotationab2e7336dc8eba");
+    }
+
+    #[test]
+    fn names_that_aws_refuses_are_refused() {
+        for wrong in ["", "1a", "a_b", "-a", &"a".repeat(65)] {
+            assert_eq!(StackName::new(wrong), Err(NameError::Stack(wrong.to_owned())));
+        }
+        for wrong in ["", "a,b", "a b", &"a".repeat(513)] {
+            assert_eq!(SecretName::new(wrong), Err(NameError::Secret(wrong.to_owned())));
+        }
+        assert!(matches!(SecretName::new("my/ci-abcdef"), Err(NameError::SecretLikeArn(_))));
+    }
+}

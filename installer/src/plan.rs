@@ -1,0 +1,250 @@
+//! Decides what is to be done: what is wanted and what was found go in, a value comes out. Nothing is done here.
+
+mod diff;
+mod display;
+mod refusal;
+mod stacks;
+mod users;
+
+use std::collections::BTreeMap;
+
+use contract::{Region, SecretArn, UserName, VersionToken};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::aws::identity::Caller;
+use crate::config::Config;
+use crate::names::ARTIFACTS_STACK;
+use crate::observe::{Observed, ObservedStack};
+use crate::template::{self, CodeLocation, Template, TemplateError};
+
+pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
+pub use refusal::{KeyReport, Refusal, Refusals};
+pub use stacks::Action;
+
+/// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
+const LONGEST_INLINE: usize = 51_200;
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Desired<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The key of the function's zip in the bucket.
+    pub code: &'a str,
+}
+
+/// What is to be done, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Who does it, and where.
+    pub caller: Caller,
+    /// The region.
+    pub region: Region,
+    /// The bucket of the function's code.
+    pub bucket: String,
+    /// What is to be done, in this order; nothing when it is empty.
+    pub steps: Vec<Step>,
+    /// What needs nothing, and why.
+    pub unchanged: Vec<String>,
+    /// What whoever decides should know besides.
+    pub remarks: Vec<String>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// Bring the stack of the artifact bucket to its template.
+    DeployArtifacts(Deployment),
+    /// Store the function's code in the bucket.
+    UploadCode {
+        /// The key in the bucket.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take back what rotations that never came to their end have left in secrets that join the stack: Secrets Manager
+    /// refuses to set a schedule before.
+    ClearPending {
+        /// The versions that those rotations were making.
+        versions: BTreeMap<SecretArn, VersionToken>,
+        /// Why.
+        reason: String,
+    },
+    /// Bring the stack of the function and the users to its template.
+    DeployCell(Deployment),
+    /// Give users their first managed key.
+    RotateFirst {
+        /// The users, as IAM spells them, and the names of their secrets.
+        users: BTreeMap<UserName, String>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A stack to be brought to its template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Deployment {
+    /// The name of the stack.
+    pub stack: String,
+    /// How.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// What it changes.
+    pub changes: Vec<ResourceChange>,
+    /// The stack's tags.
+    pub tags: BTreeMap<String, String>,
+    /// The text of the template.
+    #[serde(skip)]
+    pub template: String,
+    /// The template's key in the bucket, when it is too long for a request.
+    pub template_key: Option<String>,
+    /// Whether the template makes IAM resources, which CloudFormation wants to be told.
+    pub makes_roles: bool,
+}
+
+impl Deployment {
+    /// Whether something that exists already joins the stack.
+    pub fn imports(&self) -> bool {
+        self.changes.iter().any(|change| change.change == Verb::Import)
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The account is in a state that a person has to look at.
+    #[error(transparent)]
+    Refused(#[from] Refusals),
+    /// The template cannot be made.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// Says whether there can be a plan at all; the function's code is not needed for that.
+///
+/// # Errors
+/// [`PlanError`] with everything that stands in the way.
+pub fn check(config: &Config, observed: &Observed) -> Result<(), PlanError> {
+    verdict(config, observed).map(|_: Verdict| ())
+}
+
+/// What the account allows for.
+struct Verdict {
+    artifacts: Action,
+    cell: Action,
+    users: users::Users,
+}
+
+fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
+    let mut refusals = Vec::new();
+    let artifacts = stacks::action(ARTIFACTS_STACK, observed.artifacts.as_ref());
+    let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
+    let cell = stacks::action(config.stack.as_str(), observed.cell.as_ref());
+    let cell = cell.map_err(|refusal| refusals.push(refusal)).ok();
+    let deployed = observed.cell.as_ref().map(deployed).transpose()?.flatten();
+    let users = users::judge(config, observed, deployed.as_ref());
+    let users = users.map_err(|mut more| refusals.append(&mut more)).ok();
+    match (artifacts, cell, users) {
+        (Some(artifacts), Some(cell), Some(users)) => Ok(Verdict { artifacts, cell, users }),
+        _ => Err(Refusals(refusals).into()),
+    }
+}
+
+/// Decides what is to be done.
+///
+/// # Errors
+/// [`PlanError`] with everything that stands in the way.
+pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
+    let Desired { config, code } = *desired;
+    let Verdict { artifacts: artifacts_action, cell: cell_action, users } = verdict(config, observed)?;
+    let bucket = observed.bucket(config);
+    let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
+    let mut plan = Plan {
+        caller: observed.caller.clone(),
+        region: config.region.clone(),
+        bucket,
+        steps: Vec::new(),
+        unchanged: Vec::new(),
+        remarks: users.remarks,
+    };
+    if config.artifact_bucket.is_none() {
+        let wanted = template::artifacts()?;
+        let current = observed.artifacts.as_ref();
+        let none = BTreeMap::new();
+        match deployment(ARTIFACTS_STACK, config, &wanted, current, artifacts_action, &none)? {
+            Some(deployment) => plan.steps.push(Step::DeployArtifacts(deployment)),
+            None => plan.unchanged.push(format!("the stack `{ARTIFACTS_STACK}` is as it should be")),
+        }
+    }
+    if observed.has_code {
+        plan.unchanged.push("the bucket holds the function's code".to_owned());
+    } else {
+        let reason = "the bucket does not hold it".to_owned();
+        plan.steps.push(Step::UploadCode { key: code.to_owned(), reason });
+    }
+    if !users.unfinished.is_empty() {
+        let reason = "it would keep a schedule from being set".to_owned();
+        plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
+    }
+    let (stack, current) = (config.stack.as_str(), observed.cell.as_ref());
+    let wanted = template::cell(config, &users.bound, &location)?;
+    match deployment(stack, config, &wanted, current, cell_action, &users.imports)? {
+        Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
+        None => plan.unchanged.push(format!("the stack `{stack}` is as it should be")),
+    }
+    if users.unrotated.is_empty() {
+        plan.unchanged.push("every user has a managed key".to_owned());
+    } else {
+        let reason = "no managed key yet".to_owned();
+        plan.steps.push(Step::RotateFirst { users: users.unrotated, reason });
+    }
+    Ok(plan)
+}
+
+/// The template that a stack has now; none when it must be made anew, or was never made.
+///
+/// # Errors
+/// [`TemplateError`] when it cannot be read.
+pub fn deployed(stack: &ObservedStack) -> Result<Option<Template>, TemplateError> {
+    stack.template.as_deref().map(Template::parse).transpose()
+}
+
+/// What brings a stack to its template; `None` when it is there already.
+fn deployment(
+    stack: &str,
+    config: &Config,
+    wanted: &Template,
+    current: Option<&ObservedStack>,
+    action: Action,
+    imports: &BTreeMap<String, String>,
+) -> Result<Option<Deployment>, TemplateError> {
+    let text = wanted.to_text();
+    let tags = config.tags.clone();
+    let deployed = current.map(deployed).transpose()?.flatten();
+    let is_deployed = deployed.as_ref().is_some_and(|deployed| deployed.to_text() == text);
+    let changes = diff::resources(deployed.as_ref(), wanted, imports);
+    let reason = match (&action, current) {
+        (Action::Create, _) => "there is none".to_owned(),
+        (Action::CreateAnew { status, .. }, _) => format!("the one that is there holds nothing: {status}"),
+        (Action::Update, Some(current)) if current.stack.tags == tags && is_deployed => return Ok(None),
+        (Action::Update, _) if !changes.is_empty() => "its template differs".to_owned(),
+        (Action::Update, _) if !is_deployed => "its template differs outside of the resources".to_owned(),
+        (Action::Update, _) => "its tags differ".to_owned(),
+    };
+    let template_key = (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(&text)));
+    let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
+    let stack = stack.to_owned();
+    Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles }))
+}
+
+/// What names a template among others: its content.
+fn digest(template: &str) -> String {
+    Sha256::digest(template).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

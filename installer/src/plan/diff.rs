@@ -1,0 +1,143 @@
+//! The difference between two templates, property by property.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::template::{Resource, Template};
+
+/// What happens to one resource.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResourceChange {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its name in AWS, when the template gives it one.
+    pub name: Option<String>,
+    /// What happens.
+    pub change: Verb,
+    /// How its properties change; empty unless it is changed in place.
+    pub properties: Vec<PropertyChange>,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// It is made.
+    Add,
+    /// It exists already and joins the stack.
+    Import,
+    /// It is changed.
+    Modify,
+    /// It leaves the template.
+    Remove,
+}
+
+/// How one property changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PropertyChange {
+    /// Where in the resource's properties: `Environment.Variables.NAME`.
+    pub path: String,
+    /// What it is now; `None` when it is not set.
+    pub before: Option<Json>,
+    /// What it will be; `None` when it will not be set.
+    pub after: Option<Json>,
+}
+
+/// What changes from one template, if there is one, to another. `imports` names the resources that exist already.
+pub fn resources(
+    before: Option<&Template>,
+    after: &Template,
+    imports: &BTreeMap<String, String>,
+) -> Vec<ResourceChange> {
+    let (before, after) = (before.map(Template::resources).unwrap_or_default(), after.resources());
+    let ids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut changes = Vec::new();
+    for id in ids {
+        let (verb, resource, properties) = match (before.get(id), after.get(id)) {
+            (Some(before), Some(after)) if before == after => continue,
+            (Some(before), Some(after)) => (Verb::Modify, after, modified(before, after)),
+            (None, Some(after)) if imports.contains_key(id) => (Verb::Import, after, Vec::new()),
+            (None, Some(after)) => (Verb::Add, after, Vec::new()),
+            (Some(before), None) => (Verb::Remove, before, Vec::new()),
+            (None, None) => continue,
+        };
+        changes.push(ResourceChange {
+            logical_id: id.clone(),
+            kind: resource.kind.clone(),
+            name: resource.properties.get("Name").and_then(Json::as_str).map(str::to_owned),
+            change: verb,
+            properties,
+        });
+    }
+    changes
+}
+
+fn modified(before: &Resource, after: &Resource) -> Vec<PropertyChange> {
+    let mut changes = Vec::new();
+    compare("", Some(&before.properties), Some(&after.properties), &mut changes);
+    changes
+}
+
+/// Goes down where both sides are objects, or lists of the same length; anything else is one change.
+fn compare(path: &str, before: Option<&Json>, after: Option<&Json>, changes: &mut Vec<PropertyChange>) {
+    match (before, after) {
+        (before, after) if before == after => {}
+        (Some(Json::Object(before)), Some(Json::Object(after))) => {
+            for key in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                compare(&path, before.get(key), after.get(key), changes);
+            }
+        }
+        (Some(Json::Array(before)), Some(Json::Array(after))) if before.len() == after.len() => {
+            for (index, (before, after)) in before.iter().zip(after).enumerate() {
+                compare(&format!("{path}[{index}]"), Some(before), Some(after), changes);
+            }
+        }
+        (before, after) => {
+            changes.push(PropertyChange { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn changes(before: Json, after: Json) -> Vec<(String, Option<Json>, Option<Json>)> {
+        let mut changes = Vec::new();
+        compare("", Some(&before), Some(&after), &mut changes);
+        changes.into_iter().map(|change| (change.path, change.before, change.after)).collect()
+    }
+
+    #[test]
+    fn a_property_that_is_equal_is_no_change() {
+        let value = json!({ "a": [1, { "b": "c" }] });
+        assert_eq!(changes(value.clone(), value), []);
+    }
+
+    #[test]
+    fn a_change_names_the_innermost_property() {
+        let before = json!({ "Environment": { "Variables": { "A": "1", "B": "2" } }, "Old": true });
+        let after = json!({ "Environment": { "Variables": { "A": "1", "B": "3" } }, "New": [1] });
+        let expected = [
+            ("Environment.Variables.B".to_owned(), Some(json!("2")), Some(json!("3"))),
+            ("New".to_owned(), None, Some(json!([1]))),
+            ("Old".to_owned(), Some(json!(true)), None),
+        ];
+        assert_eq!(changes(before, after), expected);
+    }
+
+    #[test]
+    fn lists_of_different_length_change_as_a_whole() {
+        let path = |changes: Vec<(String, _, _)>| changes.into_iter().map(|(path, ..)| path).collect::<Vec<_>>();
+        assert_eq!(path(changes(json!({ "l": [1, 2] }), json!({ "l": [1, 3] }))), ["l[1]"]);
+        assert_eq!(path(changes(json!({ "l": [1, 2] }), json!({ "l": [1] }))), ["l"]);
+    }
+}

@@ -1,0 +1,195 @@
+//! The templates of the stacks, as values: the files of `templates/`, and the resources of each user.
+
+mod json;
+mod parameters;
+mod policy;
+mod resource;
+#[cfg(test)]
+mod tests;
+mod user;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+use contract::{UserId, UserName};
+use serde::Serialize;
+use serde_json::Value as Json;
+use serde_yaml::{Mapping, Value};
+
+use crate::config::Config;
+use crate::names::{SecretName, UserResources};
+use policy::Grant;
+
+/// The stack of the artifact bucket, as it stands in the repository.
+const ARTIFACTS: &str = include_str!("../../templates/artifacts.yaml");
+
+/// The stack of the function, without users.
+const CELL: &str = include_str!("../../templates/keyturn.yaml");
+
+/// A user as IAM knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundUser {
+    /// The name as IAM spells it.
+    pub name: UserName,
+    /// The unique id.
+    pub id: UserId,
+    /// The ARN, with the user's path.
+    pub arn: String,
+}
+
+/// Where the function's zip is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeLocation {
+    /// The bucket.
+    pub bucket: String,
+    /// The key in it.
+    pub key: String,
+}
+
+/// A CloudFormation template without parameters: what it says is what is deployed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template(Mapping);
+
+/// One resource of a template, its intrinsics in the long form (`{"Ref": …}`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// The type, such as `AWS::IAM::Role`.
+    pub kind: String,
+    /// The properties, an empty object when there are none.
+    pub properties: Json,
+}
+
+/// A template that cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// It is not YAML or JSON, or not an object.
+    #[error("the template cannot be read")]
+    Unreadable(#[source] serde_yaml::Error),
+    /// A resource cannot be written as YAML.
+    #[error("the template cannot be written")]
+    Unwritable(#[source] serde_yaml::Error),
+    /// A parameter or a choice in the template has no value.
+    #[error("`{0}` of the template cannot be filled in")]
+    Unfillable(String),
+    /// IAM would not take the policies.
+    #[error("the permissions for {asked} users do not fit into a role, those for the first {fitting} do")]
+    TooManyUsers {
+        /// How many users fit.
+        fitting: usize,
+        /// How many there are.
+        asked: usize,
+    },
+    /// No policy could name this user alone.
+    #[error("the ARN of the user `{user}` cannot stand in a policy: `{arn}`")]
+    UserArn {
+        /// The user.
+        user: UserName,
+        /// The ARN.
+        arn: String,
+    },
+    /// Two users would share a secret.
+    #[error("the secret `{secret}` of the user `{user}` is another user's too")]
+    SharedSecret {
+        /// The secret.
+        secret: SecretName,
+        /// The second of the users.
+        user: UserName,
+    },
+}
+
+impl TemplateError {
+    /// What to do now.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreadable(_) => "look at what is deployed; keyturn writes a new template with `bootstrap`",
+            Self::Unwritable(_) | Self::Unfillable(_) => "this is a fault of keyturn; report it with the configuration",
+            Self::TooManyUsers { .. } => "leave the others out; more users in one account come with a later version",
+            Self::UserArn { .. } => "move the user to a path without `*`, `?` and `$`, or leave it out",
+            Self::SharedSecret { .. } => "give one of the users another `secret` in the configuration",
+        }
+        .to_owned()
+    }
+}
+
+impl Template {
+    /// Reads a template, such as the one that a stack has now.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unreadable`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        serde_yaml::from_str(text).map(Self).map_err(TemplateError::Unreadable)
+    }
+
+    /// The text, always the same for the same template.
+    pub fn to_text(&self) -> String {
+        yaml::write(&self.0)
+    }
+
+    /// The resources by logical id.
+    pub fn resources(&self) -> BTreeMap<String, Resource> {
+        let resource = |(id, resource): (String, Json)| {
+            let kind = resource.get("Type").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let properties = resource.get("Properties").cloned().unwrap_or_else(|| Json::Object(Default::default()));
+            (id, Resource { kind, properties })
+        };
+        match self.0.get("Resources").map(json::of) {
+            Some(Json::Object(resources)) => resources.into_iter().map(resource).collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, id: &str, resource: &impl Serialize) -> Result<(), TemplateError> {
+        let resource = serde_yaml::to_value(resource).map_err(TemplateError::Unwritable)?;
+        match self.0.get_mut("Resources") {
+            Some(Value::Mapping(resources)) => resources.insert(id.into(), resource),
+            _ => return Err(TemplateError::Unfillable("Resources".to_owned())),
+        };
+        Ok(())
+    }
+}
+
+/// The stack of the artifact bucket.
+///
+/// # Errors
+/// [`TemplateError::Unreadable`].
+pub fn artifacts() -> Result<Template, TemplateError> {
+    Template::parse(ARTIFACTS)
+}
+
+/// The stack of the function and the users, in the order in which they are given.
+///
+/// # Errors
+/// [`TemplateError`] when the users do not fit, or cannot be named in a policy.
+pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result<Template, TemplateError> {
+    let mut template = Template(parameters::fill(Template::parse(CELL)?.0, &parameters::of(config, code))?);
+    let secrets = secret_names(config, users)?;
+    let grants =
+        users.iter().zip(&secrets).map(|(user, secret)| Grant::new(user, secret)).collect::<Result<Vec<_>, _>>()?;
+
+    let mut needed = vec!["FunctionPermission".to_owned(), "FunctionPolicy".to_owned()];
+    let path = config.role_path.as_deref().unwrap_or("/");
+    for (number, policy) in policy::policies(&grants, &config.region, path)?.iter().enumerate() {
+        let id = format!("UserPolicy{}", number + 1);
+        template.add(&id, policy)?;
+        needed.push(id);
+    }
+    for (user, secret) in users.iter().zip(&secrets) {
+        let ids = UserResources::of(&user.name);
+        template.add(&ids.secret, &user::secret(config, user, secret))?;
+        template.add(&ids.rotation, &user::rotation(&config.schedule, ids.secret.clone(), needed.clone()))?;
+    }
+    Ok(template)
+}
+
+/// The name of each user's secret, no two the same.
+fn secret_names(config: &Config, users: &[BoundUser]) -> Result<Vec<SecretName>, TemplateError> {
+    let mut names: Vec<SecretName> = Vec::with_capacity(users.len());
+    for user in users {
+        let secret = config.secret_name(&user.name);
+        if names.contains(&secret) {
+            return Err(TemplateError::SharedSecret { secret, user: user.name.clone() });
+        }
+        names.push(secret);
+    }
+    Ok(names)
+}

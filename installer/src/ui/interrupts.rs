@@ -1,0 +1,64 @@
+//! Ctrl-C: the first one asks for an orderly end, the second one leaves at once.
+
+use std::io::{self, IsTerminal as _};
+
+use tokio::sync::watch;
+
+use super::to_stderr;
+
+/// Somebody pressed Ctrl-C.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted: {left}")]
+pub struct Interrupted {
+    /// The state that was left behind.
+    pub left: String,
+}
+
+/// How often Ctrl-C was pressed so far.
+#[derive(Debug, Clone)]
+pub struct Interrupts(watch::Receiver<u32>);
+
+impl Interrupts {
+    /// Begins to listen. Must be called within the runtime.
+    pub fn listen() -> Self {
+        let (count, pressed) = watch::channel(0);
+        tokio::spawn(async move {
+            // An error means that this system has no such signal: then nobody can send it.
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if io::stderr().is_terminal() {
+                    // It has written `^C` into the middle of a line.
+                    to_stderr("");
+                }
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Self(pressed)
+    }
+
+    /// Ctrl-C that a test presses.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (watch::Sender<u32>, Self) {
+        let (count, pressed) = watch::channel(0);
+        (count, Self(pressed))
+    }
+
+    /// Comes back once Ctrl-C has been pressed `times` times, which may have been before.
+    pub async fn pressed(&self, times: u32) {
+        let mut pressed = self.0.clone();
+        if pressed.wait_for(|count| *count >= times).await.is_err() {
+            // Nobody listens any more, so it will never be heard.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does `work` unless Ctrl-C is pressed; only for work that leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub async fn unless_pressed<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.pressed(1) => Err(Interrupted { left: "what was under way left nothing behind".to_owned() }),
+        }
+    }
+}
