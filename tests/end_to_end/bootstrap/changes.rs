@@ -1,0 +1,147 @@
+//! What a later `keyturn bootstrap` changes, and above all what it leaves alone.
+
+use std::time::Duration;
+
+use sandbox::World;
+
+use super::{NOTHING, configure, current_keys, deployed, in_order, plan};
+use crate::stage::{ACCOUNT, REGION, Stage, function, settings};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The ids of all keys of a user.
+async fn keys_of(stage: &Stage, user: &'static str) -> Vec<String> {
+    let keys = stage.sandbox.visit(move |world| world.access_keys(ACCOUNT, user)).await;
+    keys.iter().map(|key| key.id().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_user_who_is_added_gets_a_key_and_the_others_keep_theirs() {
+    let stage = deployed(&["alice"]).await;
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "bob", "/").unwrap()).await;
+    let before = current_keys(&stage, &["alice"]).await;
+    configure(&stage, &["alice", "bob"], "");
+    let run = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!(in_order(run)));
+    assert_eq!(current_keys(&stage, &["alice"]).await, before);
+    current_keys(&stage, &["bob"]).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_user_who_leaves_keeps_secret_and_keys_and_comes_back_with_them() {
+    let stage = deployed(&["alice", "bob"]).await;
+    let before = current_keys(&stage, &["alice", "bob"]).await;
+    // The labels may differ: a test of the schedule takes AWSPENDING along when it ends.
+    let values = |world: &mut World| {
+        let secret = world.secret(ACCOUNT, REGION, "keyturn/bob").unwrap();
+        secret.versions.into_iter().map(|version| (version.id, version.value)).collect::<Vec<_>>()
+    };
+    let live = stage.sandbox.visit(values).await;
+
+    configure(&stage, &["alice"], "");
+    let left = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_user_leaves", in_order(left)));
+    let secret = stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/bob").unwrap()).await;
+    assert_eq!((secret.rotation_enabled, secret.deletion), (false, None));
+    stage.sandbox.advance(40 * DAY).await;
+    assert_eq!(stage.sandbox.visit(values).await, live, "nobody rotates bob any more");
+    assert_ne!(current_keys(&stage, &["alice"]).await, before[..1], "alice is rotated on schedule");
+
+    configure(&stage, &["alice", "bob"], "");
+    let back = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_user_comes_back", in_order(back)));
+    stage.sandbox.settle().await;
+    assert_eq!(current_keys(&stage, &["bob"]).await, before[1..]);
+    assert_eq!(stage.sandbox.visit(values).await, live);
+    let secret = stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/bob").unwrap()).await;
+    assert!(secret.rotation_enabled);
+    assert_eq!(keys_of(&stage, "bob").await, before[1..]);
+    stage.sandbox.advance(40 * DAY).await;
+    assert_ne!(current_keys(&stage, &["bob"]).await, before[1..], "bob is rotated again");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn users_on_the_command_line_do_not_push_others_out() {
+    let stage = Stage::with_users(&["alice", "bob"]).await;
+    assert_eq!(stage.bootstrap(&["alice"]).await.code, 0);
+    stage.take_writes().await;
+    let artifact = function().to_str().unwrap();
+    let run = stage.keyturn(&["--region", REGION, "--yes", "bootstrap", "bob", "--artifact", artifact]).await;
+    settings().bind(|| insta::assert_snapshot!(run));
+    assert_eq!(stage.take_writes().await, NOTHING);
+    assert!(
+        stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().rotation_enabled).await
+    );
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn new_code_changes_the_function_and_rotates_nobody() {
+    let stage = deployed(&["alice"]).await;
+    let before = current_keys(&stage, &["alice"]).await;
+    // Bytes after the end of an executable change nothing but its hash.
+    let mut code = std::fs::read(function()).unwrap();
+    code.extend(b"another build");
+    std::fs::write(stage.path("bootstrap"), code).unwrap();
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--yes", "bootstrap", "--artifact", "bootstrap"]).await;
+    settings().bind(|| insta::assert_snapshot!(in_order(run)));
+    stage.sandbox.settle().await;
+    assert_eq!(current_keys(&stage, &["alice"]).await, before);
+    let writes = stage.take_writes().await;
+    assert!(!writes.iter().any(|write| write.contains("AccessKey") || write.contains("Rotat")), "{writes:?}");
+    let again = stage.keyturn(&["plan", "--detailed-exitcode", "--artifact", "bootstrap"]).await;
+    assert_eq!(again.code, 0, "{again}");
+    // The new code works.
+    let rotated = stage.keyturn(&["rotate", "alice"]).await;
+    assert_eq!(rotated.code, 0, "{rotated}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn other_settings_change_the_function_in_place() {
+    let stage = deployed(&["alice"]).await;
+    let before = current_keys(&stage, &["alice"]).await;
+    configure(&stage, &["alice"], "retire: { deactivate_after: 14d }\n");
+    let planned = plan(&stage, &["--detailed-exitcode"]).await;
+    settings().bind(|| insta::assert_snapshot!("other_settings_are_planned", planned));
+    let run = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("other_settings_are_deployed", in_order(run)));
+    assert_eq!(current_keys(&stage, &["alice"]).await, before);
+    assert_eq!(plan(&stage, &["--detailed-exitcode"]).await.code, 0);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn another_schedule_rotates_nobody_at_once() {
+    let stage = deployed(&["alice"]).await;
+    let before = current_keys(&stage, &["alice"]).await;
+    configure(&stage, &["alice"], "schedule: { every: 20d }\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.sandbox.settle().await;
+    stage.sandbox.advance(19 * DAY).await;
+    assert_eq!(current_keys(&stage, &["alice"]).await, before);
+    stage.sandbox.advance(2 * DAY).await;
+    assert_ne!(current_keys(&stage, &["alice"]).await, before);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_secret_with_another_name_is_made_beside_the_old_one() {
+    let stage = deployed(&["alice"]).await;
+    let before = current_keys(&stage, &["alice"]).await;
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [{{ name: alice, secret: team/alice }}]\n"));
+    let run = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!(in_order(run)));
+    let check = move |world: &mut World| {
+        let new = super::working_key(world, "alice", "team/alice");
+        let old = super::working_key(world, "alice", "keyturn/alice");
+        assert_eq!(old, before[0], "applications that read the old secret go on");
+        assert_ne!(new, old);
+    };
+    stage.sandbox.visit(check).await;
+    stage.assert_no_secret_left_behind().await;
+}

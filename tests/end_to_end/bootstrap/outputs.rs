@@ -1,0 +1,81 @@
+//! What the commands print, for people and for machines.
+
+use serde_json::Value;
+
+use super::{configure, deployed, plan};
+use crate::stage::{Run, Stage, function, settings};
+
+/// The one JSON document that a run has printed.
+fn document(run: &Run) -> Value {
+    let document: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
+    assert_eq!(document["schema"], "keyturn/1");
+    document
+}
+
+#[tokio::test]
+async fn plan_and_bootstrap_for_machines() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "");
+    let planned = plan(&stage, &["--output", "json"]).await;
+    settings().bind(|| insta::assert_snapshot!("plan_for_machines", planned));
+    let run = stage.bootstrap(&["--output", "json"]).await;
+    let (planned, done) = (document(&planned), document(&run));
+    assert_eq!(done["plan"]["steps"], planned["steps"], "what a preview prints is what runs");
+    settings().bind(|| {
+        insta::assert_snapshot!("bootstrap_for_machines", serde_json::to_string_pretty(&done["applied"]).unwrap());
+    });
+    let again = stage.bootstrap(&["--output", "json"]).await;
+    settings().bind(|| insta::assert_snapshot!("bootstrap_for_machines_without_changes", again));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn status_before_and_after() {
+    let stage = Stage::with_users(&["alice", "bob"]).await;
+    configure(&stage, &["alice", "bob", "nobody"], "");
+    let before = stage.keyturn(&["status"]).await;
+    settings().bind(|| insta::assert_snapshot!("status_of_an_empty_account", before));
+    configure(&stage, &["alice", "bob"], "");
+    assert_eq!(stage.bootstrap(&[]).await.code, 0);
+    let after = stage.keyturn(&["status"]).await;
+    settings().bind(|| insta::assert_snapshot!("status_after_a_bootstrap", after));
+    let after = stage.keyturn(&["status", "--output", "json"]).await;
+    document(&after);
+    settings().bind(|| insta::assert_snapshot!("status_for_machines", after));
+    configure(&stage, &["alice", "bob"], "retire: { deactivate_after: 14d }\n");
+    let drifted = stage.keyturn(&["status"]).await;
+    settings().bind(|| insta::assert_snapshot!("status_after_an_edit", drifted));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn rotate_tells_the_new_key() {
+    let stage = deployed(&["alice"]).await;
+    let before = super::current_keys(&stage, &["alice"]).await;
+    let run = stage.keyturn(&["rotate", "alice"]).await;
+    let after = super::current_keys(&stage, &["alice"]).await;
+    assert_ne!(before, after);
+    assert!(run.stdout.contains(&after[0]), "{run}");
+    settings().bind(|| insta::assert_snapshot!("rotate", run));
+    let run = stage.keyturn(&["rotate", "alice", "--output", "json"]).await;
+    settings().bind(|| insta::assert_snapshot!("rotate_when_both_slots_are_taken", run));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_template_is_what_bootstrap_deploys() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "");
+    let artifact = function().to_str().unwrap();
+    let cell = stage.keyturn(&["template", "--artifact", artifact]).await;
+    settings().bind(|| insta::assert_snapshot!("template_of_the_cell", cell));
+    let bucket = stage.keyturn(&["template", "artifacts"]).await;
+    settings().bind(|| insta::assert_snapshot!("template_of_the_bucket", bucket));
+    assert_eq!(stage.bootstrap(&[]).await.code, 0);
+    let client = aws_sdk_cloudformation::Client::new(&stage.config());
+    for (stack, printed) in [("keyturn", cell), ("keyturn-artifacts", bucket)] {
+        let deployed = client.get_template().stack_name(stack).send().await.unwrap();
+        assert_eq!(deployed.template_body().unwrap().trim_end(), printed.stdout.trim_end(), "{stack}");
+    }
+    stage.assert_no_secret_left_behind().await;
+}

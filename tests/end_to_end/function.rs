@@ -1,0 +1,105 @@
+//! The function on its own: events that are not from Secrets Manager, or not for this secret.
+
+use serde_json::json;
+
+use crate::stage::{ACCOUNT, REGION, Stage};
+
+const TOKEN: &str = "0a1b2c3d-0000-4000-8000-000000000000";
+
+async fn stage() -> Stage {
+    let stage = Stage::with_users(&["alice"]).await;
+    let run = stage.bootstrap(&["alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage
+}
+
+async fn arn(stage: &Stage, name: &'static str) -> String {
+    stage.sandbox.visit(move |world| world.secret(ACCOUNT, REGION, name).unwrap().arn).await
+}
+
+/// The error type and message that the function answers an event with. It must not have changed anything.
+async fn refusal(stage: &Stage, event: &serde_json::Value) -> (String, String) {
+    stage.sandbox.visit(|world| world.clear_calls()).await;
+    let (kind, answer) = stage.invoke(event.to_string().as_bytes()).await;
+    assert_eq!(kind.as_deref(), Some("Unhandled"), "{answer}");
+    let writes = stage.sandbox.visit(|world| {
+        let calls = world.calls().iter().filter(|call| call.is_write() && call.principal.contains("assumed-role/"));
+        calls.map(|call| call.operation.clone()).filter(|operation| !operation.starts_with("logs:")).collect::<Vec<_>>()
+    });
+    assert_eq!(writes.await, [] as [String; 0]);
+    let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+    (text("errorType"), text("errorMessage"))
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_json_never_reaches_the_function() {
+    let stage = stage().await;
+    let client = aws_sdk_lambda::Client::new(&stage.config());
+    let payload = aws_sdk_lambda::primitives::Blob::new("{not json");
+    let error = client.invoke().function_name("keyturn").payload(payload).send().await.unwrap_err();
+    assert!(error.into_service_error().is_invalid_request_content_exception());
+}
+
+#[tokio::test]
+async fn events_of_another_form_are_refused() {
+    let stage = stage().await;
+    let secret = arn(&stage, "keyturn/alice").await;
+    let table = [
+        (json!("createSecret"), "the event is not a JSON object"),
+        (json!({ "Step": "createSecret" }), "the event has no text field `SecretId`"),
+        (
+            json!({ "Step": "destroySecret", "SecretId": secret, "ClientRequestToken": TOKEN }),
+            "the event's `Step` is none of createSecret, setSecret, testSecret, finishSecret",
+        ),
+    ];
+    for (event, expected) in table {
+        let (kind, message) = refusal(&stage, &event).await;
+        assert_eq!(kind, "Event");
+        assert_eq!(message, format!("the event is not one of Secrets Manager's: {expected}"));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_token_is_refused_in_every_step() {
+    let stage = stage().await;
+    let secret = arn(&stage, "keyturn/alice").await;
+    for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+        let event = json!({ "Step": step, "SecretId": secret, "ClientRequestToken": TOKEN });
+        let (kind, message) = refusal(&stage, &event).await;
+        assert_eq!(kind, "Refused");
+        assert_eq!(
+            message, "the step is refused: the event's ClientRequestToken is no version of the secret",
+            "{step}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_secret_is_out_of_reach() {
+    let stage = stage().await;
+    stage
+        .sandbox
+        .visit(|world| world.create_secret(ACCOUNT, REGION, "payroll", r#"{"UserName":"alice"}"#, &[]).unwrap())
+        .await;
+    let secret = arn(&stage, "payroll").await;
+    let event = json!({ "Step": "createSecret", "SecretId": secret, "ClientRequestToken": TOKEN });
+    let (kind, message) = refusal(&stage, &event).await;
+    assert_eq!(kind, "Call");
+    assert!(message.starts_with("secretsmanager:DescribeSecret failed: AccessDeniedException: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_repeated_event_of_a_complete_rotation_is_answered_with_success() {
+    let stage = stage().await;
+    let secret = arn(&stage, "keyturn/alice").await;
+    let current = stage.sandbox.visit(|world| {
+        let secret = world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap();
+        secret.labelled("AWSCURRENT").unwrap().id.clone()
+    });
+    let current = current.await;
+    for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+        let event = json!({ "Step": step, "SecretId": secret, "ClientRequestToken": current });
+        let (kind, answer) = stage.invoke(event.to_string().as_bytes()).await;
+        assert_eq!(kind, None, "{step}: {answer}");
+    }
+}

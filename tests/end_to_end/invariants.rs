@@ -1,0 +1,84 @@
+//! R1 to R4 of the rotation, checked by looking at the world after every single call.
+
+use std::collections::BTreeMap;
+
+use sandbox::{Call, KeyStatus, SecretView, World};
+use serde_json::Value;
+
+use crate::stage::{ACCOUNT, REGION};
+
+/// What was seen after the last call.
+#[derive(Default)]
+pub(crate) struct Watch {
+    statuses: BTreeMap<String, KeyStatus>,
+    current: BTreeMap<String, Option<String>>,
+}
+
+impl Watch {
+    /// Says what is wrong with the world after `call`.
+    pub(crate) fn look(&mut self, world: &World, call: &Call) -> Vec<String> {
+        let secrets: Vec<SecretView> = world
+            .secrets(ACCOUNT, REGION)
+            .into_iter()
+            .filter(|secret| secret.tags.contains_key("keyturn:user"))
+            .collect();
+        let mut findings = Vec::new();
+        let mut statuses = BTreeMap::new();
+        for secret in &secrets {
+            let user = secret.tags.get("keyturn:user").unwrap();
+            let keys = world.access_keys(ACCOUNT, user);
+            for key in &keys {
+                statuses.insert(key.id().to_owned(), key.status);
+            }
+            let current = key_in(secret, "AWSCURRENT");
+            if let Some(id) = &current {
+                let key = keys.iter().find(|key| key.id() == id);
+                if key.is_none_or(|key| key.status != KeyStatus::Active) {
+                    findings.push(format!("R1: {user}'s AWSCURRENT names {id}, which is not Active, after {call:?}"));
+                }
+                let moved = self.current.get(user).is_some_and(|before| before.as_ref() != Some(id));
+                let proven = key.and_then(|key| key.last_used.as_ref()).is_some_and(|used| used.service == "sts");
+                if moved && !proven {
+                    findings
+                        .push(format!("R2: {user}'s AWSCURRENT names {id}, which was never proven, after {call:?}"));
+                }
+            }
+            self.current.insert(user.clone(), current);
+            if keys.len() > 2 {
+                findings.push(format!("R3: {user} has {} keys after {call:?}", keys.len()));
+            }
+        }
+        for (id, before) in &self.statuses {
+            if !statuses.contains_key(id) && *before == KeyStatus::Active {
+                findings.push(format!("R4: {id} was deleted while Active by {call:?}"));
+            }
+        }
+        self.statuses = statuses;
+        findings
+    }
+}
+
+/// The id of the key in the version with this label.
+pub(crate) fn key_in(secret: &SecretView, label: &str) -> Option<String> {
+    let value = secret.labelled(label)?.value.as_ref()?;
+    let document: Value = serde_json::from_str(value.expose()).unwrap();
+    document.get("AccessKeyId").map(|id| id.as_str().unwrap().to_owned())
+}
+
+/// What must hold once a user's rotation has come to rest: AWSCURRENT names an Active key, and every key of the user is
+/// known to the secret. An unknown key would be an orphan for ever.
+pub(crate) fn assert_at_rest(world: &World, user: &str) {
+    let secret = world.secret(ACCOUNT, REGION, &format!("keyturn/{user}")).unwrap();
+    let current = key_in(&secret, "AWSCURRENT").unwrap();
+    let previous = key_in(&secret, "AWSPREVIOUS");
+    let keys = world.access_keys(ACCOUNT, user);
+    assert!(keys.iter().any(|key| key.id() == current && key.status == KeyStatus::Active), "{user}: {keys:?}");
+    for key in &keys {
+        let marked = secret.tags.contains_key(&format!("keyturn:key/{}", key.id()));
+        let known = key.id() == current || Some(key.id()) == previous.as_deref() || marked;
+        assert!(known, "{user} has an orphan: {}", key.id());
+    }
+    let pending = secret.labelled("AWSPENDING").map(|version| &version.id);
+    let current = secret.labelled("AWSCURRENT").map(|version| &version.id);
+    assert!(pending.is_none() || pending == current, "{user}: a rotation is still under way");
+}

@@ -1,0 +1,56 @@
+//! The function's role allows what the function does, and nothing that it never does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sandbox::World;
+
+use crate::invariants::assert_at_rest;
+use crate::stage::{ACCOUNT, REGION, Stage};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// The actions that a rendered template allows, in whatever policy of it.
+fn allowed_actions(template: &str) -> BTreeSet<String> {
+    let words = template.split(|c: char| !c.is_ascii_alphanumeric() && c != ':');
+    let prefixes = ["iam:", "kms:", "logs:", "secretsmanager:", "ec2:", "lambda:", "sts:"];
+    let actions = words.filter(|word| {
+        // An action is `service:Operation`; an ARN goes on with more colons, and a logical name has none.
+        prefixes.iter().any(|prefix| word.starts_with(prefix)) && word.matches(':').count() == 1
+    });
+    let grants_to_others = ["lambda:InvokeFunction", "sts:AssumeRole"];
+    actions.filter(|action| !grants_to_others.contains(action)).map(str::to_owned).collect()
+}
+
+/// The actions that the function's role has needed so far, and those among them that it was denied.
+fn needed_actions(world: &mut World) -> (BTreeSet<String>, Vec<String>) {
+    let calls = world.calls().iter().filter(|call| call.principal.contains("assumed-role/"));
+    let checks: Vec<_> = calls.flat_map(|call| call.checks.clone()).collect();
+    let denied = checks.iter().filter(|check| !check.allowed).map(|check| check.action.clone()).collect();
+    (checks.into_iter().map(|check| check.action).collect(), denied)
+}
+
+/// A key from before keyturn, two rotations, and the retirement of both kinds of old key: every kind of thing that the
+/// function does.
+#[tokio::test]
+async fn the_role_allows_just_what_the_function_does() {
+    let stage = Stage::with_users(&["alice"]).await;
+    stage.sandbox.visit(|world| world.create_access_key(ACCOUNT, "alice").unwrap()).await;
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\nretire: {{ foreign: retire }}\n"));
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    // Deactivated after its overlap, deleted after its grace.
+    stage.sandbox.advance(8 * DAY).await;
+    stage.rotate_secret("alice").await;
+    stage.sandbox.advance(8 * DAY).await;
+    let run = stage.keyturn(&["rotate", "alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.sandbox.visit(|world| assert_at_rest(world, "alice")).await;
+
+    let (needed, denied) = stage.sandbox.visit(needed_actions).await;
+    assert_eq!(denied, [] as [String; 0]);
+    let template = stage.keyturn(&["template", "cell", "--artifact", crate::stage::function().to_str().unwrap()]).await;
+    assert_eq!(template.code, 0, "{template}");
+    assert_eq!(allowed_actions(&template.stdout), needed);
+    stage.assert_no_secret_left_behind().await;
+}

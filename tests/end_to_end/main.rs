@@ -1,0 +1,14 @@
+//! The real programs against the sandbox: `keyturn` as a user runs it, and the function as Lambda runs it.
+//!
+//! Every run has a cleared environment, fixed credentials of the sandbox, and an endpoint on loopback.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod bad_input;
+mod bootstrap;
+mod crash;
+mod function;
+mod invariants;
+mod least_privilege;
+mod stage;
+mod strikes;
+mod teardown;

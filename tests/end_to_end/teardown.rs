@@ -1,0 +1,182 @@
+//! `keyturn teardown`: what goes, what stays, and that nothing is left however it is interrupted.
+
+use std::time::Duration;
+
+use sandbox::{KeyStatus, World};
+
+use crate::bootstrap::{configure, current_keys, deployed, in_order, working_key};
+use crate::stage::{ACCOUNT, REGION, Stage, settings};
+use crate::strikes::{STRIKES, Strike, Written, all, writes};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+const USERS: [&str; 2] = ["alice", "bob"];
+
+/// What is in the account, but for the secrets.
+async fn beside_secrets(stage: &Stage) -> Vec<String> {
+    let inventory = stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await;
+    inventory.into_iter().filter(|item| !item.starts_with("secret ")).collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[tokio::test]
+async fn keys_and_secrets_are_kept_unless_told_otherwise() {
+    let stage = deployed(&USERS).await;
+    let before = current_keys(&stage, &USERS).await;
+    let run = stage.keyturn(&["--yes", "teardown"]).await;
+    settings().bind(|| insta::assert_snapshot!(in_order(run)));
+    assert_eq!(beside_secrets(&stage).await, NOTHING);
+    stage.sandbox.advance(100 * DAY).await;
+    assert_eq!(current_keys(&stage, &USERS).await, before, "nobody rotates them any more");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn revoked_keys_are_gone_and_their_secrets_can_be_brought_back_for_a_while() {
+    let stage = deployed(&USERS).await;
+    // Two managed keys, and one that keyturn did not make.
+    assert_eq!(stage.keyturn(&["rotate", "alice"]).await.code, 0);
+    let foreign = stage.sandbox.visit(|world| world.create_access_key(ACCOUNT, "bob").unwrap().access_key_id).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke", "--recovery-window", "7"]).await;
+    settings().bind(|| insta::assert_snapshot!(in_order(run)));
+    let writes = stage.take_writes().await;
+    let nth = |wanted: &str| writes.iter().position(|write| write == wanted).unwrap();
+    assert!(nth("iam:UpdateAccessKey") < nth("iam:DeleteAccessKey"), "R4: {writes:?}");
+    let check = move |world: &mut World| {
+        assert_eq!(world.access_keys(ACCOUNT, "alice"), []);
+        let left: Vec<_> = world.access_keys(ACCOUNT, "bob").into_iter().map(|key| key.id().to_owned()).collect();
+        assert_eq!(left, [foreign], "the key that keyturn did not make is none of its business");
+        for secret in world.secrets(ACCOUNT, REGION) {
+            let left = secret.deletion.unwrap().duration_since(world.now()).as_hours();
+            assert!((7 * 24 - 1..=7 * 24).contains(&left), "{left}");
+        }
+    };
+    stage.sandbox.visit(check).await;
+    assert_eq!(beside_secrets(&stage).await, NOTHING);
+    stage.sandbox.advance(8 * DAY).await;
+    assert_eq!(stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await, NOTHING);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_second_teardown_finds_nothing_and_says_so() {
+    for keys in ["keep", "revoke"] {
+        let stage = deployed(&["alice"]).await;
+        assert_eq!(stage.keyturn(&["--yes", "teardown", "--keys", keys]).await.code, 0);
+        stage.take_writes().await;
+        let again = stage.keyturn(&["--yes", "teardown", "--keys", keys]).await;
+        settings().bind(|| insta::assert_snapshot!(format!("a_second_teardown_{keys}"), again));
+        assert_eq!(stage.take_writes().await, NOTHING);
+        stage.assert_no_secret_left_behind().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_can_be_revoked_later_or_taken_back() {
+    let stage = deployed(&USERS).await;
+    let before = current_keys(&stage, &USERS).await;
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    let back = stage.bootstrap(&[]).await;
+    assert_eq!(back.code, 0, "{back}");
+    assert_eq!(current_keys(&stage, &USERS).await, before, "no rotation without need");
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    let revoked = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!(revoked));
+    let keys = stage.sandbox.visit(|world| USERS.map(|user| world.access_keys(ACCOUNT, user).len())).await;
+    assert_eq!(keys, [0, 0]);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn what_was_revoked_can_be_set_up_again_once_its_secrets_are_restored() {
+    let stage = deployed(&["alice"]).await;
+    assert_eq!(stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await.code, 0);
+    let refused = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revoked_secret_is_in_the_way", refused));
+    stage.secrets().restore_secret().secret_id("keyturn/alice").send().await.unwrap();
+    let back = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_restored_secret_gets_a_new_key", in_order(back)));
+    current_keys(&stage, &["alice"]).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_user_who_was_taken_out_of_the_file_is_torn_down_too() {
+    let stage = deployed(&USERS).await;
+    configure(&stage, &["alice"], "");
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let keys = stage.sandbox.visit(|world| USERS.map(|user| world.access_keys(ACCOUNT, user).len())).await;
+    assert_eq!(keys, [0, 0], "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn without_an_answer_nothing_is_taken_away() {
+    let stage = deployed(&["alice"]).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!(run));
+    assert_eq!(stage.take_writes().await, NOTHING);
+    current_keys(&stage, &["alice"]).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// One history: a teardown that is struck, and then one that is not.
+async fn survives(written: &Written, strike: Strike, keys: &str) {
+    let stage = deployed(&USERS).await;
+    let before = current_keys(&stage, &USERS).await;
+    let at = format!("{keys}, {strike:?} at {written:?}");
+    let teardown = ["teardown", "--keys", keys];
+    let run = strike.run(&stage, written, &teardown).await;
+    if strike.is_retried() {
+        assert_eq!(run.code, 0, "{at}: {run}");
+    } else {
+        assert_ne!(run.code, 0, "{at}: {run}");
+    }
+    stage.sandbox.settle().await;
+    let again = stage.keyturn(&[&["--yes"], &teardown[..]].concat()).await;
+    assert_eq!(again.code, 0, "{at}: {run}\n{again}");
+    assert_eq!(beside_secrets(&stage).await, NOTHING, "{at}");
+    let keep = keys == "keep";
+    let check = move |world: &mut World| {
+        for (user, key) in USERS.iter().zip(before) {
+            let secret = world.secret(ACCOUNT, REGION, &format!("keyturn/{user}")).unwrap();
+            let keys = world.access_keys(ACCOUNT, user);
+            if keep {
+                assert_eq!(working_key(world, user, &secret.name), key, "{at}");
+                assert_eq!((secret.deletion, secret.rotation_enabled), (None, false), "{at}");
+            } else {
+                assert!(secret.deletion.is_some(), "{at}");
+                assert!(keys.is_empty(), "{at}: {keys:?}");
+            }
+            assert!(keys.iter().all(|key| key.status == KeyStatus::Active), "{at}");
+        }
+    };
+    stage.sandbox.visit(check).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+async fn survives_every_strike(keys: &'static str) {
+    let stage = deployed(&USERS).await;
+    writes(&stage).await;
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", keys]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let writes = writes(&stage).await;
+    assert!(writes.len() > 2, "hardly any call is struck: {writes:?}");
+    for written in &writes {
+        all(STRIKES.map(|strike| survives(written, strike, keys))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teardown_that_keeps_is_completed_by_the_next() {
+    survives_every_strike("keep").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teardown_that_revokes_is_completed_by_the_next() {
+    survives_every_strike("revoke").await;
+}

@@ -1,0 +1,19 @@
+//! The contracts of the sandbox: what AWS does, asked through AWS's own SDK clients. One module per service.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the tests share fails like a test"
+)]
+
+mod cell;
+mod clients;
+mod cloudformation;
+mod identity;
+mod lambda;
+mod policy;
+mod rotation;
+mod s3;
+mod secrets_manager;

@@ -1,0 +1,104 @@
+//! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
+//! `target/rendered-templates` for `.ci/lint-templates`.
+
+#![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::{Region, UserId, UserName};
+use installer::config::{Architecture, Config, Vpc};
+use installer::template::{self, BoundUser, CodeLocation, Template};
+
+/// The largest template that CloudFormation reads, in bytes, and how many resources it may have (quotas).
+const LARGEST: usize = 1_000_000;
+const RESOURCES: usize = 500;
+
+/// Names with every character that IAM allows, and some that YAML gives a meaning.
+const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
+
+type Change = fn(&mut Config);
+
+/// Every option, by the name of its rendering.
+const OPTIONS: [(&str, Change); 9] = [
+    ("boundary", |config| config.permissions_boundary = Some(arn(config, "iam", "policy/boundary"))),
+    ("path", |config| config.role_path = Some("/security/keyturn/".to_owned())),
+    ("kms", |config| config.kms_key = Some(arn(config, "kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"))),
+    ("replicas", |config| config.replicas = vec![region("eu-west-1"), region("us-east-1")]),
+    ("window", |config| config.schedule.window = Some(3)),
+    ("cron", |config| config.schedule.expression = "cron(0 3 ? * SUN#1 *)".to_owned()),
+    ("arm64", |config| config.function.architecture = Architecture::Arm64),
+    ("bucket", |config| config.artifact_bucket = Some("my-bucket".to_owned())),
+    ("network", |config| {
+        let subnets = vec!["subnet-0123456789abcdef0".to_owned(), "subnet-0123456789abcdef1".to_owned()];
+        config.function.vpc = Some(Vpc { subnets, security_groups: vec!["sg-0123456789abcdef0".to_owned()] });
+    }),
+];
+
+#[test]
+fn every_rendering_keeps_the_limits() {
+    let directory = empty_directory();
+    for home in ["eu-central-1", "cn-north-1", "us-gov-west-1"] {
+        for count in [0, 1, 3, 200] {
+            render(&directory, home, "plain", count, &[]);
+            render(&directory, home, "everything", count, &OPTIONS.map(|(_, change)| change));
+        }
+    }
+    for (name, change) in OPTIONS {
+        render(&directory, "eu-central-1", name, 3, &[change]);
+    }
+}
+
+/// Renders one configuration and checks what CloudFormation would count.
+fn render(directory: &Path, home: &str, name: &str, users: usize, changes: &[Change]) {
+    let mut config = Config::for_users(region(home), Vec::new()).expect("it is right");
+    for change in changes {
+        change(&mut config);
+    }
+    let users: Vec<BoundUser> = (0..users).map(user).collect();
+    let bucket = config.artifact_bucket.clone().unwrap_or_else(|| "keyturn-artifacts-111122223333".to_owned());
+    let code = CodeLocation { bucket, key: format!("keyturn/{}.zip", "0".repeat(64)) };
+    let template = template::cell(&config, &users, &code).expect("the users fit");
+
+    let text = template.to_text();
+    let file = format!("{home}-{name}-{}.yaml", users.len());
+    assert!(text.len() < LARGEST, "{file} has {} bytes", text.len());
+    assert!(template.resources().len() <= RESOURCES, "{file} has {} resources", template.resources().len());
+    assert_eq!(Template::parse(&text).expect("it is YAML"), template, "{file}");
+    fs::write(directory.join(file), text).expect("it can be written");
+}
+
+/// A user; every second one has a path.
+fn user(number: usize) -> BoundUser {
+    let name = NAMES.get(number).map_or_else(|| format!("application-{number}"), |name| (*name).to_owned());
+    let path = if number.is_multiple_of(2) { "" } else { "teams/payments/" };
+    BoundUser {
+        arn: format!("arn:aws:iam::111122223333:user/{path}{name}"),
+        name: UserName::new(name).expect("a user name"),
+        id: UserId::new(format!("AIDAEXAMPLE{number:010}")).expect("an id"),
+    }
+}
+
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a region")
+}
+
+/// An ARN in the partition of the home region.
+fn arn(config: &Config, service: &str, resource: &str) -> String {
+    let home = config.region.as_str();
+    let partition = match home.split('-').next() {
+        Some("cn") => "aws-cn",
+        Some("us") if home.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let home = if service == "iam" { "" } else { home };
+    format!("arn:{partition}:{service}:{home}:111122223333:{resource}")
+}
+
+/// The directory of the renderings, without those of an earlier run.
+fn empty_directory() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("rendered-templates");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).expect("it can be made");
+    directory
+}
