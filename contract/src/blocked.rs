@@ -2,8 +2,9 @@
 //! and what each asks of a person.
 
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 18] = [
-    ("held", "the secret has the tag `keyturn:hold`; remove it to go on"),
+pub const REASONS: [(&str, &str); 19] = [
+    ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
+    ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
     ("other_user", "the secret's value names another user than its tags; put the right `UserName` back"),
     ("user_replaced", "the user was deleted, and perhaps made again; the secret belongs to the one before"),

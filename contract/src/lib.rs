@@ -5,12 +5,14 @@
 pub mod blocked;
 mod document;
 mod names;
+mod rendering;
 mod secret_text;
 mod settings;
 mod tags;
 
 pub use document::{DocumentError, KeyPair, SecretDocument};
 pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
+pub use rendering::Rendering;
 pub use secret_text::SecretText;
 pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};
-pub use tags::{Attempt, KeyMark, TagError, keys as tag_keys};
+pub use tags::{Attempt, GiveUp, KeyMark, TagError, keys as tag_keys};

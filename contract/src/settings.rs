@@ -16,12 +16,19 @@ pub mod variables {
     pub const DELETE_AFTER: &str = "KEYTURN_DELETE_AFTER_SECONDS";
     /// How long a superseded key must have been unused before it is deactivated.
     pub const QUIET: &str = "KEYTURN_QUIET_SECONDS";
+    /// The time between two passes of the sweeper.
+    pub const SWEEP_EVERY: &str = "KEYTURN_SWEEP_EVERY_SECONDS";
     /// The oldest that any Active key may get.
     pub const MAX_KEY_AGE: &str = "KEYTURN_MAX_KEY_AGE_SECONDS";
     /// What to do with keys that keyturn did not make: `refuse` or `retire`.
     pub const FOREIGN: &str = "KEYTURN_FOREIGN_KEYS";
     /// What to do with a superseded key that is still used: `wait` or `deactivate`.
     pub const IN_USE: &str = "KEYTURN_KEYS_IN_USE";
+    /// The stack whose secrets the function sweeps. Not one of the settings: it says where, not how.
+    pub const STACK: &str = "KEYTURN_STACK";
+    /// The names of the only secrets that a direct invocation rotates, separated by `;`; all when it is not set. The
+    /// name is the one that hand-made rotation functions have given it.
+    pub const SECRETS: &str = "secrets";
 }
 
 /// What to add to the function's timeout for the lease: the time in which Lambda ends a function that ran out of it,
@@ -60,6 +67,7 @@ pub struct Settings {
     pub deactivate_after: Duration,
     pub delete_after: Duration,
     pub quiet: Duration,
+    pub sweep_every: Duration,
     pub max_key_age: Duration,
     pub foreign: ForeignPolicy,
     pub in_use: InUsePolicy,
@@ -94,28 +102,35 @@ pub enum SettingsError {
     },
     /// The old key would still take its slot when the next rotation needs it.
     #[error(
-        "a superseded key is kept for {deactivate_after:?} and then {delete_after:?}, which is not less than the {interval:?} between rotations"
+        "a superseded key is kept for {deactivate_after:?} and then {delete_after:?}, and twice it waits up to {sweep_every:?} for the sweeper, which is not less than the {interval:?} between rotations"
     )]
     KeptTooLong {
         /// Time until a superseded key is deactivated.
         deactivate_after: Duration,
         /// Time from there until it is deleted.
         delete_after: Duration,
+        /// Time between two passes of the sweeper.
+        sweep_every: Duration,
         /// Time between rotations.
         interval: Duration,
     },
     /// Keys would get older than allowed.
     #[error(
-        "a key lives for {interval:?} and then {deactivate_after:?} more, which is over the allowed age of {max_key_age:?}"
+        "a key lives for {interval:?}, then {deactivate_after:?} more, and up to {sweep_every:?} until the sweeper comes, which is over the allowed age of {max_key_age:?}"
     )]
     TooOld {
         /// Time between rotations.
         interval: Duration,
         /// Time until a superseded key is deactivated.
         deactivate_after: Duration,
+        /// Time between two passes of the sweeper.
+        sweep_every: Duration,
         /// The oldest a key may get.
         max_key_age: Duration,
     },
+    /// No overlap, and still waiting for the old key to fall out of use: the one excludes the other.
+    #[error("without an overlap a superseded key is not waited for: that needs a quiet period of 0 and `deactivate`")]
+    SingleKeyWaits,
 }
 
 impl Settings {
@@ -129,20 +144,29 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with the figures that do not fit.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let Self { timeout, lease, interval, deactivate_after, delete_after, max_key_age, .. } = *self;
+        let Self { timeout, lease, interval, deactivate_after, delete_after, sweep_every, max_key_age, .. } = *self;
         if timeout < SHORTEST_TIMEOUT {
             return Err(SettingsError::TimeoutTooShort(timeout));
         }
         if lease < Self::shortest_lease(timeout) {
             return Err(SettingsError::LeaseTooShort { lease, timeout });
         }
-        if deactivate_after.saturating_add(delete_after) >= interval {
-            return Err(SettingsError::KeptTooLong { deactivate_after, delete_after, interval });
+        let kept = [deactivate_after, sweep_every, delete_after, sweep_every];
+        if sum(&kept) >= interval {
+            return Err(SettingsError::KeptTooLong { deactivate_after, delete_after, sweep_every, interval });
         }
-        if interval.saturating_add(deactivate_after) > max_key_age {
-            return Err(SettingsError::TooOld { interval, deactivate_after, max_key_age });
+        if sum(&[interval, deactivate_after, sweep_every]) > max_key_age {
+            return Err(SettingsError::TooOld { interval, deactivate_after, sweep_every, max_key_age });
+        }
+        if self.is_single_key() && (self.quiet > Duration::ZERO || self.in_use == InUsePolicy::Wait) {
+            return Err(SettingsError::SingleKeyWaits);
         }
         Ok(())
+    }
+
+    /// Whether a user is to have one Active key only, but for the moment in which one follows the other.
+    pub fn is_single_key(&self) -> bool {
+        self.deactivate_after == Duration::ZERO
     }
 
     /// Reads and checks the settings; `variable` looks one environment variable up.
@@ -163,6 +187,7 @@ impl Settings {
             deactivate_after: seconds(variables::DEACTIVATE_AFTER)?,
             delete_after: seconds(variables::DELETE_AFTER)?,
             quiet: seconds(variables::QUIET)?,
+            sweep_every: seconds(variables::SWEEP_EVERY)?,
             max_key_age: seconds(variables::MAX_KEY_AGE)?,
             foreign: match text(variables::FOREIGN)?.as_str() {
                 "refuse" => ForeignPolicy::Refuse,
@@ -203,11 +228,17 @@ impl Settings {
             (variables::DEACTIVATE_AFTER, seconds(self.deactivate_after)),
             (variables::DELETE_AFTER, seconds(self.delete_after)),
             (variables::QUIET, seconds(self.quiet)),
+            (variables::SWEEP_EVERY, seconds(self.sweep_every)),
             (variables::MAX_KEY_AGE, seconds(self.max_key_age)),
             (variables::FOREIGN, foreign.to_owned()),
             (variables::IN_USE, in_use.to_owned()),
         ]
     }
+}
+
+/// As much as all of them together, and no overflow.
+fn sum(durations: &[Duration]) -> Duration {
+    durations.iter().fold(Duration::ZERO, |sum, duration| sum.saturating_add(*duration))
 }
 
 #[cfg(test)]
@@ -224,6 +255,7 @@ mod tests {
             deactivate_after: 7 * DAY,
             delete_after: 7 * DAY,
             quiet: DAY,
+            sweep_every: Duration::from_secs(3_600),
             max_key_age: 90 * DAY,
             foreign: ForeignPolicy::Retire,
             in_use: InUsePolicy::Wait,
@@ -258,11 +290,22 @@ mod tests {
         assert!(matches!(timeout.check(), Err(SettingsError::TimeoutTooShort(_))));
         let lease = Settings { lease: Duration::from_secs(179), ..settings() };
         assert!(matches!(lease.check(), Err(SettingsError::LeaseTooShort { .. })));
-        let kept = Settings { delete_after: 23 * DAY, ..settings() };
+        let hour = Duration::from_secs(3_600);
+        let kept = Settings { delete_after: 23 * DAY - 2 * hour, ..settings() };
         assert!(matches!(kept.check(), Err(SettingsError::KeptTooLong { .. })));
-        let old = Settings { max_key_age: 36 * DAY, ..settings() };
+        let old = Settings { max_key_age: 37 * DAY, ..settings() };
         assert!(matches!(old.check(), Err(SettingsError::TooOld { .. })));
         let endless = Settings { deactivate_after: Duration::MAX, ..settings() };
         assert!(endless.check().is_err(), "no overflow");
+    }
+
+    #[test]
+    fn a_single_key_is_not_waited_for() {
+        let single = Settings { deactivate_after: Duration::ZERO, quiet: Duration::ZERO, ..settings() };
+        assert!(matches!(single.check(), Err(SettingsError::SingleKeyWaits)));
+        let deactivating = Settings { in_use: InUsePolicy::Deactivate, ..single };
+        assert_eq!(deactivating.check(), Ok(()));
+        let quiet = Settings { quiet: DAY, ..deactivating };
+        assert!(matches!(quiet.check(), Err(SettingsError::SingleKeyWaits)));
     }
 }

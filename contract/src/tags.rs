@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use crate::{AccessKeyId, VersionToken};
 
-/// Tag keys. The stack writes the first three, the rotation function the others, a person `HOLD`.
+/// Tag keys. The stack writes the first four, the rotation function those of its own work; what a person has decided,
+/// `keyturn` writes for them.
 pub mod keys {
     use crate::AccessKeyId;
 
@@ -17,18 +18,29 @@ pub mod keys {
     pub const USER_ID: &str = "keyturn:user-id";
     /// The stack that manages the secret.
     pub const STACK: &str = "keyturn:stack";
+    /// In which other forms the secret's value holds the key too, see [`Rendering`](crate::Rendering).
+    pub const RENDER: &str = "keyturn:render";
     /// The last attempt to create a key, see [`Attempt`](crate::Attempt).
     pub const ATTEMPT: &str = "keyturn:attempt";
     /// Why the last rotation stopped, for `keyturn status`; absent when it did not.
     pub const BLOCKED: &str = "keyturn:blocked";
-    /// Present, with any value: rotation leaves this user alone.
+    /// Where the sweeper was cut off, and when; the next pass goes on behind it.
+    pub const SWEPT: &str = "keyturn:swept";
+    /// Present, with any value: rotation and sweeper leave this user alone. The value may say why.
     pub const HOLD: &str = "keyturn:hold";
+    /// What begins the tag of a key that a person has given up, see [`GiveUp`](crate::GiveUp).
+    pub const GIVE_UP_PREFIX: &str = "keyturn:give-up/";
     /// What begins the tag of a key on its way out, see [`KeyMark`](crate::KeyMark).
     pub const KEY_PREFIX: &str = "keyturn:key/";
 
     /// The tag that marks `key` as on its way out.
     pub fn mark_of(key: &AccessKeyId) -> String {
         format!("{KEY_PREFIX}{key}")
+    }
+
+    /// The tag that says that a person has given up `key`.
+    pub fn give_up_of(key: &AccessKeyId) -> String {
+        format!("{GIVE_UP_PREFIX}{key}")
     }
 }
 
@@ -109,6 +121,38 @@ impl KeyMark {
     }
 }
 
+/// The value of the tag [`keys::give_up_of`] a key: how a person has given it up. It may go sooner than the settings
+/// would let it, and also when it is not one of keyturn's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// It is Inactive and may be deleted at once, to make room (`--reclaim`).
+    Reclaim,
+    /// It is deactivated at once and deleted when it has been Inactive for `delete_after` (`--retire`).
+    Retire,
+}
+
+impl GiveUp {
+    /// The value of the tag.
+    pub fn to_tag(self) -> &'static str {
+        match self {
+            Self::Reclaim => "reclaim",
+            Self::Retire => "retire",
+        }
+    }
+
+    /// Reads the tag of `key`.
+    ///
+    /// # Errors
+    /// [`TagError`] when the value is not one that [`GiveUp::to_tag`] gives.
+    pub fn parse(key: &AccessKeyId, value: &str) -> Result<Self, TagError> {
+        match value {
+            "reclaim" => Ok(Self::Reclaim),
+            "retire" => Ok(Self::Retire),
+            _ => Err(TagError { tag: keys::give_up_of(key) }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +184,16 @@ mod tests {
         for wrong in ["", "superseded=", "deactivated=2026-02-02T00:00:00Z", "superseded=2026-02-02T00:00:00Z x"] {
             assert!(KeyMark::parse(&key, wrong).is_err(), "{wrong}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_given_up_reads_back() -> TestResult {
+        let key = AccessKeyId::new("AKIAAAAAAAAAAAAAAAAA")?;
+        for given_up in [GiveUp::Reclaim, GiveUp::Retire] {
+            assert_eq!(GiveUp::parse(&key, given_up.to_tag())?, given_up);
+        }
+        assert!(GiveUp::parse(&key, "").is_err());
         Ok(())
     }
 

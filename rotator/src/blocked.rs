@@ -10,6 +10,8 @@ use jiff::Timestamp;
 pub(crate) enum Blocked {
     /// A person has set the hold tag.
     Held,
+    /// Somebody has turned the rotation of the secret off.
+    RotationOff,
     /// The secret has no binding to a user: its tags are missing.
     Unbound,
     /// The secret's value names another user than its tags.
@@ -51,6 +53,7 @@ impl Blocked {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::RotationOff => "rotation_off",
             Self::Unbound => "unbound",
             Self::OtherUser => "other_user",
             Self::UserReplaced => "user_replaced",
@@ -76,6 +79,7 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held => write!(f, "the secret carries the tag `{}`", contract::tag_keys::HOLD),
+            Self::RotationOff => f.write_str("rotation of the secret is turned off"),
             Self::Unbound => write!(
                 f,
                 "the secret is not bound to a user: the tags `{}` and `{}` are missing",
@@ -122,6 +126,7 @@ mod tests {
         };
         let reasons = [
             Blocked::Held,
+            Blocked::RotationOff,
             Blocked::Unbound,
             Blocked::OtherUser,
             Blocked::UserReplaced,

@@ -24,6 +24,7 @@ pub(crate) fn settings() -> Settings {
         deactivate_after: 7 * DAY,
         delete_after: 7 * DAY,
         quiet: DAY,
+        sweep_every: Duration::from_secs(3_600),
         max_key_age: 90 * DAY,
         foreign: ForeignPolicy::Refuse,
         in_use: InUsePolicy::Wait,

@@ -98,6 +98,16 @@ impl Timing {
         self.schedule.window = u8::try_from(hours).ok();
         Ok(self)
     }
+
+    /// How long after its time a rotation may begin. Nothing said, that is an hour for a schedule in hours, and else
+    /// until the end of the day (user guide, "Rotation windows").
+    pub(super) fn window(&self) -> Duration {
+        match self.schedule.window {
+            Some(hours) => HOUR * u32::from(hours),
+            None if self.schedule.expression.contains("hour") => HOUR,
+            None => DAY,
+        }
+    }
 }
 
 /// Reads `schedule`.

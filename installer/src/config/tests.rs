@@ -39,6 +39,7 @@ fn the_shortest_file_has_all_the_defaults() {
             deactivate_after: 7 * DAY,
             delete_after: 7 * DAY,
             quiet: DAY,
+            sweep_every: Duration::from_secs(3_600),
             max_key_age: 90 * DAY,
             foreign: ForeignPolicy::Refuse,
             in_use: InUsePolicy::Wait,
@@ -66,6 +67,7 @@ fn every_field_is_read() {
             deactivate_after: 3 * DAY,
             delete_after: 4 * DAY,
             quiet: 2 * DAY,
+            sweep_every: Duration::from_secs(1_800),
             max_key_age: 60 * DAY,
             foreign: ForeignPolicy::Retire,
             in_use: InUsePolicy::Deactivate,
@@ -99,7 +101,7 @@ users:
   - name: bob
     secret: my/own/name
 schedule: { cron: "0 3 1 * ? *", window: 3h }
-retire: { deactivate_after: 3d, quiet: 2d, delete_after: 4d, max_key_age: 60d, foreign: retire, in_use: deactivate }
+retire: { deactivate_after: 3d, quiet: 2d, sweep_every: 30m, delete_after: 4d, max_key_age: 60d, foreign: retire, in_use: deactivate }
 function:
   memory: 256
   timeout: 5m

@@ -13,13 +13,14 @@ use super::{CodeLocation, TemplateError};
 use crate::config::{Config, Vpc};
 
 /// The parameters that become the function's environment, by the variable that each one sets.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     (variables::TIMEOUT, "TimeoutSeconds"),
     (variables::LEASE, "LeaseSeconds"),
     (variables::INTERVAL, "IntervalSeconds"),
     (variables::DEACTIVATE_AFTER, "DeactivateAfterSeconds"),
     (variables::DELETE_AFTER, "DeleteAfterSeconds"),
     (variables::QUIET, "QuietSeconds"),
+    (variables::SWEEP_EVERY, "SweepEverySeconds"),
     (variables::MAX_KEY_AGE, "MaxKeyAgeSeconds"),
     (variables::FOREIGN, "ForeignKeys"),
     (variables::IN_USE, "KeysInUse"),

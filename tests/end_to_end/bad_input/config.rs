@@ -51,6 +51,8 @@ async fn contradictions_are_refused_with_the_arithmetic() {
     for (name, retire) in [
         ("kept_past_the_next_rotation", "{ deactivate_after: 20d, delete_after: 15d }"),
         ("older_than_the_limit", "{ deactivate_after: 10d, max_key_age: 35d }"),
+        ("one_key_that_is_waited_for", "{ deactivate_after: 0s, in_use: wait }"),
+        ("swept_too_often", "{ sweep_every: 1m }"),
     ] {
         let run = plan_with(&format!("users: [alice]\nretire: {retire}\n")).await;
         settings().bind(|| insta::assert_snapshot!(format!("retire_{name}"), run));
