@@ -41,8 +41,8 @@ impl Faults {
         self.0.push(fault);
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    pub(crate) fn clear(&mut self) -> usize {
+        self.0.drain(..).count()
     }
 
     /// Counts a call, and gives the effect of the fault that strikes it.

@@ -87,9 +87,9 @@ impl World {
         self.faults.add(fault);
     }
 
-    /// Takes back the faults that have not struck.
-    pub fn clear_faults(&mut self) {
-        self.faults.clear();
+    /// Takes back the faults that have not struck, and says how many they were.
+    pub fn clear_faults(&mut self) -> usize {
+        self.faults.clear()
     }
 
     /// Has `observer` look at the world after every call; what it says is kept in [`World::findings`].

@@ -131,11 +131,6 @@ async fn survives(written: &Written, strike: Strike, keys: &str) {
     let at = format!("{keys}, {strike:?} at {written:?}");
     let teardown = ["teardown", "--keys", keys];
     let run = strike.run(&stage, written, &teardown).await;
-    if strike.is_retried() {
-        assert_eq!(run.code, 0, "{at}: {run}");
-    } else {
-        assert_ne!(run.code, 0, "{at}: {run}");
-    }
     stage.sandbox.settle().await;
     let again = stage.keyturn(&[&["--yes"], &teardown[..]].concat()).await;
     assert_eq!(again.code, 0, "{at}: {run}\n{again}");

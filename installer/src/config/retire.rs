@@ -46,10 +46,10 @@ pub(super) fn read(mut fields: Fields, timing: &Timing, timeout: Duration) -> Re
         foreign: fields.choice("foreign", &foreign, ForeignPolicy::Refuse)?,
         in_use: fields.choice("in_use", &in_use, use_policy)?,
     };
-    settings.check().map_err(contradiction)?;
+    let but_for_age = Settings { max_key_age: Duration::MAX, ..settings };
     // A rotation may begin late in its window, and the one before may have begun early.
     let by_age = Settings { interval: timing.longest.saturating_add(timing.window()), ..settings };
-    by_age.check().map_err(contradiction)?;
+    but_for_age.check().and_then(|()| by_age.check()).map_err(contradiction)?;
     Ok(settings)
 }
 

@@ -32,11 +32,6 @@ async fn survives(written: &Written, strike: Strike) {
     let stage = stage().await;
     let at = format!("{strike:?} at {written:?}");
     let run = strike.run(&stage, written, &["bootstrap"]).await;
-    if strike.is_retried() {
-        assert_eq!(run.code, 0, "{at}: {run}");
-    } else {
-        assert_ne!(run.code, 0, "{at}: {run}");
-    }
     // Whatever CloudFormation and Secrets Manager have begun goes on without us.
     stage.sandbox.settle().await;
     let again = stage.bootstrap(&[]).await;
