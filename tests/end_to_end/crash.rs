@@ -175,7 +175,7 @@ async fn stage_without_keys() -> Stage {
     stage.sandbox.visit(refuse).await;
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 3, "{run}");
-    stage.sandbox.visit(|world| drop(world.clear_faults())).await;
+    stage.sandbox.visit(World::clear_faults).await;
     stage
 }
 
