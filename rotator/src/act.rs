@@ -1,5 +1,7 @@
-//! The write phase of `createSecret`. It makes no choices of its own: each function does what was decided, in the one
+//! The write phase: of `createSecret`, and what it shares with the sweeper. It makes no choices of its own: each function does what was decided, in the one
 //! order in which dying after any line leaves a state that the next attempt understands.
+
+use std::time::Duration;
 
 use contract::{AccessKeyId, Attempt, KeyMark, KeyPair, SecretArn, UserName, tag_keys};
 use tokio::time::Instant;
@@ -10,8 +12,13 @@ use crate::aws::{Clients, iam, secrets};
 use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::RotationEvent;
-use crate::observed::{Key, KeyStatus, Observed, PENDING};
-use crate::slots::{Doomed, KEYS_PER_USER};
+use crate::observed::{KeyStatus, Observed, PENDING};
+use crate::retire::{Doomed, stale_tags};
+use crate::slots::KEYS_PER_USER;
+
+/// The time that must be left before anything begins to change: its calls with their time-outs, and a bit.
+/// [`contract::SHORTEST_TIMEOUT`] leaves as much again for reading.
+pub(crate) const TIME_TO_ACT: Duration = Duration::from_secs(30);
 
 /// What every change is done with.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +59,14 @@ impl Target<'_> {
         Ok(iam::delete_key(self.clients, self.user, key).await?)
     }
 
+    /// Deletes a key, in the way that its kind wants.
+    pub(crate) async fn delete(&self, doomed: &Doomed) -> Result<(), RotationError> {
+        match doomed {
+            Doomed::Inactive(key) => self.delete_inactive(key).await,
+            Doomed::Orphan(key) => self.discard(key).await,
+        }
+    }
+
     /// Marks a key as superseded, deactivates it, and only then marks it as deactivated. An earlier mark may say so
     /// already, from before somebody brought the key back: dying in between must not leave a mark that claims too
     /// much, or a later deletion would come too early.
@@ -78,13 +93,10 @@ pub(crate) async fn create(
 ) -> Result<AccessKeyId, RotationError> {
     let (delete, attempt) = room;
     for doomed in delete {
-        match doomed {
-            Doomed::Inactive(key) => target.delete_inactive(key).await?,
-            Doomed::Orphan(key) => target.discard(key).await?,
-        }
+        target.delete(doomed).await?;
     }
     secrets::tag(target.clients, target.secret, tag_keys::ATTEMPT, &attempt.to_tag()).await?;
-    let stale = stale_marks(observed, delete);
+    let stale = stale_tags(observed, delete);
     if !stale.is_empty() {
         secrets::untag(target.clients, target.secret, stale).await?;
     }
@@ -93,16 +105,6 @@ pub(crate) async fn create(
     }
     let key = create_key(target).await?;
     store(target, event, observed, key).await
-}
-
-/// The marks that mean nothing any more: those of keys that are gone, and of a key that is current again.
-fn stale_marks(observed: &Observed, deleted: &[Doomed]) -> Vec<String> {
-    let is_gone = |key: &Key| deleted.iter().any(|doomed| doomed.key() == &key.id);
-    let is_current = |key: &Key| Some(&key.id) == observed.current.key();
-    let remaining = observed.keys.iter().filter(|key| !is_gone(key) && !is_current(key));
-    let marks: Vec<String> = remaining.map(|key| tag_keys::mark_of(&key.id)).collect();
-    let is_stale = |tag: &&String| tag.starts_with(tag_keys::KEY_PREFIX) && !marks.contains(tag);
-    observed.secret.tags.keys().filter(is_stale).cloned().collect()
 }
 
 async fn create_key(target: Target<'_>) -> Result<KeyPair, RotationError> {

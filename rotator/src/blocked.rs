@@ -49,6 +49,32 @@ pub(crate) enum Blocked {
 }
 
 impl Blocked {
+    /// Whether the current key, or its binding to the user, is not as it should be: a person has to look, and no
+    /// rotation is needed to see it.
+    pub(crate) fn wants_a_person(&self) -> bool {
+        match self {
+            Self::Unbound
+            | Self::RotationOff
+            | Self::OtherUser
+            | Self::UserReplaced
+            | Self::UnreadableMark
+            | Self::CurrentMissing { .. }
+            | Self::CurrentDisabled { .. } => true,
+            Self::Held
+            | Self::InFlight { .. }
+            | Self::Overlap { .. }
+            | Self::InUse { .. }
+            | Self::Recovery { .. }
+            | Self::Grace { .. }
+            | Self::Foreign { .. }
+            | Self::NoSuccessor { .. }
+            | Self::TwoForeign
+            | Self::UnknownStatus { .. }
+            | Self::TooManyVersions
+            | Self::KeyLimit => false,
+        }
+    }
+
     /// The reason's name, for the log and the tag that `keyturn status` reads.
     pub(crate) fn name(&self) -> &'static str {
         match self {

@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
 /// How an invocation fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
-    #[error("the event is not one of Secrets Manager's")]
+    #[error("the function has no answer to this event")]
     Event(#[from] EventError),
     #[error("the step is refused: {0}")]
     Refused(Refusal),
@@ -77,6 +77,8 @@ pub(crate) enum RotationError {
     PendingDropped,
     #[error("too little of the function's time is left to begin")]
     OutOfTime,
+    #[error("{failed} of {swept} secrets could not be swept; the log says why, the next pass tries again")]
+    SweepIncomplete { failed: usize, swept: usize },
 }
 
 impl RotationError {
@@ -96,6 +98,7 @@ impl RotationError {
             Self::WrongIdentity => "WrongIdentity".into(),
             Self::PendingDropped => "PendingDropped".into(),
             Self::OutOfTime => "OutOfTime".into(),
+            Self::SweepIncomplete { .. } => "SweepIncomplete".into(),
         }
     }
 }

@@ -1,9 +1,28 @@
-//! The event that Secrets Manager sends for each step of a rotation, parsed and checked at the door.
+//! What the function is asked for, parsed and checked at the door: a step of a rotation by Secrets Manager, a pass of
+//! the sweeper by its schedule, rotations by a person.
 
 use std::fmt;
 
-use contract::{SecretArn, SecretText, VersionToken};
+use contract::{SecretArn, SecretText, UserName, VersionToken};
 use serde_json::Value;
+
+/// What the function is asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    /// Secrets Manager goes on with a rotation.
+    Step(RotationEvent),
+    /// The sweeper's schedule, or a person: `{"sweep": "all"}`.
+    Sweep(Users),
+    /// A person wants users rotated: `{"rotate": "all"}`, `{"rotate": ["alice"]}`.
+    Rotate(Users),
+}
+
+/// Which users of the stack are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Users {
+    All,
+    Named(Vec<UserName>),
+}
 
 /// One step of a rotation (Secrets Manager user guide, "Rotation by Lambda function").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +44,7 @@ pub(crate) struct RotationEvent {
     pub(crate) rotation_token: Option<SecretText>,
 }
 
-/// An event that is not one of Secrets Manager's. Only names and identifiers are quoted, never the event.
+/// An event that the function has no answer to. Only names and identifiers are quoted, never the event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventError {
     #[error("the event is not a JSON object")]
@@ -38,6 +57,44 @@ pub(crate) enum EventError {
     SecretId,
     #[error("the event's `ClientRequestToken` is malformed")]
     Token,
+    #[error("the event's `{0}` is neither \"all\" nor a list of user names")]
+    Users(&'static str),
+}
+
+impl Request {
+    /// Reads an event.
+    pub(crate) fn parse(event: &Value) -> Result<Self, EventError> {
+        let fields = event.as_object().ok_or(EventError::NotAnObject)?;
+        match (fields.get("Step"), fields.get(SWEEP), fields.get(ROTATE)) {
+            (None, Some(users), None) => Users::parse(users).map(Self::Sweep).ok_or(EventError::Users(SWEEP)),
+            (None, None, Some(users)) => Users::parse(users).map(Self::Rotate).ok_or(EventError::Users(ROTATE)),
+            _ => RotationEvent::parse(event).map(Self::Step),
+        }
+    }
+}
+
+const SWEEP: &str = "sweep";
+const ROTATE: &str = "rotate";
+
+impl Users {
+    fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(all) if all == "all" => Some(Self::All),
+            Value::Array(names) => {
+                let names = names.iter().map(|name| UserName::new(name.as_str()?).ok());
+                names.collect::<Option<_>>().map(Self::Named)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this user is meant.
+    pub(crate) fn contains(&self, user: &UserName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|name| name.is_same_user(user)),
+        }
+    }
 }
 
 impl RotationEvent {
@@ -94,6 +151,31 @@ mod tests {
             assert_eq!(RotationEvent::parse(&event)?.step.to_string(), name);
         }
         Ok(())
+    }
+
+    #[test]
+    fn sweeps_and_rotations_are_asked_for_by_name() {
+        let users = |event: Value| match Request::parse(&event) {
+            Ok(Request::Sweep(users)) => Ok(("sweep", users)),
+            Ok(Request::Rotate(users)) => Ok(("rotate", users)),
+            Ok(Request::Step(_)) => Ok(("step", Users::All)),
+            Err(error) => Err(error),
+        };
+        let alice = || Users::Named(vec![UserName::new("alice").unwrap()]);
+        assert_eq!(users(event()), Ok(("step", Users::All)));
+        assert_eq!(users(json!({"sweep": "all"})), Ok(("sweep", Users::All)));
+        assert_eq!(users(json!({"sweep": ["alice"]})), Ok(("sweep", alice())));
+        assert_eq!(users(json!({"rotate": "all"})), Ok(("rotate", Users::All)));
+        assert_eq!(users(json!({"rotate": ["alice"]})), Ok(("rotate", alice())));
+        assert!(alice().contains(&UserName::new("Alice").unwrap()));
+        assert!(!alice().contains(&UserName::new("bob").unwrap()));
+        for wrong in [json!("hunter2"), json!(["hunter2", 7]), json!(["hunter2/"]), json!({}), Value::Null] {
+            let error = users(json!({ "rotate": wrong })).unwrap_err();
+            assert_eq!(error, EventError::Users("rotate"));
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        // Nobody can mean both.
+        assert_eq!(users(json!({"rotate": "all", "sweep": "all"})), Err(EventError::Missing("Step")));
     }
 
     #[test]

@@ -1,16 +1,59 @@
-//! The function's log: one JSON line per invocation, with names and identifiers only (R9).
+//! The function's log: one JSON line per step, and in a sweep per user, with names and identifiers only (R9).
 
 use std::io::Write;
 
+use contract::SecretArn;
 use serde_json::{Value, json};
 
+use crate::ask::Answer;
+use crate::blocked::Blocked;
 use crate::error::{RotationError, chain};
 use crate::event::RotationEvent;
 use crate::rotate::Done;
+use crate::sweeper::{Report, Swept};
 
-/// Writes how an invocation ended.
-pub(crate) fn invocation(request_id: &str, event: Option<&RotationEvent>, result: &Result<Done, RotationError>) {
+/// Writes how a step of a rotation ended.
+pub(crate) fn step(request_id: &str, event: &RotationEvent, result: &Result<Done, RotationError>) {
     write(&line(request_id, event, result));
+}
+
+/// Writes what a pass has found and done for one user, unless that is nothing.
+pub(crate) fn swept(secret: &SecretArn, result: &Result<Swept, RotationError>) {
+    let line = match result {
+        Ok(Swept { sweep, .. }) if sweep.steps.is_empty() && sweep.findings.is_empty() => return,
+        Ok(Swept { sweep, key_days, .. }) => json!({
+            "level": if sweep.findings.iter().any(Blocked::wants_a_person) { "WARN" } else { "INFO" },
+            "message": "swept",
+            "secret": secret.as_str(),
+            "keyDays": key_days,
+            "did": sweep.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "blocked": sweep.findings.iter().map(|finding| finding.name()).collect::<Vec<_>>(),
+            "why": sweep.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "nextStep": sweep.next.map(|next| next.to_string()),
+        }),
+        Err(error) => json!({ "level": "ERROR", "message": chain(error), "secret": secret.as_str() }),
+    };
+    write(&line);
+}
+
+/// Writes what a whole pass has come to.
+pub(crate) fn sweep(report: &Report) {
+    write(&json!({ "level": "INFO", "message": "sweep", "report": report }));
+}
+
+/// Writes what a direct invocation has come to.
+pub(crate) fn asked(request_id: &str, result: &Result<Answer, RotationError>) {
+    let (level, message) = match result {
+        Ok(answer) if answer.failed.is_empty() => ("INFO", format!("{answer:?}")),
+        Ok(answer) => ("WARN", format!("{answer:?}")),
+        Err(error) => ("ERROR", chain(error)),
+    };
+    write(&json!({ "level": level, "message": message, "requestId": request_id }));
+}
+
+/// Writes why an event was not even begun with.
+pub(crate) fn refused(request_id: &str, error: &RotationError) {
+    write(&json!({ "level": "ERROR", "message": chain(error), "requestId": request_id }));
 }
 
 /// Writes why the function cannot start.
@@ -18,7 +61,7 @@ pub(crate) fn start_failure(error: &dyn std::error::Error) {
     write(&json!({ "level": "ERROR", "message": "the function cannot start", "error": chain(error) }));
 }
 
-fn line(request_id: &str, event: Option<&RotationEvent>, result: &Result<Done, RotationError>) -> Value {
+fn line(request_id: &str, event: &RotationEvent, result: &Result<Done, RotationError>) -> Value {
     let (level, message) = match result {
         Ok(done) => ("INFO", format!("{done:?}")),
         Err(RotationError::Blocked(reason)) => ("WARN", format!("blocked: {reason}")),
@@ -32,9 +75,9 @@ fn line(request_id: &str, event: Option<&RotationEvent>, result: &Result<Done, R
         "level": level,
         "message": message,
         "requestId": request_id,
-        "step": event.map(|event| event.step.to_string()),
-        "secret": event.map(|event| event.secret.as_str()),
-        "token": event.map(|event| event.token.as_str()),
+        "step": event.step.to_string(),
+        "secret": event.secret.as_str(),
+        "token": event.token.as_str(),
         "blocked": blocked,
     })
 }

@@ -1,8 +1,11 @@
-//! The rotation function: Secrets Manager calls it once for each step of a rotation.
+//! The rotation function: Secrets Manager calls it once for each step of a rotation, a schedule for each pass of the
+//! sweeper.
 //!
-//! Start-up reads the environment once; then every event goes through [`rotate::rotate`].
+//! Start-up reads the environment once; then every event is answered by [`rotate::rotate`], [`sweeper::sweep`] or
+//! [`ask::ask`].
 
 mod act;
+mod ask;
 mod aws;
 mod blocked;
 mod error;
@@ -10,24 +13,50 @@ mod event;
 mod log;
 mod observe;
 mod observed;
+mod pace;
 mod protocol;
 mod prove;
+mod retire;
 mod rotate;
 mod slots;
+mod sweep;
+mod sweeper;
 #[cfg(test)]
 mod worlds;
 
 use std::time::{Duration, SystemTime};
 
-use contract::Settings;
+use contract::{Settings, variables};
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use aws::Clients;
 use error::RotationError;
-use event::RotationEvent;
-use rotate::Done;
+use event::Request;
+
+/// Whose secrets the function looks after besides those it is called for.
+#[derive(Debug, Clone)]
+struct Scope {
+    /// The stack.
+    stack: String,
+    /// The names of the only secrets that a direct invocation rotates.
+    secrets: Option<Vec<String>>,
+}
+
+impl Scope {
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let names =
+            |text: String| text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let secrets = variable(variables::SECRETS).map(names).filter(|names: &Vec<String>| !names.is_empty());
+        Self { stack: variable(variables::STACK).unwrap_or_default(), secrets }
+    }
+
+    /// Whether a direct invocation may rotate the secret of this name.
+    fn contains(&self, name: &str) -> bool {
+        self.secrets.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -35,21 +64,41 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let variable = |name: &str| std::env::var(name).ok();
     let clients = Clients::new(variable).inspect_err(|error| log::start_failure(error))?;
     let settings = Settings::read(variable).inspect_err(|error| log::start_failure(error))?;
-    let answer = |event| invoke(&clients, &settings, event);
+    let scope = Scope::read(variable);
+    let answer = |event| invoke(&clients, &settings, &scope, event);
     lambda_runtime::run(service_fn(answer)).await
 }
 
 /// Answers one invocation. The event itself is never logged: it carries a credential.
-async fn invoke(clients: &Clients, settings: &Settings, event: LambdaEvent<Value>) -> Result<(), RotationError> {
+async fn invoke(
+    clients: &Clients,
+    settings: &Settings,
+    scope: &Scope,
+    event: LambdaEvent<Value>,
+) -> Result<Value, RotationError> {
     // A timeout that somebody has raised by hand does not count: the lease is made for the one in the settings.
     let end = Instant::now() + time_left(&event.context).min(settings.timeout);
-    let parsed = RotationEvent::parse(&event.payload);
-    let result = match &parsed {
-        Ok(step) => rotate::rotate(clients, settings, step, end).await,
-        Err(error) => Err(error.clone().into()),
-    };
-    log::invocation(&event.context.request_id, parsed.as_ref().ok(), &result);
-    result.map(|_: Done| ())
+    let request_id = &event.context.request_id;
+    match Request::parse(&event.payload).map_err(RotationError::from) {
+        Ok(Request::Step(step)) => {
+            let result = rotate::rotate(clients, settings, &step, end).await;
+            log::step(request_id, &step, &result);
+            result.map(|_: rotate::Done| Value::Null)
+        }
+        Ok(Request::Sweep(users)) => {
+            let result = sweeper::sweep(clients, settings, &scope.stack, &users, end).await;
+            result.inspect_err(|error| log::refused(request_id, error)).map(|report| json!(report))
+        }
+        Ok(Request::Rotate(users)) => {
+            let result = ask::ask(clients, scope, &users, end).await;
+            log::asked(request_id, &result);
+            result.map(|answer| json!(answer))
+        }
+        Err(error) => {
+            log::refused(request_id, &error);
+            Err(error)
+        }
+    }
 }
 
 /// The longest that Lambda lets a function run (Lambda developer guide, "Lambda quotas").

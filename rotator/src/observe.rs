@@ -13,18 +13,21 @@ use crate::protocol::Binding;
 /// The most versions whose values are looked through for a key. Secrets Manager keeps about 100 without a label.
 const VERSIONS_LOOKED_THROUGH: usize = 200;
 
-/// Reads what every step after the gate needs.
+/// Reads what every step after the gate needs. `token` is the version that a rotation prepares, if one is under way.
 pub(crate) async fn observe(
     clients: &Clients,
     secret: &SecretArn,
-    token: &VersionToken,
+    token: Option<&VersionToken>,
     description: Description,
     binding: &Binding,
 ) -> Result<Observed, RotationError> {
     let current = description.labelled(CURRENT).cloned().ok_or(RotationError::Refused(Refusal::NoCurrent))?;
     let previous = description.labelled(PREVIOUS).cloned();
     let current = version(clients, secret, &current, CURRENT).await?;
-    let pending = version(clients, secret, token, PENDING).await?;
+    let pending = match token {
+        None => None,
+        Some(token) => version(clients, secret, token, PENDING).await?,
+    };
     let previous = match previous {
         None => None,
         Some(previous) => readable(version(clients, secret, &previous, PREVIOUS).await)?,
@@ -67,7 +70,15 @@ pub(crate) async fn gather_evidence(
 ) -> Result<(), RotationError> {
     let current = observed.current.key();
     let others: Vec<&Key> = observed.keys.iter().filter(|key| Some(&key.id) != current).collect();
-    let stored = keys_in_versions(clients, secret, observed).await?;
+    let known = [Some(&observed.current), observed.pending.as_ref(), observed.previous.as_ref()];
+    let known: Vec<&Version> = known.into_iter().flatten().collect();
+    let mut stored: Vec<AccessKeyId> = known.iter().filter_map(|version| version.key().cloned()).collect();
+    // What is marked is known to have been ours.
+    let is_known =
+        |key: &&Key| stored.contains(&key.id) || observed.secret.mark(&key.id).is_ok_and(|mark| mark.is_some());
+    if !others.iter().all(is_known) {
+        stored.extend(keys_in_other_versions(clients, secret, &known).await?);
+    }
     let mut evidence = BTreeMap::new();
     for key in others {
         let last_use = iam::last_use(clients, &key.id).await?;
@@ -77,19 +88,17 @@ pub(crate) async fn gather_evidence(
     Ok(())
 }
 
-/// The keys in all versions of the secret, also in those that have lost their label.
-async fn keys_in_versions(
+/// The keys in the versions that are not known yet, also in those that have lost their label.
+async fn keys_in_other_versions(
     clients: &Clients,
     secret: &SecretArn,
-    observed: &Observed,
+    known: &[&Version],
 ) -> Result<Vec<AccessKeyId>, RotationError> {
-    let known = [Some(&observed.current), observed.pending.as_ref(), observed.previous.as_ref()];
-    let known: Vec<&Version> = known.into_iter().flatten().collect();
-    let mut keys: Vec<AccessKeyId> = known.iter().filter_map(|version| version.key().cloned()).collect();
     let tokens = secrets::versions(clients, secret).await?;
     if tokens.len() > VERSIONS_LOOKED_THROUGH {
         return Err(RotationError::Blocked(Blocked::TooManyVersions));
     }
+    let mut keys = Vec::new();
     for token in tokens.iter().filter(|token| known.iter().all(|version| version.token != **token)) {
         let version = readable(version(clients, secret, token, "without a label").await)?;
         keys.extend(version.and_then(|version| version.key().cloned()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{AccessKeyId, Attempt, KeyMark, SecretDocument, TagError, UserId, UserName, VersionToken};
+use contract::{AccessKeyId, Attempt, GiveUp, KeyMark, SecretDocument, TagError, UserId, UserName, VersionToken};
 use jiff::Timestamp;
 
 /// The secret, without its values.
@@ -36,6 +36,11 @@ impl Description {
     /// The mark of `key`, if it has one.
     pub(crate) fn mark(&self, key: &AccessKeyId) -> Result<Option<KeyMark>, TagError> {
         self.tags.get(&contract::tag_keys::mark_of(key)).map(|value| KeyMark::parse(key, value)).transpose()
+    }
+
+    /// How a person has given up `key`, if one has.
+    pub(crate) fn given_up(&self, key: &AccessKeyId) -> Result<Option<GiveUp>, TagError> {
+        self.tags.get(&contract::tag_keys::give_up_of(key)).map(|value| GiveUp::parse(key, value)).transpose()
     }
 
     /// The last attempt to create a key.
@@ -102,7 +107,7 @@ pub(crate) struct Evidence {
 pub(crate) struct Observed {
     pub(crate) secret: Description,
     pub(crate) current: Version,
-    /// The version of this rotation's token, once it has a value.
+    /// The version that a rotation prepares, once it has a value.
     pub(crate) pending: Option<Version>,
     /// `None` also when its value is not one of ours.
     pub(crate) previous: Option<Version>,

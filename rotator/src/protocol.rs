@@ -50,12 +50,17 @@ pub(crate) fn gate(event: &RotationEvent, secret: &Description) -> Gate {
     if secret.tags.contains_key(tag_keys::HOLD) {
         return Gate::Blocked(Blocked::Held);
     }
+    match binding(secret) {
+        Ok(binding) => Gate::Open(binding),
+        Err(blocked) => Gate::Blocked(blocked),
+    }
+}
+
+/// Which user the secret's tags bind it to (R8).
+pub(crate) fn binding(secret: &Description) -> Result<Binding, Blocked> {
     let user = secret.tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok());
     let id = secret.tags.get(tag_keys::USER_ID).and_then(|id| UserId::new(id).ok());
-    match (user, id) {
-        (Some(user), Some(id)) => Gate::Open(Binding { user, id }),
-        _ => Gate::Blocked(Blocked::Unbound),
-    }
+    user.zip(id).map(|(user, id)| Binding { user, id }).ok_or(Blocked::Unbound)
 }
 
 /// Checks that secret, tags and IAM mean the same user (R8). The pending version is checked where it is used.

@@ -5,21 +5,19 @@ use std::time::Duration;
 use contract::{AccessKeyId, Settings, tag_keys};
 use tokio::time::Instant;
 
-use crate::act::{self, Target};
+use crate::act::{self, TIME_TO_ACT, Target};
 use crate::aws::sts::Identity;
 use crate::aws::{Clients, secrets};
 use crate::blocked::Blocked;
 use crate::error::{Refusal, RotationError};
 use crate::event::{RotationEvent, Step};
+use crate::log;
 use crate::observe::{gather_evidence, observe};
 use crate::observed::{CURRENT, Description, Observed, PENDING};
 use crate::protocol::{self, Binding, Create, Gate, Pending};
 use crate::prove::prove;
 use crate::slots::{Room, needs_evidence};
-
-/// The time that must be left before a step begins to change anything: its calls with their time-outs, and a bit.
-/// [`contract::SHORTEST_TIMEOUT`] leaves as much again for reading.
-const TIME_TO_ACT: Duration = Duration::from_secs(30);
+use crate::sweeper;
 
 /// The time that must be left after a proof, to move the label and to answer.
 const TIME_TO_END: Duration = Duration::from_secs(10);
@@ -80,7 +78,7 @@ async fn step(
     binding: &Binding,
     end: Instant,
 ) -> Result<Done, RotationError> {
-    let mut observed = match observe(target.clients, &event.secret, &event.token, description, binding).await {
+    let mut observed = match observe(target.clients, &event.secret, Some(&event.token), description, binding).await {
         Err(RotationError::Document { label: PENDING, .. }) if event.step == Step::Create => {
             return give_up(target, event).await;
         }
@@ -103,7 +101,15 @@ async fn step(
             Pending::Placeholder => Ok(Done::NothingToTest),
         },
         Step::Finish => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
-            Pending::Key => finish(target, event, &observed, binding, end).await,
+            Pending::Key => {
+                let done = finish(target, event, &observed, binding, end).await?;
+                if settings.is_single_key() {
+                    // The sweeper would do it at its next pass, whatever happens here (R6). This is only sooner.
+                    let swept = sweeper::sweep_one(target.clients, settings, target.secret, end).await;
+                    log::swept(target.secret, &swept);
+                }
+                Ok(done)
+            }
             Pending::Placeholder => Err(RotationError::Refused(Refusal::NoPendingKey)),
         },
     }

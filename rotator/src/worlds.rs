@@ -100,6 +100,18 @@ impl World {
         self
     }
 
+    /// No rotation is under way.
+    pub(crate) fn at_rest(mut self) -> Self {
+        self.0.secret.labels.remove(&token('n'));
+        self
+    }
+
+    /// The version that the rotation prepares has held this key for so long.
+    pub(crate) fn pending_since(mut self, id: &AccessKeyId, age: Duration) -> Self {
+        self.0.pending = Some(Version { created: ago(age), ..version('n', Some(id)) });
+        self
+    }
+
     pub(crate) fn pending_placeholder(mut self) -> Self {
         self.0.pending = Some(version('n', None));
         self
@@ -142,7 +154,12 @@ impl World {
 
     /// An attempt was recorded so long ago.
     pub(crate) fn attempt(self, age: Duration) -> Self {
-        let attempt = Attempt { token: token('a'), since: ago(age), at: ago(age) };
+        self.attempt_of('a', age)
+    }
+
+    /// An attempt of this rotation was recorded so long ago.
+    pub(crate) fn attempt_of(self, rotation: char, age: Duration) -> Self {
+        let attempt = Attempt { token: token(rotation), since: ago(age), at: ago(age) };
         self.tag(tag_keys::ATTEMPT, &attempt.to_tag())
     }
 

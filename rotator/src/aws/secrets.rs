@@ -1,8 +1,11 @@
 //! Secrets Manager: the secret, its versions, labels and tags.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
-use aws_sdk_secretsmanager::types::Tag;
-use contract::{SecretArn, SecretDocument, SecretText, VersionToken};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use contract::{SecretArn, SecretDocument, SecretText, UserName, VersionToken, tag_keys};
 use jiff::Timestamp;
 
 use super::clock::AnswerTime;
@@ -22,14 +25,13 @@ pub(crate) async fn describe(clients: &Clients, secret: &SecretArn) -> Result<De
 fn description(answer: DescribeSecretOutput, now: Timestamp) -> Result<Description, RotationError> {
     let labels = answer.version_ids_to_stages.unwrap_or_default().into_iter();
     let labels = labels.map(|(token, labels)| Ok((token_of(token)?, labels)));
-    let tags = answer.tags.unwrap_or_default().into_iter();
     Ok(Description {
         now,
         deleted: answer.deleted_date.is_some(),
         rotation_enabled: answer.rotation_enabled,
         last_rotated: answer.last_rotated_date.as_ref().map(timestamp).transpose()?,
         labels: labels.collect::<Result<_, RotationError>>()?,
-        tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
+        tags: tag_map(answer.tags.unwrap_or_default()),
     })
 }
 
@@ -149,6 +151,59 @@ pub(crate) async fn drop_pending(clients: &Clients, secret: &SecretArn, from: &V
     let call = clients.secrets.update_secret_version_stage().secret_id(secret.as_str()).version_stage(PENDING);
     let answer = call.remove_from_version_id(from.as_str()).send().await;
     answer.map(drop).map_err(|error| call_error("secretsmanager:UpdateSecretVersionStage", &error))
+}
+
+/// A secret of the stack, as a listing shows it. Listings may be minutes old (API reference, ListSecrets), so nothing
+/// is decided on them.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) arn: SecretArn,
+    pub(crate) name: String,
+    pub(crate) user: Option<UserName>,
+    /// The value of the tag that says where a pass was cut off.
+    pub(crate) bookmark: Option<String>,
+}
+
+/// The secrets of a stack, but for those that wait for their deletion.
+pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Listed>, RotationError> {
+    // The filters match beginnings, and key and value need not be of the same tag: the tags themselves decide.
+    let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
+    let call = clients.secrets.list_secrets().filters(filter(FilterNameStringType::TagKey, tag_keys::STACK));
+    let mut pages = call.filters(filter(FilterNameStringType::TagValue, stack)).into_paginator().send();
+    let mut secrets = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call_error("secretsmanager:ListSecrets", &error))?;
+        for secret in page.secret_list.unwrap_or_default() {
+            let tags: BTreeMap<String, String> = tag_map(secret.tags.unwrap_or_default());
+            if tags.get(tag_keys::STACK).map(String::as_str) == Some(stack) {
+                let arn = secret.arn.and_then(|arn| SecretArn::new(arn).ok());
+                secrets.push(Listed {
+                    arn: arn.ok_or(RotationError::Answer("ARN"))?,
+                    name: secret.name.ok_or(RotationError::Answer("Name"))?,
+                    user: tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok()),
+                    bookmark: tags.get(tag_keys::SWEPT).cloned(),
+                });
+            }
+        }
+    }
+    Ok(secrets)
+}
+
+fn tag_map(tags: Vec<Tag>) -> BTreeMap<String, String> {
+    tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
+}
+
+/// Asks Secrets Manager to rotate. While the rotation before is not complete it refuses, and goes on with that one,
+/// which is as good.
+pub(crate) async fn rotate(clients: &Clients, secret: &SecretArn) -> Result<(), CallError> {
+    match clients.secrets.rotate_secret().secret_id(secret.as_str()).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+            let goes_on = message.contains("previous rotation isn't complete");
+            if goes_on { Ok(()) } else { Err(call_error("secretsmanager:RotateSecret", &error)) }
+        }
+    }
 }
 
 /// Sets a tag.

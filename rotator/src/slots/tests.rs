@@ -1,5 +1,7 @@
 //! Every row of the table "free a slot", and the states in which a careless rotation would lose a key.
 
+use contract::{ForeignPolicy, InUsePolicy};
+
 use super::*;
 use crate::worlds::{DAY, World, ago, key, now, settings, token};
 use std::time::Duration;
@@ -232,4 +234,22 @@ fn times_that_lie_ahead_count_as_just_now() {
         "superseded=2026-05-01T00:00:00Z deactivated=2027-01-01T00:00:00Z",
     );
     assert_eq!(room(ahead), Room::Blocked(Blocked::Grace { key: key('P') }));
+}
+
+#[test]
+fn a_key_that_was_given_up_makes_room() {
+    let tag = |how: &str, world: World| world.tag(&contract::tag_keys::give_up_of(&key('F')), how);
+    let inactive = || tag("reclaim", World::new().inactive(&key('F'), 900));
+    assert_eq!(room(two(inactive())), after(&[key('F')]));
+    assert_eq!(room(inactive().key(&key('G'), 900)), after(&[key('F')]));
+    // Also beside a current key that somebody has disabled: that is what it was given up for.
+    assert_eq!(room(inactive().current(&key('C')).inactive(&key('C'), 30)), after(&[key('F')]));
+    let plain = World::new().inactive(&key('F'), 900).current(&key('C')).inactive(&key('C'), 30);
+    assert_eq!(room(plain), Room::Blocked(Blocked::CurrentDisabled { key: key('C') }));
+    // Active again, it was not given up by whoever did that.
+    let active = two(tag("reclaim", World::new().key(&key('F'), 900)));
+    assert_eq!(room(active), Room::Blocked(Blocked::Foreign { key: key('F') }));
+    // Two foreign keys, one of them named: there need not be a successor.
+    let named = tag("retire", World::new().key(&key('F'), 900)).key(&key('G'), 900).used(&key('F'), MINUTE);
+    assert_eq!(room(named), deactivate(key('F'), 0));
 }

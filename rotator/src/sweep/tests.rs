@@ -1,0 +1,182 @@
+//! What a pass does in each state of a user: a table of worlds.
+
+use contract::{InUsePolicy, tag_keys};
+
+use super::*;
+use crate::worlds::{DAY, World, ago, key, now, settings, token};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A user whose rotation ended `days` ago, and who is not being rotated now.
+fn rotated(days: u32) -> World {
+    World::new().at_rest().current_since(&key('C'), days).rotated(days).key(&key('C'), days)
+}
+
+fn swept(world: World) -> Sweep {
+    sweep(&world.observed(), &settings())
+}
+
+fn mark(key: AccessKeyId, superseded: u32, deactivated: Option<Timestamp>) -> Verdict {
+    Verdict::Mark { key, mark: KeyMark { superseded: ago(superseded * DAY), deactivated } }
+}
+
+fn deactivate(key: AccessKeyId, superseded: u32) -> SweepStep {
+    let mark = KeyMark { superseded: ago(superseded * DAY), deactivated: Some(now()) };
+    SweepStep::Retire(Verdict::Deactivate { key, mark })
+}
+
+fn delete(key: AccessKeyId) -> SweepStep {
+    SweepStep::Retire(Verdict::Delete(Doomed::Inactive(key)))
+}
+
+fn forget(tags: &[String]) -> SweepStep {
+    SweepStep::Forget(tags.to_vec())
+}
+
+#[test]
+fn a_healthy_user_with_one_key_needs_nothing() {
+    assert_eq!(swept(rotated(3)), Sweep::default());
+    assert!(!needs_evidence(&rotated(3).observed()));
+}
+
+#[test]
+fn a_superseded_key_is_marked_then_deactivated_then_deleted() {
+    let world = |days| rotated(days).previous(&key('P')).key(&key('P'), 40);
+    let fresh = swept(world(0));
+    assert_eq!(fresh.steps, [SweepStep::Retire(mark(key('P'), 0, None))]);
+    assert_eq!(fresh.findings, [Blocked::Overlap { key: key('P') }]);
+    assert_eq!(fresh.next, now().checked_add(7 * DAY).ok());
+
+    let marked = swept(world(6).mark(&key('P'), 6, None));
+    assert_eq!((marked.steps, marked.next), (vec![], now().checked_add(DAY).ok()));
+    assert_eq!(swept(world(7).mark(&key('P'), 7, None)).steps, [deactivate(key('P'), 7)]);
+
+    let inactive = |since| rotated(20).previous(&key('P')).inactive(&key('P'), 50).mark(&key('P'), 14, since);
+    assert_eq!(swept(inactive(Some(6))).findings, [Blocked::Grace { key: key('P') }]);
+    let mark_of = tag_keys::mark_of(&key('P'));
+    assert_eq!(swept(inactive(Some(7))).steps, [delete(key('P')), forget(std::slice::from_ref(&mark_of))]);
+    // Nobody remembers since when it is Inactive.
+    assert_eq!(swept(inactive(None)).steps, [SweepStep::Retire(mark(key('P'), 14, Some(now())))]);
+}
+
+#[test]
+fn a_superseded_key_in_use_is_told_and_kept() {
+    let world = rotated(9).previous(&key('P')).key(&key('P'), 40).used(&key('P'), HOUR).mark(&key('P'), 9, None);
+    let sweep = swept(world);
+    assert_eq!(sweep.steps, []);
+    assert!(matches!(sweep.findings.as_slice(), [Blocked::InUse { key: used, .. }] if *used == key('P')));
+}
+
+#[test]
+fn without_evidence_a_key_counts_as_in_use() {
+    let mut observed = rotated(9).previous(&key('P')).key(&key('P'), 40).mark(&key('P'), 9, None).observed();
+    assert!(needs_evidence(&observed));
+    observed.evidence.clear();
+    let sweep = sweep(&observed, &settings());
+    assert_eq!(sweep.steps, []);
+    assert!(matches!(sweep.findings.as_slice(), [Blocked::InUse { .. }]));
+}
+
+#[test]
+fn nothing_is_retired_beside_a_current_key_that_does_not_work() {
+    let previous = |world: World| world.previous(&key('P')).key(&key('P'), 90).mark(&key('P'), 60, None);
+    let at_rest = || World::new().at_rest().current_since(&key('C'), 60);
+    let disabled = swept(previous(at_rest().inactive(&key('C'), 60)));
+    assert_eq!(disabled, Sweep { findings: vec![Blocked::CurrentDisabled { key: key('C') }], ..Sweep::default() });
+    let missing = swept(previous(at_rest()));
+    assert_eq!(missing, Sweep { findings: vec![Blocked::CurrentMissing { key: key('C') }], ..Sweep::default() });
+}
+
+#[test]
+fn an_orphan_goes_when_its_lease_is_over_and_a_foreign_key_stays() {
+    let world = |age| {
+        let world = rotated(9).attempt(age);
+        world.with_key(&key('O'), ago(age), KeyStatus::Active)
+    };
+    assert_eq!(swept(world(2 * HOUR)).steps, [SweepStep::Retire(Verdict::Delete(Doomed::Orphan(key('O'))))]);
+    let young = Duration::from_secs(60);
+    assert_eq!(swept(world(young)).findings, [Blocked::InFlight { key: key('O') }]);
+    let foreign = swept(rotated(9).key(&key('F'), 900));
+    assert_eq!((foreign.steps, foreign.findings), (vec![], vec![Blocked::Foreign { key: key('F') }]));
+    let told = contract::Settings { foreign: ForeignPolicy::Retire, ..settings() };
+    let foreign = sweep(&rotated(9).key(&key('F'), 900).observed(), &told);
+    assert_eq!(foreign.steps, [deactivate(key('F'), 9)]);
+}
+
+#[test]
+fn a_key_that_was_given_up_goes_sooner() {
+    let given_up = |how: &str| rotated(1).tag(&tag_keys::give_up_of(&key('F')), how);
+    let gone = forget(&[tag_keys::give_up_of(&key('F'))]);
+    assert_eq!(swept(given_up("reclaim").inactive(&key('F'), 900)).steps, [delete(key('F')), gone]);
+    assert_eq!(swept(given_up("reclaim").key(&key('F'), 900)).findings, [Blocked::Foreign { key: key('F') }]);
+    let used = given_up("retire").key(&key('F'), 900).used(&key('F'), HOUR);
+    assert_eq!(swept(used).steps, [deactivate(key('F'), 0)]);
+    let inactive = |since| given_up("retire").inactive(&key('F'), 900).mark(&key('F'), 8, Some(since));
+    assert_eq!(swept(inactive(6)).findings, [Blocked::Grace { key: key('F') }]);
+    assert_eq!(swept(inactive(7)).steps.first(), Some(&delete(key('F'))));
+    // Somebody has thought better of it and activated the key again.
+    let back = given_up("retire").key(&key('F'), 900).used(&key('F'), HOUR).mark(&key('F'), 3, Some(3));
+    assert_eq!(swept(back).findings, [Blocked::Overlap { key: key('F') }]);
+    assert_eq!(swept(given_up("hunter2").key(&key('F'), 900)).findings, [Blocked::UnreadableMark]);
+}
+
+#[test]
+fn what_was_noted_of_keys_that_are_gone_is_forgotten() {
+    let world = rotated(9).mark(&key('G'), 30, Some(20)).tag(&tag_keys::give_up_of(&key('H')), "reclaim");
+    let gone = [tag_keys::give_up_of(&key('H')), tag_keys::mark_of(&key('G'))];
+    assert_eq!(swept(world).steps, [forget(&gone)]);
+    // A mark from before a rollback would hasten the end of the key when it is superseded again.
+    let back = rotated(9).mark(&key('C'), 30, Some(20));
+    assert_eq!(swept(back).steps, [forget(&[tag_keys::mark_of(&key('C'))])]);
+}
+
+#[test]
+fn a_rotation_that_stands_still_is_asked_for_again() {
+    let rotating = || World::new().current_since(&key('C'), 30).key(&key('C'), 30);
+    // Nothing was stored: no attempt came near to it, or the last one is long ago.
+    assert_eq!(swept(rotating()).steps, [SweepStep::Rotate]);
+    let tried = |ago| rotating().attempt_of('n', ago);
+    assert_eq!(swept(tried(HOUR - Duration::from_secs(1))).steps, []);
+    assert_eq!(swept(tried(HOUR)).steps, [SweepStep::Rotate]);
+    // It would only be stopped again.
+    let full = swept(rotating().key(&key('F'), 900));
+    assert_eq!((full.steps, full.findings), (vec![], vec![Blocked::Foreign { key: key('F') }]));
+
+    let stored = |age| rotating().pending_since(&key('N'), age).with_key(&key('N'), ago(age), KeyStatus::Active);
+    assert_eq!(swept(stored(HOUR / 2)), Sweep::default());
+    assert_eq!(swept(stored(HOUR)).steps, [SweepStep::Rotate]);
+    let mark = KeyMark { superseded: now(), deactivated: None };
+    let drop = |mark| SweepStep::DropPending { token: token('n'), mark };
+    assert_eq!(swept(stored(DAY)).steps, [drop(Some((key('N'), mark))), SweepStep::Rotate]);
+    let dead = |age| rotating().pending_since(&key('N'), age).with_key(&key('N'), ago(age), KeyStatus::Inactive);
+    assert_eq!(swept(dead(HOUR / 2)), Sweep::default());
+    assert_eq!(swept(dead(HOUR)).steps, [drop(None), SweepStep::Rotate]);
+    // A copy of the current value is what a test of the schedule has left behind.
+    assert_eq!(swept(rotating().pending_since(&key('C'), HOUR)).steps, [drop(None)]);
+}
+
+#[test]
+fn without_an_overlap_the_old_key_goes_at_once() {
+    let single = contract::Settings {
+        deactivate_after: Duration::ZERO,
+        quiet: Duration::ZERO,
+        in_use: InUsePolicy::Deactivate,
+        ..settings()
+    };
+    let world = rotated(0).previous(&key('P')).key(&key('P'), 30).used(&key('P'), Duration::ZERO);
+    assert_eq!(sweep(&world.observed(), &single).steps, [deactivate(key('P'), 0)]);
+}
+
+#[test]
+fn the_gate_names_what_is_left_alone() {
+    let gate = |change: fn(&mut Description)| {
+        let mut secret = rotated(1).observed().secret;
+        change(&mut secret);
+        super::gate(&secret).map(drop)
+    };
+    assert_eq!(gate(|_| {}), Ok(()));
+    assert_eq!(gate(|secret| drop(secret.tags.insert(tag_keys::HOLD.into(), "x".into()))), Err(Blocked::Held));
+    assert_eq!(gate(|secret| secret.rotation_enabled = Some(false)), Err(Blocked::RotationOff));
+    assert_eq!(gate(|secret| secret.rotation_enabled = None), Err(Blocked::RotationOff));
+    assert_eq!(gate(|secret| drop(secret.tags.remove(tag_keys::USER))), Err(Blocked::Unbound));
+}

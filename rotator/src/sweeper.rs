@@ -1,0 +1,234 @@
+//! One pass of the sweeper over the secrets of its stack: observe, decide and act for each, whatever happens to the
+//! others.
+
+use std::collections::BTreeMap;
+
+use contract::{SecretArn, Settings, tag_keys};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::act::{TIME_TO_ACT, Target};
+use crate::aws::secrets::Listed;
+use crate::aws::{Clients, secrets};
+use crate::blocked::Blocked;
+use crate::error::RotationError;
+use crate::event::Users;
+use crate::log;
+use crate::observe::{gather_evidence, observe};
+use crate::observed::Description;
+use crate::pace;
+use crate::protocol::check_binding;
+use crate::retire::Verdict;
+use crate::sweep::{self, Sweep, SweepStep};
+
+/// What a pass has done, as the answer and the log tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// The secrets that were looked at.
+    pub(crate) swept: usize,
+    /// Those for which something was done.
+    pub(crate) changed: usize,
+    /// Those that failed; the next pass tries again.
+    pub(crate) failed: usize,
+    /// Those for which no time was left; the next pass begins with them.
+    pub(crate) left: usize,
+    /// How many stand still for each reason.
+    pub(crate) blocked: BTreeMap<&'static str, usize>,
+    /// The age of the oldest current key, in days.
+    pub(crate) oldest_key_days: Option<u64>,
+}
+
+/// What a pass has found and done for one user.
+#[derive(Debug, Clone)]
+pub(crate) struct Swept {
+    pub(crate) now: Timestamp,
+    pub(crate) key_days: Option<u64>,
+    pub(crate) sweep: Sweep,
+}
+
+/// Sweeps the secrets of `stack`, as many as there is time for; `end` is when Lambda will end the function.
+pub(crate) async fn sweep(
+    clients: &Clients,
+    settings: &Settings,
+    stack: &str,
+    users: &Users,
+    end: Instant,
+) -> Result<Report, RotationError> {
+    let mut listed = secrets::of_stack(clients, stack).await?;
+    listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
+    let (queue, bookmarks) = queue(listed);
+    let arns: Vec<SecretArn> = queue.iter().map(|secret| secret.arn.clone()).collect();
+    let latest = end.checked_sub(TIME_TO_ACT * 2).unwrap_or(end);
+    let (shared, settings) = (clients.clone(), *settings);
+    let paced = pace::for_each(arns.clone(), latest, |secret| {
+        let clients = shared.clone();
+        async move {
+            let swept = sweep_one(&clients, &settings, &secret, end).await;
+            log::swept(&secret, &swept);
+            swept
+        }
+    });
+    let paced = paced.await;
+    let report = Report::of(&paced.done, arns.len() - paced.left, paced.left);
+    log::sweep(&report);
+    let now = paced.done.iter().flatten().map(|swept| swept.now).max();
+    let last = (paced.left > 0).then(|| arns.len().checked_sub(paced.left + 1).and_then(|last| arns.get(last)));
+    if *users == Users::All {
+        bookmark(clients, last.flatten(), now, &bookmarks).await?;
+    }
+    let Report { failed, swept, .. } = report;
+    if failed > 0 { Err(RotationError::SweepIncomplete { failed, swept }) } else { Ok(report) }
+}
+
+/// The secrets in the order of this pass, and those that bear a bookmark: it goes on behind the newest, where the pass
+/// before was cut off.
+fn queue(mut listed: Vec<Listed>) -> (Vec<Listed>, Vec<SecretArn>) {
+    listed.sort_by(|one, other| one.arn.cmp(&other.arn));
+    let marked: Vec<&Listed> = listed.iter().filter(|secret| secret.bookmark.is_some()).collect();
+    let newest =
+        marked.iter().max_by_key(|secret| secret.bookmark.as_deref().and_then(|at| at.parse::<Timestamp>().ok()));
+    let behind = newest.map(|newest| listed.partition_point(|secret| secret.arn <= newest.arn));
+    let bookmarks = marked.iter().map(|secret| secret.arn.clone()).collect();
+    // Behind the last one there is nothing: it was a whole pass.
+    let behind = behind.filter(|behind| *behind < listed.len()).unwrap_or(0);
+    (listed.split_off(behind), bookmarks)
+}
+
+/// Notes where this pass was cut off, and then forgets where the passes before were. A lost bookmark costs time only.
+async fn bookmark(
+    clients: &Clients,
+    last: Option<&SecretArn>,
+    now: Option<Timestamp>,
+    earlier: &[SecretArn],
+) -> Result<(), RotationError> {
+    if let (Some(last), Some(now)) = (last, now) {
+        secrets::tag(clients, last, tag_keys::SWEPT, &now.to_string()).await?;
+    }
+    for secret in earlier.iter().filter(|secret| Some(*secret) != last) {
+        secrets::untag(clients, secret, vec![tag_keys::SWEPT.to_owned()]).await?;
+    }
+    Ok(())
+}
+
+/// Sweeps one user.
+pub(crate) async fn sweep_one(
+    clients: &Clients,
+    settings: &Settings,
+    secret: &SecretArn,
+    end: Instant,
+) -> Result<Swept, RotationError> {
+    let description = secrets::describe(clients, secret).await?;
+    let (now, tag) = (description.now, description.tags.get(tag_keys::BLOCKED).cloned());
+    let is_rotating = sweep::unfinished(&description).is_some();
+    if description.deleted {
+        return Ok(Swept { now, key_days: None, sweep: Sweep::default() });
+    }
+    let (key_days, sweep) = match work(clients, settings, secret, description, end).await {
+        Err(RotationError::Blocked(blocked)) => (None, Sweep { findings: vec![blocked], ..Sweep::default() }),
+        worked => worked?,
+    };
+    let reason = sweep.findings.iter().find(|finding| finding.wants_a_person()).map(Blocked::name);
+    match (reason, tag) {
+        (Some(reason), tag) if tag.as_deref() != Some(reason) => {
+            secrets::tag(clients, secret, tag_keys::BLOCKED, reason).await?;
+        }
+        (None, Some(_)) if !is_rotating => {
+            secrets::untag(clients, secret, vec![tag_keys::BLOCKED.to_owned()]).await?;
+        }
+        _ => {}
+    }
+    Ok(Swept { now, key_days, sweep })
+}
+
+async fn work(
+    clients: &Clients,
+    settings: &Settings,
+    secret: &SecretArn,
+    description: Description,
+    end: Instant,
+) -> Result<(Option<u64>, Sweep), RotationError> {
+    let binding = sweep::gate(&description).map_err(RotationError::Blocked)?;
+    let pending = sweep::unfinished(&description).cloned();
+    let mut observed = observe(clients, secret, pending.as_ref(), description, &binding).await?;
+    check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
+    if sweep::needs_evidence(&observed) {
+        gather_evidence(clients, secret, &mut observed).await?;
+    }
+    let sweep = sweep::sweep(&observed, settings);
+    let target = Target { clients, secret, user: &binding.user };
+    for step in &sweep.steps {
+        if Instant::now() + TIME_TO_ACT > end {
+            return Err(RotationError::OutOfTime);
+        }
+        act(target, step).await?;
+    }
+    let current = observed.current.key().and_then(|id| observed.key(id));
+    Ok((current.map(|key| observed.since(key.created).as_secs() / 86_400), sweep))
+}
+
+async fn act(target: Target<'_>, step: &SweepStep) -> Result<(), RotationError> {
+    let Target { clients, secret, .. } = target;
+    match step {
+        SweepStep::Retire(Verdict::Delete(doomed)) => target.delete(doomed).await,
+        SweepStep::Retire(Verdict::Deactivate { key, mark }) => target.deactivate_and_mark(key, *mark).await,
+        SweepStep::Retire(Verdict::Mark { key, mark }) => target.mark(key, *mark).await,
+        SweepStep::Retire(Verdict::Keep(_)) => Ok(()),
+        SweepStep::Forget(tags) => Ok(secrets::untag(clients, secret, tags.clone()).await?),
+        SweepStep::DropPending { token, mark } => {
+            if let Some((key, mark)) = mark {
+                target.mark(key, *mark).await?;
+            }
+            Ok(secrets::drop_pending(clients, secret, token).await?)
+        }
+        SweepStep::Rotate => Ok(secrets::rotate(clients, secret).await?),
+    }
+}
+
+impl Report {
+    fn of(done: &[Result<Swept, RotationError>], swept: usize, left: usize) -> Self {
+        let ok: Vec<&Swept> = done.iter().flatten().collect();
+        let mut blocked = BTreeMap::new();
+        for finding in ok.iter().flat_map(|swept| &swept.sweep.findings) {
+            *blocked.entry(finding.name()).or_default() += 1;
+        }
+        Self {
+            swept,
+            changed: ok.iter().filter(|swept| !swept.sweep.steps.is_empty()).count(),
+            failed: swept - ok.len(),
+            left,
+            blocked,
+            oldest_key_days: ok.iter().filter_map(|swept| swept.key_days).max(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(letter: char, bookmark: Option<&str>) -> Listed {
+        let arn = format!("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/{letter}-AbCdEf");
+        let arn = SecretArn::new(arn).unwrap();
+        Listed { name: letter.to_string(), arn, user: None, bookmark: bookmark.map(str::to_owned) }
+    }
+
+    fn order(secrets: Vec<Listed>) -> (String, usize) {
+        let (queue, bookmarks) = queue(secrets);
+        (queue.iter().map(|secret| secret.name.as_str()).collect(), bookmarks.len())
+    }
+
+    #[test]
+    fn a_pass_goes_on_where_the_one_before_was_cut_off() {
+        let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-02T00:00:00Z"));
+        assert_eq!(order(vec![]), (String::new(), 0));
+        assert_eq!(order(vec![listed('b', None), listed('a', None)]), ("ab".to_owned(), 0));
+        assert_eq!(order(vec![listed('a', None), listed('b', late), listed('c', None)]), ("c".to_owned(), 1));
+        // Dying between the new bookmark and the removal of the old one leaves two.
+        assert_eq!(order(vec![listed('a', late), listed('b', early), listed('c', None)]), ("bc".to_owned(), 2));
+        // The one behind it is gone, or the value is nobody's: begin anew.
+        assert_eq!(order(vec![listed('a', None), listed('b', late)]), ("ab".to_owned(), 1));
+        assert_eq!(order(vec![listed('a', Some("hunter2")), listed('b', None)]), ("b".to_owned(), 1));
+    }
+}
