@@ -14,6 +14,10 @@ use jiff::Timestamp;
 pub(crate) enum Due {
     /// A stack, change set or function goes on with its work.
     CloudFormation(crate::services::cloudformation::Due),
+    /// A rule of EventBridge fires.
+    Events(crate::services::events::Due),
+    /// An asynchronous invocation is tried, or tried again.
+    Lambda(crate::services::lambda::Due),
     /// A rotation is due, or due again, or a deleted secret's recovery window ends.
     SecretsManager(crate::services::secrets_manager::Due),
 }

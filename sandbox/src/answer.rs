@@ -128,6 +128,16 @@ impl Protocol {
         HttpReply { status: error.status, headers, body: body.into_bytes() }
     }
 
+    /// The error for calls that come too fast, in the protocol's words.
+    pub(crate) fn throttled(self) -> ApiError {
+        match self {
+            Self::Query => ApiError::new("Throttling", "Rate exceeded"),
+            Self::Json => ApiError::new("ThrottlingException", "Rate exceeded"),
+            Self::RestJson => ApiError::new("TooManyRequestsException", "Rate exceeded").with_status(429),
+            Self::RestXml => ApiError::new("SlowDown", "Please reduce your request rate.").with_status(503),
+        }
+    }
+
     fn content_type(self) -> &'static str {
         match self {
             Self::Query => "text/xml",

@@ -15,6 +15,7 @@ impl World {
             found.extend(account.policies.keys().map(|arn| ("policy", arn.clone())));
         }
         let of_account = |arn: &&String| arn.split(':').nth(4) == Some(account);
+        found.extend(self.events.arns().filter(of_account).map(|arn| ("rule", arn.clone())));
         found.extend(self.lambda.arns().filter(of_account).map(|arn| ("function", arn.clone())));
         found.extend(self.logs.arns().filter(of_account).map(|arn| ("log group", arn.clone())));
         found.extend(self.secrets_manager.arns().filter(of_account).map(|arn| ("secret", arn.clone())));
@@ -34,6 +35,7 @@ impl World {
         let mut texts = vec![
             ("the stacks".to_owned(), format!("{:?}", self.cloudformation)),
             ("the logs".to_owned(), format!("{:?}", self.logs)),
+            ("the rules".to_owned(), format!("{:?}", self.events)),
             ("the calls".to_owned(), format!("{:?}", self.calls())),
             ("the secrets' tags".to_owned(), secrets),
         ];

@@ -8,6 +8,7 @@ use crate::agenda::Agenda;
 use crate::answer::{Answer, HttpReply, Protocol};
 use crate::call_log::{Call, Check, Outcome};
 use crate::fault::{Effect as FaultEffect, Faults};
+use crate::limit::{self, Limits};
 use crate::request::{Caller, HttpRequest, Request};
 use crate::services::lambda::{Effect, InstanceId, InvocationId};
 use crate::services::{self, Service};
@@ -19,6 +20,7 @@ pub struct World {
     pub(crate) agenda: Agenda,
     pub(crate) random: fastrand::Rng,
     pub(crate) faults: Faults,
+    limits: Limits,
     calls: Vec<Call>,
     checks: Vec<Check>,
     effects: Vec<Effect>,
@@ -26,6 +28,7 @@ pub struct World {
     findings: Vec<String>,
     /// Every secret text that was ever drawn, for tests that search for them.
     pub(crate) secret_texts: Vec<String>,
+    pub(crate) events: services::events::State,
     pub(crate) iam: services::iam::State,
     pub(crate) lambda: services::lambda::State,
     pub(crate) s3: services::s3::State,
@@ -52,12 +55,14 @@ impl World {
             agenda: Agenda::new(options.start),
             random: fastrand::Rng::with_seed(options.seed),
             faults: Faults::default(),
+            limits: Limits::default(),
             calls: Vec::new(),
             checks: Vec::new(),
             effects: Vec::new(),
             observer: None,
             findings: Vec::new(),
             secret_texts: Vec::new(),
+            events: services::events::State::default(),
             iam: services::iam::State::default(),
             lambda: services::lambda::State::default(),
             s3: services::s3::State::default(),
@@ -90,6 +95,18 @@ impl World {
     /// Takes back the faults that have not struck, and says how many they were.
     pub fn clear_faults(&mut self) -> usize {
         self.faults.clear()
+    }
+
+    /// Has every operation whose name begins with `prefix`, such as `iam:`, be throttled: an account may call them
+    /// `burst` times at once and `per_second` times in the long run, on the virtual clock. That clock moves a
+    /// millisecond with each call, and a second with each that is throttled, for which its caller is taken to wait.
+    pub fn limit_calls(&mut self, prefix: &str, per_second: f64, burst: u32) {
+        self.limits.add(prefix, per_second, burst);
+    }
+
+    /// Takes back every limit on calls.
+    pub fn clear_limits(&mut self) {
+        self.limits.clear();
     }
 
     /// Has `observer` look at the world after every call; what it says is kept in [`World::findings`].
@@ -130,6 +147,10 @@ impl World {
     /// Does what an authenticated request asks for, unless a fault strikes it.
     fn perform(&mut self, service: Service, name: &str, request_id: &str, request: &Request) -> Reaction {
         let (principal, protocol) = (request.caller.arn.as_str(), service.protocol());
+        if !self.limits.admit(&request.caller.account, name, self.agenda.now()) {
+            self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
+            return self.close_call(protocol, request_id, principal, name, Err(protocol.throttled()));
+        }
         let fault = self.faults.strike(principal, name);
         match &fault {
             Some(FaultEffect::FailBefore(error)) => {

@@ -58,6 +58,7 @@ def act(event):
             return os.getpid()
         case _:
             print("hello from", os.getpid(), flush=True)
+            print("event", json.dumps(event), flush=True)
             return {"event": event, "process": os.getpid()}
 
 

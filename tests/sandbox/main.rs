@@ -11,6 +11,7 @@
 mod cell;
 mod clients;
 mod cloudformation;
+mod events;
 mod identity;
 mod lambda;
 mod policy;

@@ -1,6 +1,7 @@
 //! The services, one module each, and which of them a request is for.
 
 pub(crate) mod cloudformation;
+pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod lambda;
 pub(crate) mod logs;

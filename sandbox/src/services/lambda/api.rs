@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::function::{Function, arn_of, not_found};
 use super::invocation::{self, Purpose};
+use super::queue;
 use crate::answer::Answer;
 use crate::request::{HttpRequest, Request};
 use crate::{ApiError, World};
@@ -61,12 +62,14 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
 fn invoke(world: &mut World, request: &Request, arn: &str) -> Result<Answer, ApiError> {
     let headers = &request.http.headers;
     let option = |name: &str, default: &str| headers.get(name).map_or(default.to_owned(), String::clone);
-    match option("x-amz-invocation-type", "RequestResponse").as_str() {
-        "RequestResponse" => {}
+    let is_event = match option("x-amz-invocation-type", "RequestResponse").as_str() {
+        "RequestResponse" => false,
+        "Event" => true,
         other => return Err(ApiError::unknown("invocation type", other)),
-    }
+    };
     let with_log = match option("x-amz-log-type", "None").as_str() {
         "None" => false,
+        "Tail" if is_event => return Err(ApiError::unknown("log type of an event", "Tail")),
         "Tail" => true,
         other => return Err(ApiError::unknown("log type", other)),
     };
@@ -77,7 +80,12 @@ fn invoke(world: &mut World, request: &Request, arn: &str) -> Result<Answer, Api
         let message = "Could not parse request body into json: it is not valid JSON";
         return Err(ApiError::new("InvalidRequestContentException", message));
     }
-    invocation::begin(world, arn, payload, Purpose::Request { with_log }).map(Answer::Later)
+    if is_event {
+        queue::accept(world, arn, payload)?;
+        return Ok(Answer::Raw { status: 202, headers: Vec::new(), body: Vec::new() });
+    }
+    let request_id = world.random_uuid();
+    invocation::begin(world, arn, request_id, payload, Purpose::Request { with_log }).map(Answer::Later)
 }
 
 fn permitted<'a>(world: &'a mut World, request: &Request, action: &str, arn: &str) -> Result<&'a Function, ApiError> {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::function::not_found;
 use super::instances::{Effect, Work};
 use super::process::{Ending, InvocationEnd};
+use super::queue::{self, EventId};
 use super::{InstanceId, InvocationId, launch, platform_log};
 use crate::answer::HttpReply;
 use crate::services::secrets_manager;
@@ -32,6 +33,8 @@ pub(super) struct Invocation {
 pub(crate) enum Purpose {
     /// A caller of Invoke, who may want the end of the log too.
     Request { with_log: bool },
+    /// Nobody: the event was accepted before.
+    Event(EventId),
     /// A rotation.
     Rotation(secrets_manager::Run),
 }
@@ -45,22 +48,28 @@ pub(crate) fn invoke_for(
     payload: Vec<u8>,
     purpose: Purpose,
 ) -> Result<InvocationId, ApiError> {
-    let begun = super::admits(world, function, service, source).and_then(|admitted| match admitted {
-        true => begin(world, function, payload, purpose),
-        false => {
-            let message = format!("{service} is not authorized to perform: lambda:InvokeFunction on {function}");
-            Err(ApiError::new("AccessDeniedException", message).with_status(403))
-        }
-    });
+    let request_id = world.random_uuid();
+    let begun =
+        admitted(world, service, source, function).and_then(|()| begin(world, function, request_id, payload, purpose));
     let outcome = begun.as_ref().map_or_else(|error| Outcome::Refused(error.code.clone()), |_| Outcome::Done);
     world.note_call(service, "lambda:Invoke", outcome);
     begun
+}
+
+/// Checks that the function's resource policy lets a service in, on behalf of the resource `source`.
+pub(super) fn admitted(world: &World, service: &str, source: &str, function: &str) -> Result<(), ApiError> {
+    if super::admits(world, function, service, source)? {
+        return Ok(());
+    }
+    let message = format!("{service} is not authorized to perform: lambda:InvokeFunction on {function}");
+    Err(ApiError::new("AccessDeniedException", message).with_status(403))
 }
 
 /// Gives an instance of the function something to do.
 pub(super) fn begin(
     world: &mut World,
     function: &str,
+    request_id: String,
     payload: Vec<u8>,
     purpose: Purpose,
 ) -> Result<InvocationId, ApiError> {
@@ -70,7 +79,6 @@ pub(super) fn begin(
         return Err(ApiError::new("TooManyRequestsException", "Rate Exceeded.").with_status(429));
     }
     let id = InvocationId(world.lambda.next_number());
-    let request_id = world.random_uuid();
     let instance = assign(world, id, function, &request_id, &payload)?;
     let invocation = Invocation { instance, function: function.to_owned(), request_id, payload, purpose };
     world.lambda.invocations.insert(id, invocation);
@@ -141,13 +149,20 @@ pub(crate) fn ended(world: &mut World, id: InvocationId, end: InvocationEnd) -> 
             let reply = answer(payload, error, with_log.then_some(log.as_str()));
             Some(world.stamped(&invocation.request_id, reply))
         }
+        Purpose::Event(event) => {
+            queue::ended(world, event, outcome(&payload, error));
+            None
+        }
         Purpose::Rotation(run) => {
-            let failure = || ApiError::new("FunctionError", String::from_utf8_lossy(&payload).into_owned());
-            let outcome = if error { Err(failure()) } else { Ok(()) };
-            secrets_manager::step_ended(world, id, &run, outcome);
+            secrets_manager::step_ended(world, id, &run, outcome(&payload, error));
             None
         }
     }
+}
+
+/// How an invocation went, for a service that does not care for the answer.
+fn outcome(payload: &[u8], error: bool) -> Result<(), ApiError> {
+    if error { Err(ApiError::new("FunctionError", String::from_utf8_lossy(payload))) } else { Ok(()) }
 }
 
 /// The answer of Invoke. An error of the function is not an error of the call.

@@ -10,6 +10,7 @@ mod invocation;
 mod launch;
 mod platform_log;
 mod process;
+mod queue;
 pub(crate) mod resources;
 mod room;
 mod runtime_api;
@@ -22,6 +23,7 @@ pub(crate) use function::{admits, exists};
 pub(crate) use instances::{Effect, Instances};
 pub(crate) use invocation::{Purpose, ended, invoke_for};
 pub(crate) use process::InvocationEnd;
+pub(crate) use queue::{Due, attempt, send_for};
 
 /// One invocation of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +39,9 @@ pub(crate) struct State {
     functions: BTreeMap<String, function::Function>,
     instances: BTreeMap<InstanceId, launch::Instance>,
     invocations: BTreeMap<InvocationId, invocation::Invocation>,
-    /// How many instances and invocations there have been.
+    /// What was accepted for asynchronous invocation and is not done yet.
+    events: BTreeMap<queue::EventId, queue::Event>,
+    /// How many instances, invocations and events there have been.
     count: u64,
 }
 

@@ -12,6 +12,9 @@ use crate::input::JsonInput;
 use crate::request::Caller;
 use crate::{ApiError, World};
 
+/// "Array Members: Maximum number of 10 items" in the API reference, of filters and of the values of each.
+const MOST_FILTERS: usize = 10;
+
 /// One condition on the secrets to be listed: any of the values, as the beginning of what `key` means.
 struct Filter {
     key: FilterKey,
@@ -34,6 +37,9 @@ pub(in super::super) fn list_secrets(
     let with_deleted = input.flag("IncludePlannedDeletion")?.unwrap_or(false);
     let filters = input.items("Filters")?.into_iter().map(Filter::take).collect::<Result<Vec<_>, _>>()?;
     input.finish()?;
+    if filters.len() > MOST_FILTERS {
+        return Err(invalid_parameter(format!("A list has {MOST_FILTERS} filters at most.")));
+    }
     world.authorize(caller, "secretsmanager:ListSecrets", "*", &BTreeMap::new())?;
     let prefix = arn_prefix(&caller.account, region);
     let secrets = world.secrets_manager.secrets.range(prefix.clone()..);
@@ -57,8 +63,14 @@ impl Filter {
         };
         let values = item.texts("Values")?;
         item.finish()?;
-        if !(1..=10).contains(&values.len()) {
-            return Err(invalid_parameter("A filter has 1 to 10 values."));
+        if !(1..=MOST_FILTERS).contains(&values.len()) {
+            return Err(invalid_parameter(format!("A filter has 1 to {MOST_FILTERS} values.")));
+        }
+        let legal = |c: char| c.is_ascii_alphanumeric() || " :_@/+=.-!".contains(c);
+        if let Some(value) = values.iter().find(|value| value.len() > 512 || !value.chars().all(legal)) {
+            return Err(invalid_parameter(format!(
+                "The filter value `{value}` is too long or has illegal characters."
+            )));
         }
         match values.iter().find(|value| value.starts_with('!')) {
             Some(value) => Err(ApiError::unknown("negated filter value", value)),
