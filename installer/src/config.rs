@@ -85,6 +85,8 @@ pub struct FunctionConfig {
     pub architecture: Architecture,
     /// How long its log is kept.
     pub log_retention_days: u16,
+    /// The names of the only secrets that a direct invocation rotates; none for all of the stack.
+    pub secrets: Vec<String>,
     /// The network it runs in, when it is not Lambda's own.
     pub vpc: Option<Vpc>,
 }

@@ -55,7 +55,7 @@ async fn events_of_another_form_are_refused() {
     for (event, expected) in table {
         let (kind, message) = refusal(&stage, &event).await;
         assert_eq!(kind, "Event");
-        assert_eq!(message, format!("the event is not one of Secrets Manager's: {expected}"));
+        assert_eq!(message, format!("the function has no answer to this event: {expected}"));
     }
 }
 

@@ -30,7 +30,7 @@ version: 1
 region: eu-central-1
 users: [deployer, backups, reporting]
 schedule: { every: 30d }
-retire: { foreign: retire }
+retire: { foreign: retire, sweep_every: 12h }
 ";
 
 /// A demo that does not show what it should.
@@ -111,16 +111,20 @@ impl Demo {
         self.show_users().await;
         self.expect_current_keys(1).await?;
 
-        self.scene("30 days later Secrets Manager rotates by itself; a key from before keyturn is deactivated first");
-        self.sandbox.advance(30 * DAY + DAY / 24).await;
-        self.keyturn(&["status"]).await?;
+        self.scene("8 days later nobody uses the keys from before keyturn any more: the sweeper has deactivated them");
+        self.sandbox.advance(8 * DAY).await;
         self.show_users().await;
 
-        self.scene("8 days later nobody has missed the old keys: the next rotation deletes them");
-        self.sandbox.advance(8 * DAY).await;
-        self.keyturn(&["rotate", "backups", "reporting"]).await?;
+        self.scene("A month after the first rotations they are deleted, and Secrets Manager has rotated by itself");
+        self.sandbox.advance(22 * DAY + DAY / 24).await;
+        self.keyturn(&["status"]).await?;
         self.show_users().await;
         self.expect_current_keys(2).await?;
+
+        self.scene("Another two weeks later the superseded keys are gone too, and every user has one key again");
+        self.sandbox.advance(15 * DAY).await;
+        self.show_users().await;
+        self.expect_single_keys().await?;
 
         self.scene("Take it all away, the keys too");
         self.keyturn(&["teardown", "--keys", "revoke", "--yes"]).await?;
@@ -162,6 +166,11 @@ impl Demo {
     /// Every user has gone through so many rotations, and its current key works and was proven.
     async fn expect_current_keys(&self, rotations: usize) -> Result<(), DemoError> {
         let problem = self.sandbox.visit(move |world| account::problem_with_keys(world, rotations)).await;
+        problem.map_or(Ok(()), |problem| Err(DemoError::Unexpected(problem)))
+    }
+
+    async fn expect_single_keys(&self) -> Result<(), DemoError> {
+        let problem = self.sandbox.visit(|world| account::problem_with_count(world)).await;
         problem.map_or(Ok(()), |problem| Err(DemoError::Unexpected(problem)))
     }
 

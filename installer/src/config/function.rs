@@ -5,15 +5,20 @@ use std::time::Duration;
 use super::error::Problem;
 use super::fields::{Fault, Field, Fields};
 use super::{Architecture, FunctionConfig, Vpc};
+use crate::names::SecretName;
 
 /// The fields of `function`.
-pub(super) const FIELDS: [&str; 5] = ["memory", "timeout", "architecture", "log_retention", "vpc"];
+pub(super) const FIELDS: [&str; 6] = ["memory", "timeout", "architecture", "log_retention", "secrets", "vpc"];
 
 /// What Lambda offers (Lambda quotas).
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 128..=10_240;
 
 /// What the function itself accepts, and what Lambda does: it ends a function after 15 minutes.
 const TIMEOUT: std::ops::RangeInclusive<u64> = contract::SHORTEST_TIMEOUT.as_secs()..=900;
+
+/// How long the names of `secrets` may be, all together: a function's environment has 4 KB (Lambda quotas), and a
+/// part of it is for the settings.
+const LONGEST_SECRETS: usize = 3_000;
 
 /// The retention times that CloudWatch Logs offers, in days (API reference, PutRetentionPolicy).
 const LOG_RETENTION_DAYS: [u16; 22] =
@@ -26,6 +31,7 @@ impl Default for FunctionConfig {
             timeout: Duration::from_secs(120),
             architecture: Architecture::X86_64,
             log_retention_days: 90,
+            secrets: Vec::new(),
             vpc: None,
         }
     }
@@ -40,8 +46,19 @@ pub(super) fn read(mut fields: Fields) -> Result<FunctionConfig, Fault> {
         timeout: fields.optional("timeout").map_or(Ok(default.timeout), timeout)?,
         architecture: fields.choice("architecture", &architectures, default.architecture)?,
         log_retention_days: fields.optional("log_retention").map_or(Ok(default.log_retention_days), log_retention)?,
+        secrets: fields.optional("secrets").map_or(Ok(Vec::new()), secrets)?,
         vpc: fields.optional("vpc").map(vpc).transpose()?,
     })
+}
+
+fn secrets(field: Field) -> Result<Vec<String>, Fault> {
+    let place = field.place.clone();
+    let names = field.list()?.into_iter().map(Field::parse::<SecretName>).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let characters = names.join(";").len();
+    let problem =
+        format!("is {characters} characters long, and the function's environment has room for {LONGEST_SECRETS}");
+    if characters > LONGEST_SECRETS { Err(place.fault(Problem::Limit(problem))) } else { Ok(names) }
 }
 
 fn memory(field: Field) -> Result<u16, Fault> {

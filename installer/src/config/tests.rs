@@ -81,6 +81,7 @@ fn every_field_is_read() {
             timeout: Duration::from_secs(300),
             architecture: Architecture::Arm64,
             log_retention_days: 365,
+            secrets: vec!["my/own/name".to_owned()],
             vpc: Some(vpc),
         }
     );
@@ -107,6 +108,7 @@ function:
   timeout: 5m
   architecture: arm64
   log_retention: 365d
+  secrets: [my/own/name]
   vpc: { subnets: [subnet-0a], security_groups: [sg-0b] }
 artifact_bucket: my-bucket
 permissions_boundary: arn:aws-cn:iam::111122223333:policy/boundary

@@ -42,6 +42,8 @@ pub(super) fn of(config: &Config, code: &CodeLocation) -> BTreeMap<&'static str,
         ("KmsKey", text(&config.kms_key)),
         ("Subnets", vpc(|vpc| &vpc.subnets)),
         ("SecurityGroups", vpc(|vpc| &vpc.security_groups)),
+        ("SweepSchedule", format!("rate({} minutes)", config.settings.sweep_every.as_secs() / 60)),
+        ("DirectSecrets", config.function.secrets.join(";")),
     ]);
     for (variable, value) in config.settings.to_environment() {
         let parameter = SETTINGS.iter().find(|(name, _)| *name == variable);

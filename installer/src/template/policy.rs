@@ -24,12 +24,13 @@ const ON_USERS: [&str; 6] = [
 ];
 
 /// The actions on a secret.
-const ON_SECRETS: [&str; 7] = [
+const ON_SECRETS: [&str; 8] = [
     "secretsmanager:DescribeSecret",
     "secretsmanager:ListSecretVersionIds",
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
+    "secretsmanager:RotateSecret",
     "secretsmanager:TagResource",
     "secretsmanager:UntagResource",
 ];

@@ -164,8 +164,11 @@ fn two_users_never_share_a_secret() {
 fn the_environment_is_what_the_function_reads() {
     let resources = resources(&config(), &[]);
     let function = &resources["Function"].properties;
+    let mut variables: BTreeMap<String, Json> =
+        serde_json::from_value(function["Environment"]["Variables"].clone()).expect("they are fields");
+    assert_eq!(variables.remove(contract::variables::STACK), Some(json!({ "Ref": "AWS::StackName" })));
     let variables: BTreeMap<String, String> =
-        serde_json::from_value(function["Environment"]["Variables"].clone()).expect("every variable is text");
+        variables.into_iter().map(|(name, value)| (name, value.as_str().expect("it is text").to_owned())).collect();
     assert_eq!(contract::Settings::read(|name| variables.get(name).cloned()), Ok(config().settings));
     assert_eq!((&function["Timeout"], &function["MemorySize"]), (&json!(120), &json!(128)));
 }
@@ -188,6 +191,8 @@ fn every_option_is_in_the_template() {
         security_groups: vec!["sg-1".to_owned()],
     });
     config.settings.timeout = Duration::from_secs(300);
+    config.settings.sweep_every = Duration::from_secs(7_200);
+    config.function.secrets = vec!["one".to_owned(), "two".to_owned()];
 
     let resources = resources(&config, &[user("alice")]);
     let (role, function) = (&resources["Role"].properties, &resources["Function"].properties);
@@ -199,8 +204,10 @@ fn every_option_is_in_the_template() {
     assert_eq!(function["Architectures"], json!(["arm64"]));
     assert_eq!((&function["MemorySize"], &function["Timeout"]), (&json!(256), &json!(300)));
     assert_eq!(function["VpcConfig"], json!({ "SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"] }));
+    assert_eq!(function["Environment"]["Variables"]["secrets"], "one;two");
+    assert_eq!(resources["Sweeper"].properties["ScheduleExpression"], "rate(120 minutes)");
     assert_eq!(resources["LogGroup"].properties["RetentionInDays"], 7);
-    let decrypt = &resources["FunctionPolicy"].properties["PolicyDocument"]["Statement"][1];
+    let decrypt = &resources["FunctionPolicy"].properties["PolicyDocument"]["Statement"][3];
     assert_eq!((&decrypt["Sid"], &decrypt["Resource"]), (&json!("Decrypt"), &json!(key)));
     let secret = &resources[&UserResources::of(&user("alice").name).secret].properties;
     assert_eq!((&secret["KmsKeyId"], &secret["ReplicaRegions"]), (&json!(key), &json!([{ "Region": "eu-west-1" }])));
