@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod fault;
 mod input;
+mod interference;
 mod inventory;
 mod limit;
 mod request;

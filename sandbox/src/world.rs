@@ -8,6 +8,7 @@ use crate::agenda::Agenda;
 use crate::answer::{Answer, HttpReply, Protocol};
 use crate::call_log::{Call, Check, Outcome};
 use crate::fault::{Effect as FaultEffect, Faults};
+use crate::interference::Interferences;
 use crate::limit::{self, Limits};
 use crate::request::{Caller, HttpRequest, Request};
 use crate::services::lambda::{Effect, InstanceId, InvocationId};
@@ -21,6 +22,7 @@ pub struct World {
     pub(crate) random: fastrand::Rng,
     pub(crate) faults: Faults,
     limits: Limits,
+    pub(crate) interferences: Interferences,
     calls: Vec<Call>,
     checks: Vec<Check>,
     effects: Vec<Effect>,
@@ -56,6 +58,7 @@ impl World {
             random: fastrand::Rng::with_seed(options.seed),
             faults: Faults::default(),
             limits: Limits::default(),
+            interferences: Interferences::default(),
             calls: Vec::new(),
             checks: Vec::new(),
             effects: Vec::new(),
@@ -147,6 +150,7 @@ impl World {
     /// Does what an authenticated request asks for, unless a fault strikes it.
     fn perform(&mut self, service: Service, name: &str, request_id: &str, request: &Request) -> Reaction {
         let (principal, protocol) = (request.caller.arn.as_str(), service.protocol());
+        self.suffer_interference(principal, name);
         if !self.limits.admit(&request.caller.account, name, self.agenda.now()) {
             self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
             return self.close_call(protocol, request_id, principal, name, Err(protocol.throttled()));

@@ -44,6 +44,10 @@ def act(event):
             os._exit(0)
         case "fail":
             raise Refused("as asked")
+        case "fail once":
+            if not os.path.exists(event["marker"]):
+                open(event["marker"], "w").close()
+                raise Refused("the first time")
         case "hang":
             signal.pause()
         case "environment":

@@ -8,12 +8,16 @@
     reason = "what the tests share fails like a test"
 )]
 
+mod asynchronous;
 mod cell;
 mod clients;
 mod cloudformation;
 mod events;
 mod identity;
+mod interference;
 mod lambda;
+mod limits;
+mod listing;
 mod policy;
 mod rotation;
 mod s3;

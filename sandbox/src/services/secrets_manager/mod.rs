@@ -2,6 +2,7 @@
 
 mod api;
 mod check;
+mod controls;
 mod error;
 mod lookup;
 pub(crate) mod resources;

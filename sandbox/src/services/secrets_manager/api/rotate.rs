@@ -66,17 +66,23 @@ pub(in super::super) fn cancel_rotate_secret(
     let id = input.required("SecretId")?;
     input.finish()?;
     let arn = permitted(world, caller, region, &id, "CancelRotateSecret")?;
-    let now = world.now();
+    cancel(world, &arn)?;
     let secret = alive(world, &arn)?;
+    let pending = secret.incomplete().map(|version| version.id.clone());
+    Ok(answer(secret, pending.as_deref()))
+}
+
+/// Turns rotation off, and ends the one under way.
+pub(in super::super) fn cancel(world: &mut World, arn: &str) -> Result<(), ApiError> {
+    let now = world.now();
+    let secret = alive(world, arn)?;
     let Some(rotation) = secret.rotation.as_mut().filter(|rotation| rotation.enabled) else {
         return Err(invalid_request("You can't cancel rotation for a secret that does not have rotation enabled."));
     };
     rotation.enabled = false;
     secret.changed = now;
-    rotation::stop(world, &arn);
-    let secret = alive(world, &arn)?;
-    let pending = secret.incomplete().map(|version| version.id.clone());
-    Ok(answer(secret, pending.as_deref()))
+    rotation::stop(world, arn);
+    Ok(())
 }
 
 fn answer(secret: &Secret, version: Option<&str>) -> Value {

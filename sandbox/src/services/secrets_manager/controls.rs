@@ -1,0 +1,63 @@
+//! What tests may do to secrets as a person with every permission does it, also in the middle of a call.
+
+use std::collections::BTreeSet;
+
+use super::error::not_found;
+use super::lookup::{alive, by_name};
+use super::secret::SecretValue;
+use super::{api, rotation};
+use crate::{ApiError, World};
+
+impl World {
+    /// Puts a value into a secret, as PutSecretValue does without labels: it becomes the current one. Gives the id of
+    /// its version.
+    ///
+    /// # Errors
+    /// When the secret is not there or is on its way to deletion.
+    pub fn put_secret_value(
+        &mut self,
+        account: &str,
+        region: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<String, ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        let (id, now) = (self.random_uuid(), self.now());
+        alive(self, &arn)?.put(&id, SecretValue::new(value), &BTreeSet::new(), now)?;
+        rotation::plan_next(self, &arn);
+        Ok(id)
+    }
+
+    /// Moves a staging label to a version, from wherever it is, or takes it off with `None`, as UpdateSecretVersionStage
+    /// does.
+    ///
+    /// # Errors
+    /// When the secret or the version is not there, or the label must not go there.
+    pub fn move_label(
+        &mut self,
+        account: &str,
+        region: &str,
+        name: &str,
+        label: &str,
+        to: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        let now = self.now();
+        let secret = alive(self, &arn)?;
+        let from = secret.labelled(label).map(|version| version.id.clone());
+        secret.move_label(label, from.as_deref(), to, now)
+    }
+
+    /// Turns the rotation of a secret off and ends the one under way, as CancelRotateSecret does.
+    ///
+    /// # Errors
+    /// When the secret is not there or is not rotated.
+    pub fn cancel_rotation(&mut self, account: &str, region: &str, name: &str) -> Result<(), ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        api::rotate::cancel(self, &arn)
+    }
+}
+
+fn arn_of(world: &World, account: &str, region: &str, name: &str) -> Result<String, ApiError> {
+    by_name(world, account, region, name).map(|secret| secret.arn.clone()).ok_or_else(not_found)
+}
