@@ -21,8 +21,8 @@ const EVENTS: &str = "events.amazonaws.com";
 const TRIVIAL: &str = r#"#!/bin/bash
 open() { exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}"; }
 send() {
-    printf '%s /2018-06-01/runtime/invocation/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' "$1" "$2" >&3
-    printf 'Content-Length: %d\r\n\r\n%s' "${#3}" "$3" >&3
+    local request="$1 /2018-06-01/runtime/invocation/$2 HTTP/1.1"
+    printf '%s\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' "$request" "${#3}" "$3" >&3
 }
 while open && send GET next ''; do
     while IFS= read -r line <&3 && line=${line%$'\r'} && [[ $line ]]; do
@@ -104,7 +104,7 @@ async fn a_rule_fires_on_the_virtual_clock_an_interval_after_its_creation_and_th
     let cell = deployed(with_rule(&json!({ "sweep": "all" }))).await;
     let first = rules(&cell).await[0].next.unwrap();
     cell.sandbox.advance(HOUR - MINUTE).await;
-    assert_eq!(events(&cell).await, [json!({}); 0]);
+    assert_eq!(events(&cell).await.len(), 0);
     cell.sandbox.advance(MINUTE).await;
     assert_eq!(events(&cell).await, [json!({ "sweep": "all" })]);
     cell.sandbox.advance(DAY).await;

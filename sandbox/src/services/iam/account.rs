@@ -41,6 +41,8 @@ pub(crate) struct User {
     pub(crate) created: Timestamp,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) permissions: Permissions,
+    /// The ids of the access keys.
+    pub(crate) keys: Vec<String>,
 }
 
 /// A role.
@@ -172,12 +174,28 @@ impl State {
         })
     }
 
-    /// A user's keys, oldest first.
+    /// A user's keys, oldest first; none when there is no such user.
     pub(crate) fn keys_of(&self, account: &str, user: &str) -> Vec<&AccessKey> {
-        let is_theirs = |key: &&AccessKey| key.account == account && key.user.eq_ignore_ascii_case(user);
-        let mut keys: Vec<&AccessKey> = self.keys.values().filter(is_theirs).collect();
-        keys.sort_by_key(|key| key.created);
+        let ids = self.user(account, user).map(|user| user.keys.as_slice()).unwrap_or_default();
+        let mut keys: Vec<&AccessKey> = ids.iter().filter_map(|id| self.keys.get(id)).collect();
+        keys.sort_by_key(|key| (key.created, key.id()));
         keys
+    }
+
+    /// Gives a user a key.
+    pub(super) fn insert_key(&mut self, key: AccessKey) -> Result<(), ApiError> {
+        self.user_mut(&key.account, &key.user)?.keys.push(key.id().to_owned());
+        self.keys.insert(key.id().to_owned(), key);
+        Ok(())
+    }
+
+    /// Removes a key from its user.
+    pub(super) fn remove_key(&mut self, id: &str) -> Option<AccessKey> {
+        let key = self.keys.remove(id)?;
+        if let Ok(user) = self.user_mut(&key.account, &key.user) {
+            user.keys.retain(|present| present != id);
+        }
+        Some(key)
     }
 }
 

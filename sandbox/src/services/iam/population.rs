@@ -57,6 +57,7 @@ impl World {
             created,
             tags: BTreeMap::new(),
             permissions: Permissions::default(),
+            keys: Vec::new(),
         };
         users.insert(folded(name), user);
         Ok(id)
@@ -139,9 +140,9 @@ impl World {
     /// # Errors
     /// `NoSuchEntity`.
     pub fn delete_user(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
-        self.iam.user(account, name)?;
+        let keys = self.iam.user(account, name)?.keys.clone();
+        keys.iter().for_each(|id| drop(self.iam.remove_key(id)));
         self.iam.account_mut(account)?.users.remove(&folded(name));
-        self.iam.keys.retain(|_, key| key.account != account || !key.user.eq_ignore_ascii_case(name));
         Ok(())
     }
 
@@ -169,7 +170,7 @@ impl World {
             last_used: None,
             known_from: self.agenda.after(self.iam.new_keys_unknown_for),
         };
-        self.iam.keys.insert(credentials.access_key_id.clone(), key);
+        self.iam.insert_key(key)?;
         Ok(credentials)
     }
 
@@ -187,7 +188,7 @@ impl World {
     /// # Errors
     /// `NoSuchEntity`.
     pub fn delete_access_key(&mut self, id: &str) -> Result<(), ApiError> {
-        self.iam.keys.remove(id).map(drop).ok_or_else(|| no_such_key(id))
+        self.iam.remove_key(id).map(drop).ok_or_else(|| no_such_key(id))
     }
 
     /// The access keys of a user, oldest first; none when there is no such user.
