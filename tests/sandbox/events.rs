@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cell::{Cell, template};
 use crate::clients::{ACCOUNT, REGION};
-use crate::identity::change;
+use crate::identity::{change, error, refusal};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -113,7 +113,25 @@ async fn a_rule_fires_on_the_virtual_clock_an_interval_after_its_creation_and_th
     let fired: Vec<_> = calls.iter().filter(|call| call.principal == EVENTS).collect();
     assert!(fired.iter().all(|call| call.operation == "lambda:Invoke" && call.outcome == Outcome::Done));
     let late = |index: u32| fired[index as usize].at.duration_since(first + HOUR * index).as_millis();
-    assert_eq!([late(0), late(24)], [0, 0], "whatever the calls in between have taken");
+    assert_eq!([late(0), late(24)], [0, 0]);
+}
+
+#[tokio::test]
+async fn a_rule_that_fires_late_keeps_its_schedule() {
+    let mut template = with_rule(&json!({}));
+    template["Resources"]["Rule"]["Properties"]["ScheduleExpression"] = "rate(1 minute)".into();
+    let cell = deployed(template).await;
+    let first = rules(&cell).await[0].next.unwrap();
+    cell.sandbox.visit(|world| world.limit_calls("iam:", 0.0, 0)).await;
+    let now = async || cell.sandbox.visit(|world| world.now()).await;
+    while now().await <= first {
+        // A second passes with each.
+        let refused = aws_sdk_iam::Client::new(&cell.config).list_users().send().await;
+        assert_eq!(refusal(refused), error(400, "Throttling"));
+    }
+    cell.sandbox.settle().await;
+    assert_eq!(events(&cell).await.len(), 1);
+    assert_eq!(rules(&cell).await[0].next, Some(first + MINUTE));
 }
 
 #[tokio::test]
