@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{AccessKeyId, SecretText, UserName};
+use crate::{AccessKeyId, Region, Renderings, SecretText, UserName};
 
 /// Names of the fields that keyturn owns. The layout is the one that consumers of hand-made secrets already read.
 const USER_NAME: &str = "UserName";
@@ -31,7 +31,8 @@ impl fmt::Debug for KeyPair {
 /// One version of a managed secret.
 ///
 /// A fresh secret holds the user's name only (the placeholder that the stack creates); a rotated one holds a key too.
-/// Any other field belongs to whoever put it there and is carried over to the next version.
+/// Any other field belongs to whoever put it there and is carried over to the next version, unless it is a
+/// [`Rendering`](crate::Rendering) of the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretDocument {
     /// The IAM user whose key this is.
@@ -98,9 +99,11 @@ impl SecretDocument {
         Ok(Self { user, key, others: others.collect() })
     }
 
-    /// The same document with another key.
-    pub fn with_key(&self, key: KeyPair) -> Self {
-        Self { key: Some(key), ..self.clone() }
+    /// The document that replaces this one: with another key, and its renderings for a secret in `region`.
+    pub fn with_key(&self, key: KeyPair, renderings: &Renderings, region: &Region) -> Self {
+        let mut others = self.others.clone();
+        renderings.renew(&mut others, self.key.as_ref(), &key, region);
+        Self { user: self.user.clone(), key: Some(key), others }
     }
 
     /// The text to store in Secrets Manager.
@@ -118,68 +121,4 @@ impl SecretDocument {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<SecretDocument, DocumentError> {
-        SecretDocument::parse(&SecretText::new(text))
-    }
-
-    #[test]
-    fn a_placeholder_holds_the_user_only() {
-        let document = parse(r#"{"UserName":"alice"}"#);
-        assert!(document.is_ok_and(|d| d.key.is_none() && d.to_text().expose() == r#"{"UserName":"alice"}"#));
-    }
-
-    #[test]
-    fn other_fields_survive_a_new_key() -> Result<(), Box<dyn std::error::Error>> {
-        let old = parse(
-            r#"{"UserName":"a","AccessKeyId":"AKIAAAAAAAAAAAAAAAAA","SecretAccessKey":"old","Team":{"On call":[1]}}"#,
-        )?;
-        let key = KeyPair { id: AccessKeyId::new("AKIABBBBBBBBBBBBBBBB")?, secret: SecretText::new("new") };
-        let new = old.with_key(key).to_text();
-        let fields: Value = serde_json::from_str(new.expose())?;
-        assert_eq!(
-            fields,
-            serde_json::json!({
-                "UserName": "a", "AccessKeyId": "AKIABBBBBBBBBBBBBBBB", "SecretAccessKey": "new",
-                "Team": {"On call": [1]},
-            })
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn other_fields_survive_to_the_letter() {
-        let text = r#"{"UserName":"a","Big":123456789012345678901234567890,"Quoted \"name\"":[1.10, "\u00e9"]}"#;
-        assert!(parse(text).is_ok_and(|document| document.to_text().expose() == text));
-    }
-
-    #[test]
-    fn wrong_documents_are_named_and_never_quoted() {
-        let table = [
-            ("", DocumentError::NotAnObject),
-            ("hunter2", DocumentError::NotAnObject),
-            (r#"["hunter2"]"#, DocumentError::NotAnObject),
-            (r#"{"AccessKeyId":"hunter2"}"#, DocumentError::Missing(USER_NAME)),
-            (r#"{"UserName":7}"#, DocumentError::Missing(USER_NAME)),
-            (r#"{"UserName":"hunter2/"}"#, DocumentError::UserName),
-            (r#"{"UserName":"a","SecretAccessKey":"hunter2"}"#, DocumentError::HalfAKey),
-            (r#"{"UserName":"a","AccessKeyId":"AKIAAAAAAAAAAAAAAAAA","SecretAccessKey":""}"#, DocumentError::HalfAKey),
-            (r#"{"UserName":"a","AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}"#, DocumentError::AccessKeyId),
-        ];
-        for (text, expected) in table {
-            assert_eq!(parse(text), Err(expected.clone()), "{text}");
-            assert!(!format!("{expected} {expected:?}").contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn debug_output_shows_neither_key_nor_other_fields() {
-        let shown = parse(
-            r#"{"UserName":"a","AccessKeyId":"AKIAAAAAAAAAAAAAAAAA","SecretAccessKey":"hunter2","Note":"hunter3"}"#,
-        )
-        .map(|document| format!("{document:?}"));
-        assert!(shown.is_ok_and(|text| !text.contains("hunter") && text.contains("AKIAAAAAAAAAAAAAAAAA")));
-    }
-}
+mod tests;

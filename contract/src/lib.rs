@@ -12,7 +12,7 @@ mod tags;
 
 pub use document::{DocumentError, KeyPair, SecretDocument};
 pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
-pub use rendering::Rendering;
+pub use rendering::{Rendering, Renderings};
 pub use secret_text::SecretText;
 pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};
 pub use tags::{Attempt, GiveUp, KeyMark, TagError, keys as tag_keys};

@@ -129,6 +129,16 @@ name!(
     |value| (32..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 );
 
+impl SecretArn {
+    /// The region that the secret is in.
+    ///
+    /// # Errors
+    /// [`NameError`] when what stands there is none.
+    pub fn region(&self) -> Result<Region, NameError> {
+        Region::new(self.0.split(':').nth(3).unwrap_or_default())
+    }
+}
+
 impl UserName {
     /// Whether both names mean the same user: IAM compares user names without case.
     pub fn is_same_user(&self, other: &UserName) -> bool {
@@ -151,6 +161,8 @@ impl UserName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -184,8 +196,47 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_arn_names_its_region() -> Result<(), NameError> {
+        let arn = SecretArn::new("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/a-AbCdEf")?;
+        assert_eq!(arn.region()?, Region::new("eu-central-1")?);
+        assert!(SecretArn::new("arn:aws:secretsmanager::111122223333:secret:keyturn/a-AbCdEf")?.region().is_err());
+        Ok(())
+    }
+
+    #[test]
     fn errors_show_a_bounded_and_escaped_value() {
         let shown = UserId::new("\u{1b}[31m".repeat(100)).map_err(|error| error.to_string());
         assert!(shown.is_err_and(|text| text.len() < 1200 && !text.contains('\u{1b}')));
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_taken_as_it_is_or_refused_in_one_line(text in prop_oneof![any::<String>(), "[ -~]{1,130}"]) {
+            fn check<T: std::fmt::Display>(name: Result<T, NameError>, text: &str) -> Result<(), TestCaseError> {
+                match name {
+                    Ok(name) => prop_assert_eq!(name.to_string(), text),
+                    Err(error) => {
+                        let error = error.to_string();
+                        prop_assert!(error.len() < 1200 && !error.chars().any(char::is_control), "{}", error);
+                    }
+                }
+                Ok(())
+            }
+            check(AccountId::new(text.as_str()), &text)?;
+            check(UserName::new(text.as_str()), &text)?;
+            check(UserId::new(text.as_str()), &text)?;
+            check(AccessKeyId::new(text.as_str()), &text)?;
+            check(Region::new(text.as_str()), &text)?;
+            check(SecretArn::new(text.as_str()), &text)?;
+            check(VersionToken::new(text.as_str()), &text)?;
+            check(UserName::of_tag(&text).map(|name| name.to_tag()), &text.replace(',', "/"))?;
+        }
+
+        #[test]
+        fn every_user_name_survives_being_a_tag(name in "[a-zA-Z0-9_+=,.@-]{1,64}") {
+            let name = UserName::new(name).unwrap();
+            prop_assert!(!name.to_tag().contains(','));
+            prop_assert_eq!(UserName::of_tag(&name.to_tag()), Ok(name));
+        }
     }
 }

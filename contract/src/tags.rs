@@ -18,7 +18,7 @@ pub mod keys {
     pub const USER_ID: &str = "keyturn:user-id";
     /// The stack that manages the secret.
     pub const STACK: &str = "keyturn:stack";
-    /// In which other forms the secret's value holds the key too, see [`Rendering`](crate::Rendering).
+    /// In which other forms the secret's value holds the key too, see [`Renderings`](crate::Renderings).
     pub const RENDER: &str = "keyturn:render";
     /// The last attempt to create a key, see [`Attempt`](crate::Attempt).
     pub const ATTEMPT: &str = "keyturn:attempt";
@@ -51,6 +51,12 @@ pub struct TagError {
     tag: String,
 }
 
+impl TagError {
+    pub(crate) fn of(tag: impl Into<String>) -> Self {
+        Self { tag: tag.into() }
+    }
+}
+
 /// The value of [`keys::ATTEMPT`]: which rotation last set out to create a key, and since when keys may have been
 /// created that no version of the secret holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +85,7 @@ impl Attempt {
             let (since, at) = times.split_once('/')?;
             Some(Self { token: VersionToken::new(token).ok()?, since: since.parse().ok()?, at: at.parse().ok()? })
         };
-        read().ok_or_else(|| TagError { tag: keys::ATTEMPT.into() })
+        read().ok_or_else(|| TagError::of(keys::ATTEMPT))
     }
 }
 
@@ -117,7 +123,7 @@ impl KeyMark {
             let deactivated = deactivated.map(str::parse).transpose().ok()?;
             Some(Self { superseded, deactivated })
         };
-        read().ok_or_else(|| TagError { tag: keys::mark_of(key) })
+        read().ok_or_else(|| TagError::of(keys::mark_of(key)))
     }
 }
 
@@ -148,14 +154,17 @@ impl GiveUp {
         match value {
             "reclaim" => Ok(Self::Reclaim),
             "retire" => Ok(Self::Retire),
-            _ => Err(TagError { tag: keys::give_up_of(key) }),
+            _ => Err(TagError::of(keys::give_up_of(key))),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::Renderings;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -205,5 +214,55 @@ mod tests {
         let legal = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
         assert!(attempt.chars().chain(mark.chars()).all(legal), "{attempt} {mark}");
         Ok(())
+    }
+
+    /// Times as the services give them, to the second or finer.
+    fn time() -> impl Strategy<Value = Timestamp> {
+        (0..=4_102_444_800_i64, 0..1_000_000_000_i32).prop_map(|(s, ns)| Timestamp::new(s, ns).unwrap())
+    }
+
+    /// What Secrets Manager takes as a tag's value.
+    fn is_legal(value: &str) -> bool {
+        value.len() <= 256 && value.chars().all(|c| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_marked_reads_back(
+            token in "[a-zA-Z0-9_-]{32,64}", id in "AKIA[A-Z2-7]{16}", since in time(), at in prop::option::of(time()),
+        ) {
+            let key = AccessKeyId::new(id).unwrap();
+            let token = VersionToken::new(token).unwrap();
+            let attempt = Attempt { token, since, at: at.unwrap_or(since) };
+            prop_assert!(is_legal(&attempt.to_tag()));
+            prop_assert_eq!(Attempt::parse(&attempt.to_tag()), Ok(attempt));
+            let mark = KeyMark { superseded: since, deactivated: at };
+            prop_assert!(is_legal(&mark.to_tag()));
+            prop_assert_eq!(KeyMark::parse(&key, &mark.to_tag()), Ok(mark));
+        }
+
+        #[test]
+        fn no_mark_breaks_its_parser_or_is_quoted_by_it(value in hostile()) {
+            let key = AccessKeyId::new("AKIAAAAAAAAAAAAAAAAA").unwrap();
+            let errors = [
+                Attempt::parse(&value).err(),
+                KeyMark::parse(&key, &value).err(),
+                GiveUp::parse(&key, &value).err(),
+                Renderings::of_tag(Some(&value)).err(),
+            ];
+            let tags = [keys::ATTEMPT, &keys::mark_of(&key), &keys::give_up_of(&key), keys::RENDER];
+            for (error, tag) in errors.into_iter().zip(tags) {
+                let text = error.map_or_else(String::new, |error| error.to_string());
+                let expected = format!("the tag `{tag}` has a value that keyturn did not write");
+                prop_assert!(text.is_empty() || text == expected);
+            }
+        }
+    }
+
+    /// Marks with a few characters changed, and any text.
+    fn hostile() -> impl Strategy<Value = String> {
+        let words =
+            "(superseded|deactivated|=|@|/| |2026-01-02T03:04:05Z|9999-99-99T99:99:99Z|-262144|reclaim|smtp|none)";
+        prop_oneof![any::<String>(), prop::string::string_regex(&format!("({words}){{0,8}}")).unwrap()]
     }
 }

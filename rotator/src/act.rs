@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use contract::{AccessKeyId, Attempt, KeyMark, KeyPair, SecretArn, UserName, tag_keys};
+use contract::{AccessKeyId, Attempt, KeyMark, KeyPair, SecretArn, SecretText, UserName, tag_keys};
 use tokio::time::Instant;
 
 use crate::aws::iam::Created;
@@ -19,6 +19,9 @@ use crate::slots::KEYS_PER_USER;
 /// The time that must be left before anything begins to change: its calls with their time-outs, and a bit.
 /// [`contract::SHORTEST_TIMEOUT`] leaves as much again for reading.
 pub(crate) const TIME_TO_ACT: Duration = Duration::from_secs(30);
+
+/// What a version of a secret can hold, in bytes (Secrets Manager quotas, "Size of a secret value").
+const LARGEST_VALUE: usize = 65_536;
 
 /// What every change is done with.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +95,9 @@ pub(crate) async fn create(
     latest: Instant,
 ) -> Result<AccessKeyId, RotationError> {
     let (delete, attempt) = room;
+    // What the new version will be made of comes first: whoever cannot store a key must not create one.
+    let renderings = observed.secret.renderings().map_err(|_| RotationError::Blocked(Blocked::UnreadableMark))?;
+    let region = event.secret.region().map_err(|_| RotationError::Answer("ARN"))?;
     for doomed in delete {
         target.delete(doomed).await?;
     }
@@ -104,7 +110,9 @@ pub(crate) async fn create(
         return Err(RotationError::OutOfTime);
     }
     let key = create_key(target).await?;
-    store(target, event, observed, key).await
+    let id = key.id.clone();
+    let value = observed.current.document.with_key(key, &renderings, &region).to_text();
+    store(target, event, &id, &value).await
 }
 
 async fn create_key(target: Target<'_>) -> Result<KeyPair, RotationError> {
@@ -125,15 +133,13 @@ async fn create_key(target: Target<'_>) -> Result<KeyPair, RotationError> {
 async fn store(
     target: Target<'_>,
     event: &RotationEvent,
-    observed: &Observed,
-    key: KeyPair,
+    id: &AccessKeyId,
+    value: &SecretText,
 ) -> Result<AccessKeyId, RotationError> {
     let Target { clients, secret, .. } = target;
-    let id = key.id.clone();
-    let value = observed.current.document.with_key(key).to_text();
-    let failure = match secrets::put_pending(clients, secret, &event.token, event.rotation_token.as_ref(), &value).await
+    let failure = match secrets::put_pending(clients, secret, &event.token, event.rotation_token.as_ref(), value).await
     {
-        Ok(Stored::Done) => return Ok(id),
+        Ok(Stored::Done) => return Ok(id.clone()),
         Ok(Stored::OtherValue) => None,
         Err(error) => Some(error),
     };
@@ -142,10 +148,15 @@ async fn store(
     let stored = secrets::value(clients, secret, &event.token).await?;
     let stored = stored.and_then(|value| value.document(PENDING).ok()).and_then(|document| document.key);
     match stored {
-        Some(stored) if stored.id == id => Ok(id),
+        Some(stored) if &stored.id == id => Ok(stored.id),
         stored => {
-            target.discard(&id).await?;
-            let failure = failure.map_or(RotationError::Answer("SecretString"), RotationError::Call);
+            target.discard(id).await?;
+            let failure = match failure {
+                None => RotationError::Answer("SecretString"),
+                // The limit explains a refusal, and causes none: Secrets Manager may take more one day.
+                Some(_) if value.expose().len() > LARGEST_VALUE => RotationError::Blocked(Blocked::TooLarge),
+                Some(error) => RotationError::Call(error),
+            };
             stored.map(|stored| stored.id).ok_or(failure)
         }
     }

@@ -46,6 +46,8 @@ pub(crate) enum Blocked {
     TooManyVersions,
     /// IAM refused another key although there should have been room.
     KeyLimit,
+    /// The new value is larger than Secrets Manager takes; the key that it was made for was deleted again.
+    TooLarge,
 }
 
 impl Blocked {
@@ -71,7 +73,8 @@ impl Blocked {
             | Self::TwoForeign
             | Self::UnknownStatus { .. }
             | Self::TooManyVersions
-            | Self::KeyLimit => false,
+            | Self::KeyLimit
+            | Self::TooLarge => false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Blocked {
             Self::UnknownStatus { .. } => "unknown_status",
             Self::TooManyVersions => "too_many_versions",
             Self::KeyLimit => "key_limit",
+            Self::TooLarge => "too_large",
         }
     }
 }
@@ -130,6 +134,7 @@ impl fmt::Display for Blocked {
             Self::UnknownStatus { key } => write!(f, "{key} has a status that this version does not know"),
             Self::TooManyVersions => f.write_str("the secret has too many versions to look through for a key"),
             Self::KeyLimit => f.write_str("IAM refuses another key for the user"),
+            Self::TooLarge => f.write_str("the new value is larger than a secret can be; its key was deleted again"),
         }
     }
 }
@@ -170,6 +175,7 @@ mod tests {
             Blocked::UnknownStatus { key },
             Blocked::TooManyVersions,
             Blocked::KeyLimit,
+            Blocked::TooLarge,
         ];
         assert_eq!(reasons.map(|reason| reason.name()), REASONS.map(|(name, _)| name));
     }

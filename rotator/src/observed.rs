@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{AccessKeyId, Attempt, GiveUp, KeyMark, SecretDocument, TagError, UserId, UserName, VersionToken};
+use contract::{
+    AccessKeyId, Attempt, GiveUp, KeyMark, Renderings, SecretDocument, TagError, UserId, UserName, VersionToken,
+};
 use jiff::Timestamp;
 
 /// The secret, without its values.
@@ -41,6 +43,11 @@ impl Description {
     /// How a person has given up `key`, if one has.
     pub(crate) fn given_up(&self, key: &AccessKeyId) -> Result<Option<GiveUp>, TagError> {
         self.tags.get(&contract::tag_keys::give_up_of(key)).map(|value| GiveUp::parse(key, value)).transpose()
+    }
+
+    /// In which other forms the next version holds the key too.
+    pub(crate) fn renderings(&self) -> Result<Renderings, TagError> {
+        Renderings::of_tag(self.tags.get(contract::tag_keys::RENDER).map(String::as_str))
     }
 
     /// The last attempt to create a key.

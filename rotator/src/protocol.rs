@@ -85,6 +85,9 @@ pub(crate) enum Create {
 /// Decides `createSecret`.
 pub(crate) fn create(token: &VersionToken, observed: &Observed, settings: &Settings) -> Create {
     let Some(version) = observed.pending.as_ref() else {
+        if observed.secret.renderings().is_err() {
+            return Create::Proceed(Room::Blocked(Blocked::UnreadableMark));
+        }
         return Create::Proceed(slots::make_room(token, observed, settings));
     };
     // A copy of the current value would make a rotation that rotates nothing.
@@ -245,6 +248,19 @@ mod tests {
         assert_eq!(pending(&without_its_key, &worlds::settings()), Err(Refusal::PendingKeyUnusable));
         let placeholder = World::new().pending_placeholder().observed();
         assert_eq!(create(&token('n'), &placeholder, &worlds::settings()), Create::GiveUp);
+    }
+
+    #[test]
+    fn without_knowing_what_to_store_no_key_is_made() {
+        let after = |tag: &str, value: &str| {
+            let world = World::new().current(&key('C')).key(&key('C'), 30).tag(tag, value);
+            create(&token('n'), &world.observed(), &worlds::settings())
+        };
+        let blocked = Create::Proceed(Room::Blocked(Blocked::UnreadableMark));
+        assert_eq!(after(tag_keys::RENDER, "sendmail"), blocked);
+        assert!(matches!(after(tag_keys::RENDER, "smtp environment"), Create::Proceed(Room::After { .. })));
+        let stored = World::new().current(&key('C')).pending(&key('N')).key(&key('N'), 0).tag(tag_keys::RENDER, "?");
+        assert_eq!(create(&token('n'), &stored.observed(), &worlds::settings()), Create::Stored);
     }
 
     #[test]

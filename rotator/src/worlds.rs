@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::{
-    AccessKeyId, Attempt, ForeignPolicy, InUsePolicy, KeyMark, KeyPair, SecretDocument, SecretText, Settings, UserId,
-    UserName, VersionToken, tag_keys,
+    AccessKeyId, Attempt, ForeignPolicy, InUsePolicy, KeyMark, KeyPair, Region, Renderings, SecretDocument, SecretText,
+    Settings, UserId, UserName, VersionToken, tag_keys,
 };
 use jiff::Timestamp;
 
@@ -179,7 +179,8 @@ impl World {
 fn version(letter: char, id: Option<&AccessKeyId>) -> Version {
     let placeholder = SecretDocument::placeholder(user().name);
     let document = id.map_or(placeholder.clone(), |id| {
-        placeholder.with_key(KeyPair { id: id.clone(), secret: SecretText::new("secret") })
+        let key = KeyPair { id: id.clone(), secret: SecretText::new("secret") };
+        placeholder.with_key(key, &Renderings::AsFound, &Region::new("eu-central-1").unwrap())
     });
     Version { token: token(letter), created: ago(30 * DAY), document }
 }

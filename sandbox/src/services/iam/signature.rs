@@ -3,7 +3,7 @@
 //! The rules are those of "Create a signed AWS API request" in the IAM user guide. Paths are taken as they were sent:
 //! a client that sends dot segments or doubled slashes to anything but S3 is refused.
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest, Sha256};
 
 use crate::ApiError;
@@ -162,7 +162,8 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
+/// HMAC-SHA256, of which AWS makes more than signatures.
+pub(crate) fn mac(key: &[u8], text: &str) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
     mac.update(text.as_bytes());
