@@ -23,9 +23,11 @@ impl World {
         found.into_iter().map(|(kind, name)| format!("{kind} {name}")).collect()
     }
 
-    /// The secret half of every key that was ever made here, and every session token and rotation token.
+    /// The secret half of every key that was ever made here, the SMTP passwords that are made of it, and every session
+    /// token and rotation token.
     pub fn secret_texts(&self) -> Vec<String> {
-        self.secret_texts.clone()
+        let passwords = self.smtp_passwords(&self.secret_texts);
+        self.secret_texts.iter().cloned().chain(passwords).collect()
     }
 
     /// Everything that outlives a request and that somebody without access to a secret may read, each under a name:

@@ -7,6 +7,7 @@ pub(crate) mod lambda;
 pub(crate) mod logs;
 pub(crate) mod s3;
 pub(crate) mod secrets_manager;
+pub(crate) mod ses;
 pub(crate) mod sts;
 
 use crate::answer::{Answer, Protocol};

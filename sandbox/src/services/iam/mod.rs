@@ -27,6 +27,7 @@ pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
 pub(crate) use decision::{decide, resource_policy_allows, trusts_service};
 pub(crate) use names::check_name;
 pub(crate) use session::open_session;
+pub(crate) use signature::mac;
 
 pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
     let operation = match request.operation.as_str() {
