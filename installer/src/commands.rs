@@ -98,15 +98,12 @@ impl crate::cli::Target {
         if !self.users.is_empty() {
             // The same checks as for users in a file.
             let checked = Config::for_users(config.region.clone(), self.users.clone())?.users;
-            let secret_of = |name: &UserName| {
-                let configured = config.users.iter().find(|configured| configured.name.is_same_user(name));
-                configured.and_then(|configured| configured.secret.clone())
+            let as_in_file = |named: ConfiguredUser| {
+                let configured = config.users.iter().find(|configured| configured.name.is_same_user(&named.name));
+                let configured = configured.unwrap_or(&named).clone();
+                ConfiguredUser { name: named.name, ..configured }
             };
-            let users = checked.into_iter().map(|ConfiguredUser { name, .. }| {
-                let secret = secret_of(&name);
-                ConfiguredUser { name, secret }
-            });
-            config.users = users.collect();
+            config.users = checked.into_iter().map(as_in_file).collect();
             config.users_are_arguments = true;
         }
         config.artifact_bucket = self.artifact_bucket.clone().or(config.artifact_bucket);

@@ -6,6 +6,7 @@ mod error;
 mod fields;
 mod function;
 mod line;
+mod render;
 mod retire;
 mod schedule;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{Region, Settings, UserName};
+use contract::{Region, Renderings, Settings, UserName};
 
 pub use error::{ConfigError, Problem};
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub users: Vec<ConfiguredUser>,
     /// Whether they are those of the command line, which names some users and not the state that is wanted.
     pub users_are_arguments: bool,
+    /// In which other forms the secrets of all users hold the keys, unless a user says otherwise.
+    pub render: Renderings,
     /// When their keys are rotated.
     pub schedule: Schedule,
     /// The function's settings.
@@ -63,6 +66,8 @@ pub struct ConfiguredUser {
     pub name: UserName,
     /// An own name for the secret.
     pub secret: Option<SecretName>,
+    /// In which other forms the secret holds the key; what holds for all users when nothing is said.
+    pub render: Option<Renderings>,
 }
 
 /// When keys are rotated.
@@ -127,11 +132,12 @@ fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "version",
     "region",
     "stack",
     "users",
+    "render",
     "schedule",
     "retire",
     "function",
@@ -159,6 +165,7 @@ fn build(document: Field) -> Result<Config, Fault> {
         tags: fields.optional("tags").map_or(Ok(BTreeMap::new()), account::tags)?,
         stack: fields.optional("stack").map_or(Ok(StackName::default()), Field::parse)?,
         users: users::read(fields.required("users")?)?,
+        render: fields.optional("render").map_or(Ok(Renderings::AsFound), render::read)?,
         users_are_arguments: false,
         region,
         schedule: timing.schedule,
@@ -192,6 +199,7 @@ impl Config {
                 stack: StackName::default(),
                 users,
                 users_are_arguments: true,
+                render: Renderings::AsFound,
                 schedule: timing.schedule,
                 settings,
                 function,
@@ -212,8 +220,16 @@ impl Config {
 
     /// The name of a user's secret.
     pub fn secret_name(&self, user: &UserName) -> SecretName {
-        let configured = self.users.iter().find(|configured| configured.name.is_same_user(user));
-        configured.and_then(|user| user.secret.clone()).unwrap_or_else(|| SecretName::of_user(user))
+        self.user(user).and_then(|user| user.secret.clone()).unwrap_or_else(|| SecretName::of_user(user))
+    }
+
+    /// In which other forms a user's secret holds the key.
+    pub fn renderings(&self, user: &UserName) -> &Renderings {
+        self.user(user).and_then(|user| user.render.as_ref()).unwrap_or(&self.render)
+    }
+
+    fn user(&self, name: &UserName) -> Option<&ConfiguredUser> {
+        self.users.iter().find(|configured| configured.name.is_same_user(name))
     }
 }
 

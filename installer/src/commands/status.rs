@@ -40,7 +40,7 @@ async fn managed_users(clients: &Clients, config: &Config) -> Result<Vec<Configu
     for listed in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
         let Some(secret) = secrets::describe(clients, listed.arn.as_str()).await? else { continue };
         let Some(name) = secret.user() else { continue };
-        users.push(ConfiguredUser { name, secret: SecretName::new(secret.name).ok() });
+        users.push(ConfiguredUser { name, secret: SecretName::new(secret.name).ok(), render: None });
     }
     Ok(users)
 }

@@ -8,8 +8,9 @@ use super::error::Problem;
 use super::fields::{Fault, Field};
 
 /// A secret may have 50 tags (Secrets Manager quotas), a stack gives it all of its own, and keyturn needs some:
-/// who it is bound to, the attempt, what blocks it, a hold, and a mark for each key on its way out.
-const TAGS: usize = 40;
+/// who it is bound to, its renderings, the attempt, what blocks it, how far the sweeper is, a hold, and two for each key
+/// on its way out.
+const TAGS: usize = 36;
 
 /// `artifact_bucket`, the name of a bucket (S3 user guide, bucket naming rules).
 pub(super) fn bucket(field: Field) -> Result<String, Fault> {

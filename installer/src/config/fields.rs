@@ -199,7 +199,8 @@ impl Field {
         duration::parse(text).ok_or_else(|| self.place.fault(Problem::not(text, expected)))
     }
 
-    fn choice<T: Copy>(self, choices: &[(&'static str, T)]) -> Result<T, Fault> {
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(self, choices: &[(&'static str, T)]) -> Result<T, Fault> {
         let place = self.place.clone();
         let text = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);

@@ -56,7 +56,9 @@ fn every_field_is_read() {
     assert_eq!(config.region.as_str(), "cn-north-1");
     assert_eq!(config.stack.as_str(), "keys");
     let users: Vec<_> = config.users.iter().map(|user| config.secret_name(&user.name).to_string()).collect();
-    assert_eq!(users, ["keyturn/alice", "my/own/name"]);
+    assert_eq!(users, ["keyturn/alice", "my/own/name", "keyturn/carol"]);
+    let renderings = config.users.iter().map(|user| config.renderings(&user.name).to_tag());
+    assert_eq!(renderings.collect::<Vec<_>>(), [text("environment"), text("smtp credentials-file"), text("none")]);
     assert_eq!(config.schedule, Schedule { expression: "cron(0 3 1 * ? *)".to_owned(), window: Some(3) });
     assert_eq!(
         config.settings,
@@ -101,6 +103,10 @@ users:
   - alice
   - name: bob
     secret: my/own/name
+    render: [credentials-file, smtp]
+  - name: carol
+    render: []
+render: [environment]
 schedule: { cron: "0 3 1 * ? *", window: 3h }
 retire: { deactivate_after: 3d, quiet: 2d, sweep_every: 30m, delete_after: 4d, max_key_age: 60d, foreign: retire, in_use: deactivate }
 function:

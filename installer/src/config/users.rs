@@ -6,6 +6,7 @@ use super::ConfiguredUser;
 use super::error::Problem;
 use super::fields::{Fault, Field, Place};
 use super::line::Step;
+use super::render;
 use crate::names::SecretName;
 
 /// A stack holds 500 resources (CloudFormation quotas), two of them for each user; the rest is for what comes later.
@@ -21,9 +22,10 @@ fn user(field: Field) -> Result<ConfiguredUser, Fault> {
     if !field.is_mapping() {
         return field.parse().map(ConfiguredUser::named);
     }
-    let mut fields = field.fields(&["name", "secret"])?;
+    let mut fields = field.fields(&["name", "secret", "render"])?;
     let name = fields.required("name")?.parse()?;
-    Ok(ConfiguredUser { name, secret: fields.optional("secret").map(Field::parse).transpose()? })
+    let secret = fields.optional("secret").map(Field::parse).transpose()?;
+    Ok(ConfiguredUser { name, secret, render: fields.optional("render").map(render::read).transpose()? })
 }
 
 /// Checks that a stack can hold the users, and that no two of them are the same or share a secret.
@@ -54,6 +56,6 @@ fn secret_name(user: &ConfiguredUser) -> SecretName {
 impl ConfiguredUser {
     /// A user about whom nothing else is said.
     pub fn named(name: UserName) -> Self {
-        Self { name, secret: None }
+        Self { name, secret: None, render: None }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use contract::Region;
+use contract::{Region, Renderings};
 use serde_json::json;
 
 use super::*;
-use crate::config::{Architecture, Vpc};
+use crate::config::{Architecture, ConfiguredUser, Vpc};
 
 fn user(name: &str) -> BoundUser {
     BoundUser {
@@ -58,6 +58,34 @@ fn a_user_has_a_secret_and_its_rotation() {
             "RotationRules": { "ScheduleExpression": "rate(30 days)" },
         })
     );
+}
+
+#[test]
+fn a_secret_says_what_it_is_rendered_as_and_keeps_its_value() {
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let exactly = |these: &[contract::Rendering]| Renderings::Exactly(these.iter().copied().collect());
+    let mut config = config();
+    let tags = |config: &Config, user: &BoundUser| {
+        let resources = resources(config, std::slice::from_ref(user));
+        let secret = &resources[&UserResources::of(&user.name).secret].properties;
+        assert_eq!(secret["SecretString"], format!(r#"{{"UserName":"{}"}}"#, user.name));
+        let tags = secret["Tags"].as_array().expect("a list").iter();
+        tags.filter(|tag| tag["Key"] == "keyturn:render").map(|tag| tag["Value"].clone()).collect::<Vec<_>>()
+    };
+    config.users = vec![
+        ConfiguredUser {
+            render: Some(exactly(&[contract::Rendering::Smtp])),
+            ..ConfiguredUser::named(alice.name.clone())
+        },
+        ConfiguredUser { render: Some(exactly(&[])), ..ConfiguredUser::named(bob.name.clone()) },
+        ConfiguredUser::named(carol.name.clone()),
+    ];
+    assert_eq!(tags(&config, &alice), ["smtp"]);
+    assert_eq!(tags(&config, &bob), ["none"]);
+    assert_eq!(tags(&config, &carol), [] as [&str; 0]);
+    config.render = exactly(&[contract::Rendering::Environment, contract::Rendering::CredentialsFile]);
+    assert_eq!(tags(&config, &alice), ["smtp"]);
+    assert_eq!(tags(&config, &carol), ["environment credentials-file"]);
 }
 
 #[test]

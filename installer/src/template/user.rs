@@ -20,7 +20,7 @@ pub(super) struct Secret {
     kms_key_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replica_regions: Vec<BTreeMap<&'static str, String>>,
-    tags: [Tag; 3],
+    tags: Vec<Tag>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +63,12 @@ struct RotationRules {
 pub(super) fn secret(config: &Config, user: &BoundUser, name: &SecretName) -> Resource<Secret> {
     let replica = |region: &contract::Region| BTreeMap::from([("Region", region.to_string())]);
     let tag = |key, value: &str| Tag { key, value: TagValue::Text(value.to_owned()) };
+    let mut tags = vec![
+        tag(tag_keys::USER, &user.name.to_tag()),
+        tag(tag_keys::USER_ID, user.id.as_str()),
+        Tag { key: tag_keys::STACK, value: TagValue::Known(Intrinsic::Ref("AWS::StackName".to_owned())) },
+    ];
+    tags.extend(config.renderings(&user.name).to_tag().map(|names| tag(tag_keys::RENDER, &names)));
     let properties = Secret {
         name: name.to_string(),
         description: format!("The access key of the IAM user {}, rotated by keyturn", user.name),
@@ -70,11 +76,7 @@ pub(super) fn secret(config: &Config, user: &BoundUser, name: &SecretName) -> Re
         secret_string: SecretDocument::placeholder(user.name.clone()).to_text().expose().to_owned(),
         kms_key_id: config.kms_key.clone(),
         replica_regions: config.replicas.iter().map(replica).collect(),
-        tags: [
-            tag(tag_keys::USER, &user.name.to_tag()),
-            tag(tag_keys::USER_ID, user.id.as_str()),
-            Tag { key: tag_keys::STACK, value: TagValue::Known(Intrinsic::Ref("AWS::StackName".to_owned())) },
-        ],
+        tags,
     };
     Resource::new("AWS::SecretsManager::Secret", properties).retained()
 }
