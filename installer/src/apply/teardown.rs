@@ -94,7 +94,7 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
     let listed = secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await?;
     let look = |listed: secrets::Listed| {
         let clients = clients.clone();
-        async move { managed(&clients, &listed, fate).await }
+        async move { managed(&clients, &listed.arn, fate).await }
     };
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -182,8 +182,8 @@ fn exists(stack: &Stack) -> bool {
 }
 
 /// Looks a secret up; `None` when it went away meanwhile, or is bound to nobody.
-async fn managed(clients: &Clients, listed: &secrets::Listed, fate: Fate) -> Result<Option<Managed>, CallError> {
-    let Some(secret) = secrets::describe(clients, listed.arn.as_str()).await? else { return Ok(None) };
+async fn managed(clients: &Clients, secret: &SecretArn, fate: Fate) -> Result<Option<Managed>, CallError> {
+    let Some(secret) = secrets::describe(clients, secret.as_str()).await? else { return Ok(None) };
     let Some(user) = secret.user() else { return Ok(None) };
     let mut keys = BTreeSet::new();
     if fate != Fate::Keep {
@@ -193,17 +193,23 @@ async fn managed(clients: &Clients, listed: &secrets::Listed, fate: Fate) -> Res
                 keys.extend(secrets::key_id(clients, &secret.arn, stage).await?);
             }
         }
+        // A version outlives its key.
+        let existing = users::access_keys(clients, &user).await?;
+        keys.retain(|id| existing.iter().any(|key| &key.id == id));
     }
     Ok(Some(Managed { name: secret.name, arn: secret.arn, user, keys }))
 }
 
-/// Takes the keys of one user away, and then the secret: while it is there, its keys can be found again.
+/// Takes the keys of one user away, and then the secret: while it is there, its keys can be found again. They are looked
+/// for once more, because a rotation that was under way may have made another one.
 async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Result<(), CallError> {
     secrets::cancel_rotation(clients, &secret.arn).await?;
-    for key in &secret.keys {
+    let now = managed(clients, &secret.arn, Fate::Revoke { recovery_days }).await?;
+    let keys = now.map_or_else(|| secret.keys.clone(), |now| now.keys);
+    for key in &keys {
         users::deactivate_key(clients, &secret.user, key).await?;
     }
-    for key in &secret.keys {
+    for key in &keys {
         users::delete_key(clients, &secret.user, key).await?;
     }
     secrets::delete(clients, &secret.arn, recovery_days).await?;
