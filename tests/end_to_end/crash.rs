@@ -192,20 +192,22 @@ async fn supersede(stage: &Stage, user: &str) {
     stage.sandbox.advance(GRACE).await;
 }
 
-/// Rotates the user, and makes the superseded key Inactive since long: the next rotation must delete it first.
+/// Rotates the user, makes the superseded key Inactive, and lets its grace pass: the next rotation must delete it first.
 async fn fill_the_slots(stage: &Stage, user: &str) {
     stage.rotate_secret(user).await;
     stage.sandbox.settle().await;
     let name = user.to_owned();
-    let previous = stage.sandbox.visit(move |world| {
+    let superseded = stage.sandbox.visit(move |world| {
         let secret = world.secret(ACCOUNT, REGION, &format!("keyturn/{name}")).unwrap();
         let previous = key_in(&secret, "AWSPREVIOUS").unwrap();
         world.set_access_key_status(&previous, KeyStatus::Inactive).unwrap();
-        previous
+        (previous, world.now())
     });
+    let (previous, now) = superseded.await;
     let mark = aws_sdk_secretsmanager::types::Tag::builder()
-        .key(format!("keyturn:key/{}", previous.await))
-        .value("superseded=2025-12-01T00:00:00Z deactivated=2025-12-08T00:00:00Z")
+        .key(format!("keyturn:key/{previous}"))
+        .value(format!("superseded={now} deactivated={now}"))
         .build();
     stage.secrets().tag_resource().secret_id(format!("keyturn/{user}")).tags(mark).send().await.unwrap();
+    stage.sandbox.advance(GRACE).await;
 }
