@@ -2,7 +2,7 @@
 //! and what each asks of a person.
 
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 20] = [
+pub const REASONS: [(&str, &str); 21] = [
     ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
     ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
@@ -28,6 +28,7 @@ pub const REASONS: [(&str, &str); 20] = [
         "the secret was changed very often of late; Secrets Manager forgets old versions after a day",
     ),
     ("key_limit", "IAM has no room for another key of the user; wait"),
+    ("rotation_under_way", "a rotation of the user has not come to its end; wait for it, then repeat the order"),
     ("too_large", "the secret's value would be larger than Secrets Manager takes; shorten its other fields"),
 ];
 

@@ -5,6 +5,7 @@
 pub mod blocked;
 mod document;
 mod names;
+mod order;
 mod rendering;
 mod secret_text;
 mod settings;
@@ -12,6 +13,7 @@ mod tags;
 
 pub use document::{DocumentError, KeyPair, SecretDocument};
 pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
+pub use order::{OrderAnswer, Outcome, Reissue};
 pub use rendering::{Rendering, Renderings};
 pub use secret_text::SecretText;
 pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};

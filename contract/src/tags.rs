@@ -135,6 +135,8 @@ pub enum GiveUp {
     Reclaim,
     /// It is deactivated at once and deleted when it has been Inactive for `delete_after` (`--retire`).
     Retire,
+    /// It has leaked: it is deactivated at once, even as the current key, and no rollback goes back to it (`revoke`).
+    Revoke,
 }
 
 impl GiveUp {
@@ -143,6 +145,7 @@ impl GiveUp {
         match self {
             Self::Reclaim => "reclaim",
             Self::Retire => "retire",
+            Self::Revoke => "revoke",
         }
     }
 
@@ -154,6 +157,7 @@ impl GiveUp {
         match value {
             "reclaim" => Ok(Self::Reclaim),
             "retire" => Ok(Self::Retire),
+            "revoke" => Ok(Self::Revoke),
             _ => Err(TagError::of(keys::give_up_of(key))),
         }
     }
@@ -199,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_given_up_reads_back() -> TestResult {
         let key = AccessKeyId::new("AKIAAAAAAAAAAAAAAAAA")?;
-        for given_up in [GiveUp::Reclaim, GiveUp::Retire] {
+        for given_up in [GiveUp::Reclaim, GiveUp::Retire, GiveUp::Revoke] {
             assert_eq!(GiveUp::parse(&key, given_up.to_tag())?, given_up);
         }
         assert!(GiveUp::parse(&key, "").is_err());
@@ -261,8 +265,7 @@ mod tests {
 
     /// Marks with a few characters changed, and any text.
     fn hostile() -> impl Strategy<Value = String> {
-        let words =
-            "(superseded|deactivated|=|@|/| |2026-01-02T03:04:05Z|9999-99-99T99:99:99Z|-262144|reclaim|smtp|none)";
+        let words = "(superseded|deactivated|=|@|/| |2026-01-02T03:04:05Z|9999-99-99T99:99:99Z|-262144|reclaim|revoke|smtp|none)";
         prop_oneof![any::<String>(), prop::string::string_regex(&format!("({words}){{0,8}}")).unwrap()]
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Blocked {
     TooManyVersions,
     /// IAM refused another key although there should have been room.
     KeyLimit,
+    /// A rotation has not come to its end, and an order cannot be followed meanwhile.
+    RotationUnderWay,
     /// The new value is larger than Secrets Manager takes; the key that it was made for was deleted again.
     TooLarge,
 }
@@ -74,6 +76,7 @@ impl Blocked {
             | Self::UnknownStatus { .. }
             | Self::TooManyVersions
             | Self::KeyLimit
+            | Self::RotationUnderWay
             | Self::TooLarge => false,
         }
     }
@@ -100,6 +103,7 @@ impl Blocked {
             Self::UnknownStatus { .. } => "unknown_status",
             Self::TooManyVersions => "too_many_versions",
             Self::KeyLimit => "key_limit",
+            Self::RotationUnderWay => "rotation_under_way",
             Self::TooLarge => "too_large",
         }
     }
@@ -134,6 +138,7 @@ impl fmt::Display for Blocked {
             Self::UnknownStatus { key } => write!(f, "{key} has a status that this version does not know"),
             Self::TooManyVersions => f.write_str("the secret has too many versions to look through for a key"),
             Self::KeyLimit => f.write_str("IAM refuses another key for the user"),
+            Self::RotationUnderWay => f.write_str("a rotation of the user has not come to its end"),
             Self::TooLarge => f.write_str("the new value is larger than a secret can be; its key was deleted again"),
         }
     }
@@ -175,6 +180,7 @@ mod tests {
             Blocked::UnknownStatus { key },
             Blocked::TooManyVersions,
             Blocked::KeyLimit,
+            Blocked::RotationUnderWay,
             Blocked::TooLarge,
         ];
         assert_eq!(reasons.map(|reason| reason.name()), REASONS.map(|(name, _)| name));

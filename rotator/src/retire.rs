@@ -64,7 +64,7 @@ pub(crate) fn classify(key: &Key, observed: &Observed, settings: &Settings) -> R
     let mark = observed.secret.mark(&key.id).map_err(|_| Blocked::UnreadableMark)?;
     match (observed.secret.given_up(&key.id).map_err(|_| Blocked::UnreadableMark)?, &key.status) {
         (Some(GiveUp::Reclaim), KeyStatus::Inactive) => return Ok(Class::Reclaimed),
-        (Some(GiveUp::Retire), _) => match mark {
+        (Some(GiveUp::Retire | GiveUp::Revoke), _) => match mark {
             None => return Ok(Class::GivenUp(KeyMark { superseded: observed.secret.now, deactivated: None })),
             Some(mark) if mark.deactivated.is_none() => return Ok(Class::GivenUp(mark)),
             // That was done. When it is Active again somebody has thought better of it.

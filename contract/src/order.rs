@@ -1,0 +1,124 @@
+//! What the function answers to an order that a person gives for named users: `{"rollback": […]}`, `{"revoke": […]}`.
+//!
+//! Texts are for people: they name keys and users, and never hold secret material.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccessKeyId, UserName};
+
+/// What came of an order, for each user who was named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderAnswer {
+    /// By the name as it was given.
+    pub users: BTreeMap<UserName, Outcome>,
+}
+
+/// What came of an order for one user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The key from before the last rotation is current again.
+    RolledBack {
+        /// That key.
+        key: AccessKeyId,
+        /// The key that was current until then. It stays Active, and is retired like any superseded key.
+        superseded: AccessKeyId,
+    },
+    /// The keys are Inactive, and a new one is on its way where one is needed.
+    Revoked {
+        /// The keys that this order covers, also those that were Inactive before.
+        keys: Vec<AccessKeyId>,
+        /// The user's Active keys that are not keyturn's, or were not named.
+        left: Vec<AccessKeyId>,
+        /// What becomes of the key that is to take their place.
+        reissue: Reissue,
+    },
+    /// There is nothing to do.
+    Nothing {
+        /// Why not.
+        why: String,
+    },
+    /// The state of the user or of the secret forbids it; nothing was changed.
+    Blocked {
+        /// One of [`blocked::REASONS`](crate::blocked::REASONS).
+        reason: String,
+        /// The same in words, with the keys that it is about.
+        text: String,
+    },
+    /// The order cannot be followed as it was given; nothing was changed.
+    Refused {
+        /// Why not.
+        text: String,
+    },
+    /// It went wrong on the way. The same order again goes on where this one stopped.
+    Failed {
+        /// What went wrong.
+        text: String,
+    },
+}
+
+/// What becomes of the key that takes the place of revoked ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reissue {
+    /// The current key was not revoked, and no rotation under way has lost its key.
+    NotNeeded,
+    /// Secrets Manager was asked to rotate.
+    Asked,
+    /// The secret has the tag `keyturn:hold`: no key is made until somebody takes it off.
+    Held,
+    /// Secrets Manager did not take the rotation; the sweeper asks again.
+    Refused {
+        /// Why not.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(letter: &str) -> AccessKeyId {
+        AccessKeyId::new(format!("AKIA{}", letter.repeat(16))).unwrap()
+    }
+
+    /// The text is what an installer of another version reads, so it is spelled out here.
+    #[test]
+    fn outcomes_have_these_names() {
+        let (c, p) = (key("C"), key("P"));
+        let revoked = |reissue| Outcome::Revoked { keys: vec![c.clone()], left: vec![p.clone()], reissue };
+        let table = [
+            (
+                Outcome::RolledBack { key: p.clone(), superseded: c.clone() },
+                json!({"outcome": "rolled-back", "key": p, "superseded": c}),
+            ),
+            (revoked(Reissue::Asked), json!({"outcome": "revoked", "keys": [c], "left": [p], "reissue": "asked"})),
+            (
+                revoked(Reissue::NotNeeded),
+                json!({"outcome": "revoked", "keys": [c], "left": [p], "reissue": "not-needed"}),
+            ),
+            (revoked(Reissue::Held), json!({"outcome": "revoked", "keys": [c], "left": [p], "reissue": "held"})),
+            (
+                revoked(Reissue::Refused { text: "x".into() }),
+                json!({"outcome": "revoked", "keys": [c], "left": [p], "reissue": {"refused": {"text": "x"}}}),
+            ),
+            (Outcome::Nothing { why: "x".into() }, json!({"outcome": "nothing", "why": "x"})),
+            (
+                Outcome::Blocked { reason: "held".into(), text: "x".into() },
+                json!({"outcome": "blocked", "reason": "held", "text": "x"}),
+            ),
+            (Outcome::Refused { text: "x".into() }, json!({"outcome": "refused", "text": "x"})),
+            (Outcome::Failed { text: "x".into() }, json!({"outcome": "failed", "text": "x"})),
+        ];
+        for (outcome, expected) in table {
+            let answer = OrderAnswer { users: BTreeMap::from([(UserName::new("alice").unwrap(), outcome)]) };
+            let json = json!({"users": {"alice": expected}});
+            assert_eq!(serde_json::to_value(&answer).unwrap(), json);
+            assert_eq!(serde_json::from_value::<OrderAnswer>(json).unwrap(), answer);
+        }
+    }
+}
