@@ -30,7 +30,7 @@ pub enum Outcome {
     Revoked {
         /// The keys that this order covers, also those that were Inactive before.
         keys: Vec<AccessKeyId>,
-        /// The user's Active keys that are not keyturn's, or were not named.
+        /// The user's other Active keys: those that are not keyturn's, were not named, or were made after the order.
         left: Vec<AccessKeyId>,
         /// What becomes of the key that is to take their place.
         reissue: Reissue,

@@ -1,5 +1,6 @@
-//! The write phase: of `createSecret`, and what it shares with the sweeper. It makes no choices of its own: each function does what was decided, in the one
-//! order in which dying after any line leaves a state that the next attempt understands.
+//! The write phase: of `createSecret`, and what it shares with the sweeper and with orders. It makes no choices of its
+//! own: each function does what was decided, in the one order in which dying after any line leaves a state that the
+//! next attempt understands.
 
 use std::time::Duration;
 
@@ -39,9 +40,44 @@ impl Target<'_> {
         if is_current { Err(RotationError::CurrentKeyProtected) } else { Ok(()) }
     }
 
+    /// Deactivates a key. A rollback may make it current in the same moment: it looks at the key after it has moved the
+    /// label, and this looks at the label after it has changed the key, so one of the two sees the other.
     async fn deactivate(&self, key: &AccessKeyId) -> Result<(), RotationError> {
         self.protect_current(key).await?;
+        iam::deactivate_key(self.clients, self.user, key).await?;
+        match self.protect_current(key).await {
+            Err(RotationError::CurrentKeyProtected) => {
+                iam::activate_key(self.clients, self.user, key).await?;
+                Err(RotationError::CurrentKeyProtected)
+            }
+            unchanged => unchanged,
+        }
+    }
+
+    /// Deactivates a key that a person has revoked, also when applications hold it: the one exception to R1. What makes
+    /// it right is the tag, so it must still be there.
+    pub(crate) async fn deactivate_revoked(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        self.confirm_revoked(key).await?;
         Ok(iam::deactivate_key(self.clients, self.user, key).await?)
+    }
+
+    /// Deletes the current key after a person has revoked it and it was deactivated, by the same exception to R1.
+    async fn delete_revoked_current(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        self.confirm_inactive(key).await?;
+        self.confirm_revoked(key).await?;
+        Ok(iam::delete_key(self.clients, self.user, key).await?)
+    }
+
+    async fn confirm_revoked(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        let secret = secrets::describe(self.clients, self.secret).await?;
+        if secret.is_revoked(key) { Ok(()) } else { Err(RotationError::NotRevoked) }
+    }
+
+    /// Refuses to delete a key that works, or that somebody has brought back meanwhile (R4).
+    async fn confirm_inactive(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        let keys = iam::keys(self.clients, self.user).await?;
+        let works = keys.iter().any(|listed| &listed.id == key && listed.status != KeyStatus::Inactive);
+        if works { Err(RotationError::KeyReactivated) } else { Ok(()) }
     }
 
     /// Deletes a key that nobody has: one that this attempt has made and could not store, or an orphan. It is made
@@ -52,12 +88,9 @@ impl Target<'_> {
         Ok(iam::delete_key(self.clients, self.user, key).await?)
     }
 
-    /// Deletes a key that has been Inactive for long, unless somebody has brought it back meanwhile (R4).
+    /// Deletes a key that has been Inactive for long.
     async fn delete_inactive(&self, key: &AccessKeyId) -> Result<(), RotationError> {
-        let keys = iam::keys(self.clients, self.user).await?;
-        if keys.iter().any(|listed| &listed.id == key && listed.status != KeyStatus::Inactive) {
-            return Err(RotationError::KeyReactivated);
-        }
+        self.confirm_inactive(key).await?;
         self.protect_current(key).await?;
         Ok(iam::delete_key(self.clients, self.user, key).await?)
     }
@@ -67,6 +100,7 @@ impl Target<'_> {
         match doomed {
             Doomed::Inactive(key) => self.delete_inactive(key).await,
             Doomed::Orphan(key) => self.discard(key).await,
+            Doomed::RevokedCurrent(key) => self.delete_revoked_current(key).await,
         }
     }
 
@@ -82,6 +116,11 @@ impl Target<'_> {
     /// Marks a key as on its way out.
     pub(crate) async fn mark(&self, key: &AccessKeyId, mark: KeyMark) -> Result<(), RotationError> {
         Ok(secrets::tag(self.clients, self.secret, &tag_keys::mark_of(key), &mark.to_tag()).await?)
+    }
+
+    /// Takes the mark off a key.
+    pub(crate) async fn unmark(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+        Ok(secrets::untag(self.clients, self.secret, vec![tag_keys::mark_of(key)]).await?)
     }
 }
 

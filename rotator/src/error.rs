@@ -44,7 +44,7 @@ pub(crate) enum Refusal {
     PendingOfOtherUser,
     #[error("the pending version holds no access key")]
     NoPendingKey,
-    #[error("the pending key is gone or not Active")]
+    #[error("the pending key is gone, not Active, or revoked")]
     PendingKeyUnusable,
 }
 
@@ -67,11 +67,17 @@ pub(crate) enum RotationError {
     CurrentKeyProtected,
     #[error("a key was about to be deleted that somebody has activated meanwhile")]
     KeyReactivated,
+    #[error("a key was about to be revoked, and somebody has taken its tag off meanwhile")]
+    NotRevoked,
+    #[error("the earlier key was revoked meanwhile")]
+    RevokedMeanwhile,
     #[error("somebody has moved AWSCURRENT meanwhile")]
     CurrentMoved,
-    #[error("the pending key could not be used within {seconds} s")]
+    #[error("the earlier key was deactivated or deleted meanwhile; AWSCURRENT was moved back")]
+    EarlierKeyLost,
+    #[error("the key could not be used within {seconds} s")]
     NotProven { seconds: u64, source: CallError },
-    #[error("the pending key belongs to another identity than the bound user")]
+    #[error("the key belongs to another identity than the bound user")]
     WrongIdentity,
     #[error("the pending version could not become current; its label was taken off, the next rotation starts anew")]
     PendingDropped,
@@ -93,7 +99,10 @@ impl RotationError {
             Self::Call(_) => "Call".into(),
             Self::CurrentKeyProtected => "CurrentKeyProtected".into(),
             Self::KeyReactivated => "KeyReactivated".into(),
+            Self::NotRevoked => "NotRevoked".into(),
+            Self::RevokedMeanwhile => "RevokedMeanwhile".into(),
             Self::CurrentMoved => "CurrentMoved".into(),
+            Self::EarlierKeyLost => "EarlierKeyLost".into(),
             Self::NotProven { .. } => "NotProven".into(),
             Self::WrongIdentity => "WrongIdentity".into(),
             Self::PendingDropped => "PendingDropped".into(),

@@ -1,9 +1,9 @@
 //! What the function is asked for, parsed and checked at the door: a step of a rotation by Secrets Manager, a pass of
-//! the sweeper by its schedule, rotations by a person.
+//! the sweeper by its schedule, rotations and orders by a person.
 
 use std::fmt;
 
-use contract::{SecretArn, SecretText, UserName, VersionToken};
+use contract::{AccessKeyId, SecretArn, SecretText, UserName, VersionToken};
 use serde_json::Value;
 
 /// What the function is asked for.
@@ -15,6 +15,26 @@ pub(crate) enum Request {
     Sweep(Users),
     /// A person wants users rotated: `{"rotate": "all"}`, `{"rotate": ["alice"]}`.
     Rotate(Users),
+    /// A person orders something that no schedule does, for named users only.
+    Order(Order, Vec<UserName>),
+}
+
+/// What a person orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The key before is to be current again: `{"rollback": ["alice"]}`.
+    Rollback,
+    /// Keys have leaked: `{"revoke": ["alice"]}`, `{"revoke": ["alice"], "keys": ["AKIA…"]}`.
+    Revoke(Leaked),
+}
+
+/// Which keys have leaked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Leaked {
+    /// Whatever keyturn has made for the user, or has taken over.
+    All,
+    /// Only these.
+    Named(Vec<AccessKeyId>),
 }
 
 /// Which users of the stack are meant.
@@ -59,15 +79,34 @@ pub(crate) enum EventError {
     Token,
     #[error("the event's `{0}` is neither \"all\" nor a list of user names")]
     Users(&'static str),
+    #[error("the event's `{0}` is not a list of user names")]
+    Names(&'static str),
+    #[error("the event's `keys` is not a list of access key ids that stands beside the `revoke` of exactly one user")]
+    Keys,
 }
 
 impl Request {
     /// Reads an event.
     pub(crate) fn parse(event: &Value) -> Result<Self, EventError> {
         let fields = event.as_object().ok_or(EventError::NotAnObject)?;
-        match (fields.get("Step"), fields.get(SWEEP), fields.get(ROTATE)) {
-            (None, Some(users), None) => Users::parse(users).map(Self::Sweep).ok_or(EventError::Users(SWEEP)),
-            (None, None, Some(users)) => Users::parse(users).map(Self::Rotate).ok_or(EventError::Users(ROTATE)),
+        let asked = [SWEEP, ROTATE, ROLLBACK, REVOKE].map(|verb| fields.get(verb));
+        match (fields.get("Step"), asked) {
+            (None, [Some(users), None, None, None]) => {
+                Users::parse(users).map(Self::Sweep).ok_or(EventError::Users(SWEEP))
+            }
+            (None, [None, Some(users), None, None]) => {
+                Users::parse(users).map(Self::Rotate).ok_or(EventError::Users(ROTATE))
+            }
+            (None, [None, None, Some(_), None]) if fields.contains_key(KEYS) => Err(EventError::Keys),
+            (None, [None, None, Some(users), None]) => {
+                let users = named(users).ok_or(EventError::Names(ROLLBACK))?;
+                Ok(Self::Order(Order::Rollback, users))
+            }
+            (None, [None, None, None, Some(users)]) => {
+                let users = named(users).ok_or(EventError::Names(REVOKE))?;
+                let leaked = Leaked::parse(fields.get(KEYS), &users).ok_or(EventError::Keys)?;
+                Ok(Self::Order(Order::Revoke(leaked), users))
+            }
             _ => RotationEvent::parse(event).map(Self::Step),
         }
     }
@@ -75,16 +114,28 @@ impl Request {
 
 const SWEEP: &str = "sweep";
 const ROTATE: &str = "rotate";
+const ROLLBACK: &str = "rollback";
+const REVOKE: &str = "revoke";
+const KEYS: &str = "keys";
+
+fn named(value: &Value) -> Option<Vec<UserName>> {
+    value.as_array()?.iter().map(|name| UserName::new(name.as_str()?).ok()).collect()
+}
+
+impl Leaked {
+    /// An empty list of keys is nobody's wish, so it means neither all nor none.
+    fn parse(keys: Option<&Value>, users: &[UserName]) -> Option<Self> {
+        let Some(keys) = keys else { return Some(Self::All) };
+        let keys = keys.as_array().filter(|keys| !keys.is_empty() && users.len() == 1)?;
+        keys.iter().map(|key| AccessKeyId::new(key.as_str()?).ok()).collect::<Option<_>>().map(Self::Named)
+    }
+}
 
 impl Users {
     fn parse(value: &Value) -> Option<Self> {
         match value {
             Value::String(all) if all == "all" => Some(Self::All),
-            Value::Array(names) => {
-                let names = names.iter().map(|name| UserName::new(name.as_str()?).ok());
-                names.collect::<Option<_>>().map(Self::Named)
-            }
-            _ => None,
+            names => named(names).map(Self::Named),
         }
     }
 
@@ -114,6 +165,15 @@ impl RotationEvent {
             secret: SecretArn::new(text("SecretId")?).map_err(|_| EventError::SecretId)?,
             token: VersionToken::new(text("ClientRequestToken")?).map_err(|_| EventError::Token)?,
             rotation_token: fields.get("RotationToken").and_then(Value::as_str).map(SecretText::new),
+        })
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rollback => ROLLBACK,
+            Self::Revoke(_) => REVOKE,
         })
     }
 }
@@ -159,6 +219,7 @@ mod tests {
             Ok(Request::Sweep(users)) => Ok(("sweep", users)),
             Ok(Request::Rotate(users)) => Ok(("rotate", users)),
             Ok(Request::Step(_)) => Ok(("step", Users::All)),
+            Ok(Request::Order(..)) => Ok(("order", Users::All)),
             Err(error) => Err(error),
         };
         let alice = || Users::Named(vec![UserName::new("alice").unwrap()]);
@@ -176,6 +237,40 @@ mod tests {
         }
         // Nobody can mean both.
         assert_eq!(users(json!({"rotate": "all", "sweep": "all"})), Err(EventError::Missing("Step")));
+    }
+
+    #[test]
+    fn orders_name_their_users_and_may_name_keys() {
+        let order = |event: Value| match Request::parse(&event) {
+            Ok(Request::Order(order, users)) => Ok((order, users.iter().map(UserName::to_string).collect::<Vec<_>>())),
+            Ok(_) => panic!("{event} is an order"),
+            Err(error) => Err(error),
+        };
+        let (alice, both) = (|| vec!["alice".to_owned()], vec!["alice".to_owned(), "bob".to_owned()]);
+        let key = AccessKeyId::new("AKIAAAAAAAAAAAAAAAAA").unwrap();
+        assert_eq!(order(json!({"rollback": ["alice", "bob"]})), Ok((Order::Rollback, both.clone())));
+        assert_eq!(order(json!({"revoke": ["alice", "bob"]})), Ok((Order::Revoke(Leaked::All), both)));
+        let named = Order::Revoke(Leaked::Named(vec![key.clone()]));
+        assert_eq!(order(json!({"revoke": ["alice"], "keys": [key]})), Ok((named, alice())));
+        for wrong in [json!("all"), json!("hunter2"), json!(["hunter2/"]), json!([7]), json!({}), Value::Null] {
+            for verb in ["rollback", "revoke"] {
+                assert_eq!(order(json!({ verb: wrong })), Err(EventError::Names(verb)), "{verb}: {wrong}");
+            }
+        }
+        for wrong in [json!("all"), json!([]), json!(["hunter2"]), json!([7]), Value::Null] {
+            let error = order(json!({"revoke": ["alice"], "keys": wrong})).unwrap_err();
+            assert_eq!(error, EventError::Keys, "{wrong}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        for wrong in [
+            json!({"revoke": ["alice", "bob"], "keys": [key]}),
+            json!({"revoke": [], "keys": [key]}),
+            json!({"rollback": ["alice"], "keys": [key]}),
+        ] {
+            assert_eq!(order(wrong.clone()), Err(EventError::Keys), "{wrong}");
+        }
+        // Nobody can mean both.
+        assert_eq!(order(json!({"rollback": ["alice"], "revoke": ["alice"]})), Err(EventError::Missing("Step")));
     }
 
     #[test]

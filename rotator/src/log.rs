@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use contract::SecretArn;
+use contract::{OrderAnswer, Outcome, SecretArn};
 use serde_json::{Value, json};
 
 use crate::ask::Answer;
 use crate::blocked::Blocked;
 use crate::error::{RotationError, chain};
-use crate::event::RotationEvent;
+use crate::event::{Order, RotationEvent};
 use crate::rotate::Done;
 use crate::sweeper::{Report, Swept};
 
@@ -49,6 +49,27 @@ pub(crate) fn asked(request_id: &str, result: &Result<Answer, RotationError>) {
         Err(error) => ("ERROR", chain(error)),
     };
     write(&json!({ "level": level, "message": message, "requestId": request_id }));
+}
+
+/// Writes what has come of a person's order. It is the record of who lost which key.
+pub(crate) fn ordered(request_id: &str, order: &Order, result: &Result<OrderAnswer, RotationError>) {
+    let is_done = |outcome: &Outcome| {
+        matches!(outcome, Outcome::RolledBack { .. } | Outcome::Revoked { .. } | Outcome::Nothing { .. })
+    };
+    let line = match result {
+        Ok(answer) => json!({
+            "level": if answer.users.values().all(is_done) { "INFO" } else { "WARN" },
+            "message": order.to_string(),
+            "requestId": request_id,
+            "users": answer.users,
+        }),
+        Err(error) => json!({
+            "level": "ERROR",
+            "message": format!("{order}: {}", chain(error)),
+            "requestId": request_id,
+        }),
+    };
+    write(&line);
 }
 
 /// Writes why an event was not even begun with.

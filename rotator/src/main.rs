@@ -1,8 +1,8 @@
 //! The rotation function: Secrets Manager calls it once for each step of a rotation, a schedule for each pass of the
-//! sweeper.
+//! sweeper, and a person for what no schedule does.
 //!
-//! Start-up reads the environment once; then every event is answered by [`rotate::rotate`], [`sweeper::sweep`] or
-//! [`ask::ask`].
+//! Start-up reads the environment once; then every event is answered by [`rotate::rotate`], [`sweeper::sweep`],
+//! [`ask::ask`] or [`order::order`].
 
 mod act;
 mod ask;
@@ -13,10 +13,13 @@ mod event;
 mod log;
 mod observe;
 mod observed;
+mod order;
 mod pace;
 mod protocol;
 mod prove;
 mod retire;
+mod revoke;
+mod rollback;
 mod rotate;
 mod slots;
 mod sweep;
@@ -40,7 +43,7 @@ use event::Request;
 struct Scope {
     /// The stack.
     stack: String,
-    /// The names of the only secrets that a direct invocation rotates.
+    /// The names of the only secrets that a direct invocation reaches.
     secrets: Option<Vec<String>>,
 }
 
@@ -52,7 +55,7 @@ impl Scope {
         Self { stack: variable(variables::STACK).unwrap_or_default(), secrets }
     }
 
-    /// Whether a direct invocation may rotate the secret of this name.
+    /// Whether a direct invocation reaches the secret of this name.
     fn contains(&self, name: &str) -> bool {
         self.secrets.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
     }
@@ -92,6 +95,11 @@ async fn invoke(
         Ok(Request::Rotate(users)) => {
             let result = ask::ask(clients, scope, &users, end).await;
             log::asked(request_id, &result);
+            result.map(|answer| json!(answer))
+        }
+        Ok(Request::Order(order, users)) => {
+            let result = order::order(clients, scope, &order, &users, end).await;
+            log::ordered(request_id, &order, &result);
             result.map(|answer| json!(answer))
         }
         Err(error) => {

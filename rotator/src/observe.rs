@@ -68,24 +68,38 @@ pub(crate) async fn gather_evidence(
     secret: &SecretArn,
     observed: &mut Observed,
 ) -> Result<(), RotationError> {
-    let current = observed.current.key();
-    let others: Vec<&Key> = observed.keys.iter().filter(|key| Some(&key.id) != current).collect();
-    let known = [Some(&observed.current), observed.pending.as_ref(), observed.previous.as_ref()];
-    let known: Vec<&Version> = known.into_iter().flatten().collect();
-    let mut stored: Vec<AccessKeyId> = known.iter().filter_map(|version| version.key().cloned()).collect();
-    // What is marked is known to have been ours.
-    let is_known =
-        |key: &&Key| stored.contains(&key.id) || observed.secret.mark(&key.id).is_ok_and(|mark| mark.is_some());
-    if !others.iter().all(is_known) {
-        stored.extend(keys_in_other_versions(clients, secret, &known).await?);
-    }
+    let stored = stored_keys(clients, secret, observed).await?;
     let mut evidence = BTreeMap::new();
-    for key in others {
+    for key in others(observed) {
         let last_use = iam::last_use(clients, &key.id).await?;
         evidence.insert(key.id.clone(), Evidence { last_use, in_a_version: stored.contains(&key.id) });
     }
     observed.evidence = evidence;
     Ok(())
+}
+
+/// All keys but the current one.
+fn others(observed: &Observed) -> impl Iterator<Item = &Key> {
+    observed.keys.iter().filter(|key| Some(&key.id) != observed.current.key())
+}
+
+/// The keys in the versions of the secret. The versions without a label are read only when there is a key of which
+/// nothing else is known.
+pub(crate) async fn stored_keys(
+    clients: &Clients,
+    secret: &SecretArn,
+    observed: &Observed,
+) -> Result<Vec<AccessKeyId>, RotationError> {
+    let known = [Some(&observed.current), observed.pending.as_ref(), observed.previous.as_ref()];
+    let known: Vec<&Version> = known.into_iter().flatten().collect();
+    let mut stored: Vec<AccessKeyId> = known.iter().filter_map(|version| version.key().cloned()).collect();
+    // What is marked is known to have been ours.
+    let is_known =
+        |key: &Key| stored.contains(&key.id) || observed.secret.mark(&key.id).is_ok_and(|mark| mark.is_some());
+    if !others(observed).all(is_known) {
+        stored.extend(keys_in_other_versions(clients, secret, &known).await?);
+    }
+    Ok(stored)
 }
 
 /// The keys in the versions that are not known yet, also in those that have lost their label.

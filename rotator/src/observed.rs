@@ -45,6 +45,11 @@ impl Description {
         self.tags.get(&contract::tag_keys::give_up_of(key)).map(|value| GiveUp::parse(key, value)).transpose()
     }
 
+    /// Whether a person has revoked `key`. A tag that cannot be read says no such thing.
+    pub(crate) fn is_revoked(&self, key: &AccessKeyId) -> bool {
+        self.given_up(key) == Ok(Some(GiveUp::Revoke))
+    }
+
     /// In which other forms the next version holds the key too.
     pub(crate) fn renderings(&self) -> Result<Renderings, TagError> {
         Renderings::of_tag(self.tags.get(contract::tag_keys::RENDER).map(String::as_str))
@@ -125,6 +130,14 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
+    /// Whether the current key is a revoked one that does not work any more. Until it is replaced another key may be
+    /// all that still works.
+    pub(crate) fn is_current_revoked(&self) -> bool {
+        let Some(id) = self.current.key() else { return false };
+        let works = self.key(id).is_some_and(|key| key.status == KeyStatus::Active);
+        !works && self.secret.is_revoked(id)
+    }
+
     pub(crate) fn key(&self, id: &AccessKeyId) -> Option<&Key> {
         self.keys.iter().find(|key| &key.id == id)
     }

@@ -114,6 +114,9 @@ pub(crate) fn pending(observed: &Observed, settings: &Settings) -> Result<Pendin
         return Err(Refusal::PendingOfOtherUser);
     }
     let Some(id) = version.key() else { return Ok(Pending::Placeholder) };
+    if observed.secret.is_revoked(id) {
+        return Err(Refusal::PendingKeyUnusable);
+    }
     match observed.key(id) {
         Some(key) if key.status == KeyStatus::Active => Ok(Pending::Key),
         // A copy of the current value, with which Secrets Manager tries out `testSecret`, is new; its key is not.
@@ -237,6 +240,14 @@ mod tests {
         observed.pending.as_mut().unwrap().created = worlds::now();
         assert_eq!(pending(&observed, &worlds::settings()), Ok(Pending::Key));
         assert_eq!(create(&token('n'), &observed, &worlds::settings()), Create::Stored);
+    }
+
+    #[test]
+    fn a_revoked_key_never_becomes_current() {
+        let revoked = World::new().current(&key('C')).pending(&key('N')).key(&key('C'), 30).key(&key('N'), 0);
+        let observed = revoked.revoked(&key('N')).observed();
+        assert_eq!(pending(&observed, &worlds::settings()), Err(Refusal::PendingKeyUnusable));
+        assert_eq!(create(&token('n'), &observed, &worlds::settings()), Create::GiveUp);
     }
 
     #[test]

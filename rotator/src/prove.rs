@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use contract::KeyPair;
+use contract::{KeyPair, SecretArn};
 use tokio::time::{Instant, sleep};
 
 use crate::aws::Clients;
 use crate::aws::sts::{Identity, caller_identity, client_for};
 use crate::error::{CallError, RotationError};
+use crate::protocol::Binding;
 
 /// How long a new key is waited for. New keys have been seen to take 3 to 15 s until every endpoint knows them.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -15,6 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// The pauses between two tries begin with the first and grow to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// The identity of the user to whom a secret is bound. The account is the secret's: a key of another account's user is
+/// somebody else's.
+pub(crate) fn bound_user(secret: &SecretArn, binding: &Binding) -> Identity {
+    let account = secret.as_str().split(':').nth(4).unwrap_or_default().to_owned();
+    Identity { account, user_id: binding.id.to_string() }
+}
 
 /// Waits until `key` authenticates as `expected`, until `end` at the latest.
 pub(crate) async fn prove(

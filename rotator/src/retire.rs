@@ -17,12 +17,15 @@ pub(crate) enum Doomed {
     Inactive(AccessKeyId),
     /// Nobody has its secret half, whatever its status.
     Orphan(AccessKeyId),
+    /// It is current and Inactive, a person has revoked it, and nothing else can make room for the key that is to take
+    /// its place.
+    RevokedCurrent(AccessKeyId),
 }
 
 impl Doomed {
     pub(crate) fn key(&self) -> &AccessKeyId {
         match self {
-            Self::Inactive(key) | Self::Orphan(key) => key,
+            Self::Inactive(key) | Self::Orphan(key) | Self::RevokedCurrent(key) => key,
         }
     }
 }
@@ -51,6 +54,8 @@ pub(crate) enum Class {
     Reclaimed,
     /// A person wants it retired, whatever else is known of it.
     GivenUp(KeyMark),
+    /// A person has revoked it: it has leaked.
+    Revoked(KeyMark),
     /// It was ours: in AWSPREVIOUS, in an older version, or marked as on its way out.
     Superseded(KeyMark),
     /// Created by an attempt that died before it could store it: nobody has its secret half.
@@ -62,14 +67,14 @@ pub(crate) enum Class {
 /// Says what a key is, by the evidence that was gathered.
 pub(crate) fn classify(key: &Key, observed: &Observed, settings: &Settings) -> Result<Class, Blocked> {
     let mark = observed.secret.mark(&key.id).map_err(|_| Blocked::UnreadableMark)?;
+    let from_now = mark.unwrap_or(KeyMark { superseded: observed.secret.now, deactivated: None });
+    // A mark that says so: that was done. When the key is Active again somebody has thought better of it.
+    let was_deactivated = from_now.deactivated.is_some();
     match (observed.secret.given_up(&key.id).map_err(|_| Blocked::UnreadableMark)?, &key.status) {
         (Some(GiveUp::Reclaim), KeyStatus::Inactive) => return Ok(Class::Reclaimed),
-        (Some(GiveUp::Retire | GiveUp::Revoke), _) => match mark {
-            None => return Ok(Class::GivenUp(KeyMark { superseded: observed.secret.now, deactivated: None })),
-            Some(mark) if mark.deactivated.is_none() => return Ok(Class::GivenUp(mark)),
-            // That was done. When it is Active again somebody has thought better of it.
-            Some(_) => {}
-        },
+        (Some(GiveUp::Retire), _) if !was_deactivated => return Ok(Class::GivenUp(from_now)),
+        (Some(GiveUp::Revoke), KeyStatus::Inactive) => return Ok(Class::Revoked(from_now)),
+        (Some(GiveUp::Revoke), _) if !was_deactivated => return Ok(Class::Revoked(from_now)),
         _ => {}
     }
     if let Some(mark) = mark {
@@ -92,10 +97,10 @@ pub(crate) fn judge(key: &Key, class: &Class, observed: &Observed, settings: &Se
         Class::Orphan => Verdict::Delete(Doomed::Orphan(id)),
         Class::Superseded(mark) => retire(key, *mark, observed, settings)?,
         Class::Reclaimed => Verdict::Delete(Doomed::Inactive(id)),
-        Class::GivenUp(mark) if key.status == KeyStatus::Active => {
+        Class::GivenUp(mark) | Class::Revoked(mark) if key.status == KeyStatus::Active => {
             Verdict::Deactivate { key: id, mark: KeyMark { deactivated: Some(observed.secret.now), ..*mark } }
         }
-        Class::GivenUp(mark) => retire(key, *mark, observed, settings)?,
+        Class::GivenUp(mark) | Class::Revoked(mark) => retire(key, *mark, observed, settings)?,
         Class::Foreign => match settings.foreign {
             ForeignPolicy::Refuse => Verdict::Keep(Blocked::Foreign { key: id }),
             // A foreign key is superseded from the moment a managed key became current beside it.
@@ -144,15 +149,21 @@ fn was_used_after(key: &Key, deactivated: Timestamp, observed: &Observed) -> boo
 }
 
 /// What stands for a mark that is missing: superseded since the current key took over, and since the key itself was
-/// made. Of the times that tell, the latest is the careful one.
+/// made. Of the times that tell, the latest is the careful one. None of them tells when an older key became current
+/// again, as after a rollback: from now on somebody knows.
 pub(crate) fn unmarked(key: &Key, observed: &Observed) -> KeyMark {
+    let current = observed.current.key().and_then(|id| observed.key(id));
+    if current.is_some_and(|current| current.created < key.created) {
+        return KeyMark { superseded: observed.secret.now, deactivated: None };
+    }
     let took_over = observed.current.created.max(observed.secret.last_rotated.unwrap_or(observed.current.created));
     KeyMark { superseded: took_over.max(key.created), deactivated: None }
 }
 
-/// Refuses to retire anything beside a current key that somebody has disabled or deleted.
+/// Refuses to retire anything beside a current key that somebody has disabled or deleted; not when that was a
+/// revocation, which ends with another key in its place.
 pub(crate) fn check_current(observed: &Observed) -> Result<(), Blocked> {
-    let Some(id) = observed.current.key() else { return Ok(()) };
+    let Some(id) = observed.current.key().filter(|_| !observed.is_current_revoked()) else { return Ok(()) };
     match observed.key(id) {
         None => Err(Blocked::CurrentMissing { key: id.clone() }),
         Some(key) if key.status != KeyStatus::Active => Err(Blocked::CurrentDisabled { key: id.clone() }),
@@ -181,7 +192,8 @@ fn evidence<'a>(key: &Key, observed: &'a Observed) -> Result<&'a Evidence, Block
 }
 
 /// The tags that mean nothing any more: what was noted of keys that are gone, and the mark of a key that is current
-/// again. A mark that stayed could hasten that key's end another time.
+/// again. A mark that stayed could hasten that key's end another time. What a person has decided of the current key
+/// stays also when the key is gone: a revoked one remains to be replaced.
 pub(crate) fn stale_tags(observed: &Observed, deleted: &[Doomed]) -> Vec<String> {
     let is_deleted = |id: &AccessKeyId| deleted.iter().any(|doomed| doomed.key() == id);
     let is_stale = |tag: &&String| {
@@ -190,8 +202,10 @@ pub(crate) fn stale_tags(observed: &Observed, deleted: &[Doomed]) -> Vec<String>
             (None, Some(id)) => (id, false),
             (None, None) => return false,
         };
-        let Some(key) = observed.keys.iter().find(|key| key.id.as_str() == id) else { return true };
-        is_deleted(&key.id) || is_mark && observed.current.key() == Some(&key.id)
+        if observed.current.key().is_some_and(|current| current.as_str() == id) {
+            return is_mark;
+        }
+        observed.keys.iter().find(|key| key.id.as_str() == id).is_none_or(|key| is_deleted(&key.id))
     };
     observed.secret.tags.keys().filter(is_stale).cloned().collect()
 }

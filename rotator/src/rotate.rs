@@ -6,7 +6,6 @@ use contract::{AccessKeyId, Settings, tag_keys};
 use tokio::time::Instant;
 
 use crate::act::{self, TIME_TO_ACT, Target};
-use crate::aws::sts::Identity;
 use crate::aws::{Clients, secrets};
 use crate::blocked::Blocked;
 use crate::error::{Refusal, RotationError};
@@ -15,7 +14,7 @@ use crate::log;
 use crate::observe::{gather_evidence, observe};
 use crate::observed::{CURRENT, Description, Observed, PENDING};
 use crate::protocol::{self, Binding, Create, Gate, Pending};
-use crate::prove::prove;
+use crate::prove::{bound_user, prove};
 use crate::slots::{Room, needs_evidence};
 use crate::sweeper;
 
@@ -154,14 +153,12 @@ async fn give_up(target: Target<'_>, event: &RotationEvent) -> Result<Done, Rota
     Err(RotationError::PendingDropped)
 }
 
-/// Proves the pending key. The account is the secret's: a key of another account's user is somebody else's.
+/// Proves the pending key.
 async fn test(target: Target<'_>, observed: &Observed, binding: &Binding, end: Instant) -> Result<(), RotationError> {
     let key = observed.pending.as_ref().and_then(|pending| pending.document.key.as_ref());
     let key = key.ok_or(RotationError::Refused(Refusal::NoPendingKey))?;
-    let account = target.secret.as_str().split(':').nth(4).unwrap_or_default().to_owned();
-    let expected = Identity { account, user_id: binding.id.to_string() };
     let end = end.checked_sub(TIME_TO_END).unwrap_or(end);
-    prove(target.clients, key, &expected, end).await
+    prove(target.clients, key, &bound_user(target.secret, binding), end).await
 }
 
 /// Moves `AWSCURRENT`, and nothing else (R6). The key is proven once more, so that R2 holds whatever has been called

@@ -47,24 +47,45 @@ fn room(token: &VersionToken, observed: &Observed, settings: &Settings) -> Resul
         let delete = reclaimed(&others);
         return if observed.keys.len() - delete.len() < KEYS_PER_USER { after(delete) } else { Err(blocked) };
     }
+    let is_replaced = observed.is_current_revoked();
     let is_active_foreign = |(key, class): &&(&Key, Class)| *class == Class::Foreign && key.status == KeyStatus::Active;
     if observed.current.key().is_none() && others.iter().filter(is_active_foreign).count() >= KEYS_PER_USER {
         return Err(Blocked::TwoForeign);
     }
     // Deleting comes first: it needs no further pass. Then the first key that can be moved on, then the first reason.
-    let (mut delete, mut steps, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut delete, mut revoked, mut steps, mut reasons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (key, class) in &others {
+        let is_revoked = matches!(class, Class::Revoked(_));
         match judge(key, class, observed, settings)? {
             Verdict::Delete(doomed) => delete.push(doomed),
+            // Nobody is to bring it back, so there is no grace to wait for when its slot is needed.
+            _ if is_revoked && key.status == KeyStatus::Inactive => revoked.push(Doomed::Inactive(key.id.clone())),
+            // Beside a revoked current key this one may be all that still works.
+            Verdict::Deactivate { .. } | Verdict::Mark { .. } if is_replaced && !is_revoked => {}
             Verdict::Deactivate { key, mark } => steps.push(Room::Deactivate { key, mark }),
             Verdict::Mark { key, mark } => steps.push(Room::Mark { key, mark }),
             Verdict::Keep(blocked) => reasons.push(blocked),
         }
     }
-    if observed.keys.len() - delete.len() < KEYS_PER_USER {
+    let is_full = |delete: &[Doomed]| observed.keys.len() - delete.len() >= KEYS_PER_USER;
+    if is_full(&delete) {
+        delete.extend(revoked);
+    }
+    // An attempt that may still be under way is waited for: its key may be the one that takes the revoked one's place.
+    let in_flight = reasons.iter().any(|reason| matches!(reason, Blocked::InFlight { .. }));
+    if is_full(&delete) && is_replaced && steps.is_empty() && !in_flight {
+        delete.extend(revoked_current(observed));
+    }
+    if !is_full(&delete) {
         return after(delete);
     }
     steps.into_iter().next().ok_or_else(|| reasons.into_iter().next().unwrap_or(Blocked::KeyLimit))
+}
+
+/// The current key, once a person has revoked it and it is Inactive. One that is gone takes no slot.
+fn revoked_current(observed: &Observed) -> Option<Doomed> {
+    let key = observed.current.key().and_then(|id| observed.key(id)).filter(|key| key.status == KeyStatus::Inactive)?;
+    Some(Doomed::RevokedCurrent(key.id.clone()))
 }
 
 /// The keys that a person has given up to make room.

@@ -87,6 +87,10 @@ fn decide(observed: &Observed, settings: &Settings) -> Result<Sweep, Blocked> {
     let mut deleted = Vec::new();
     for key in observed.keys.iter().filter(|key| is_other(key, observed)) {
         let class = classify(key, observed, settings)?;
+        if observed.is_current_revoked() && !matches!(class, Class::Revoked(_)) {
+            // It may be all that still works, until the revoked key is replaced.
+            continue;
+        }
         match judge(key, &class, observed, settings)? {
             Verdict::Keep(blocked) => {
                 sweep.steps.extend(first_mark(key, &blocked, observed)?);
@@ -106,8 +110,14 @@ fn decide(observed: &Observed, settings: &Settings) -> Result<Sweep, Blocked> {
     if !stale.is_empty() {
         sweep.steps.push(SweepStep::Forget(stale));
     }
-    if let Some(token) = unfinished(&observed.secret) {
-        stuck(token, observed, settings, &mut sweep)?;
+    match unfinished(&observed.secret) {
+        Some(token) => stuck(token, observed, settings, &mut sweep)?,
+        // The order died before it could ask, or what it asked for has come to nothing. Also while the key is still
+        // Active: only the order itself deactivates it, but replaced it is all the same.
+        None if observed.current.key().is_some_and(|id| observed.secret.is_revoked(id)) => {
+            sweep.steps.push(SweepStep::Rotate);
+        }
+        None => {}
     }
     Ok(sweep)
 }
@@ -115,7 +125,7 @@ fn decide(observed: &Observed, settings: &Settings) -> Result<Sweep, Blocked> {
 /// When a key that waits moves on by itself.
 fn due(key: &Key, class: &Class, observed: &Observed, settings: &Settings) -> Option<Timestamp> {
     let mark = match class {
-        Class::Superseded(mark) | Class::GivenUp(mark) => *mark,
+        Class::Superseded(mark) | Class::GivenUp(mark) | Class::Revoked(mark) => *mark,
         Class::Foreign if settings.foreign == ForeignPolicy::Retire => unmarked(key, observed),
         Class::Foreign | Class::Orphan | Class::Reclaimed => return None,
     };
@@ -155,6 +165,10 @@ fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: 
     let is_copy = version.key() == observed.current.key();
     let drop = |mark| SweepStep::DropPending { token: token.clone(), mark };
     match protocol::pending(observed, settings) {
+        // No later step takes a revoked key any further, so there is nothing to wait for.
+        _ if !is_copy && version.key().is_some_and(|id| observed.secret.is_revoked(id)) => {
+            sweep.steps.extend([drop(None), SweepStep::Rotate]);
+        }
         _ if age < ASK_AGAIN_AFTER => {}
         // What is left of a test that Secrets Manager makes when a schedule is set.
         _ if is_copy => sweep.steps.push(drop(None)),
@@ -171,7 +185,9 @@ fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: 
 impl fmt::Display for SweepStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retire(Verdict::Delete(Doomed::Inactive(key))) => write!(f, "deleted {key}"),
+            Self::Retire(Verdict::Delete(Doomed::Inactive(key) | Doomed::RevokedCurrent(key))) => {
+                write!(f, "deleted {key}")
+            }
             Self::Retire(Verdict::Delete(Doomed::Orphan(key))) => write!(f, "deleted {key}, which nobody has"),
             Self::Retire(Verdict::Deactivate { key, .. }) => write!(f, "deactivated {key}"),
             Self::Retire(Verdict::Mark { key, .. }) => write!(f, "marked {key}"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::{
-    AccessKeyId, Attempt, ForeignPolicy, InUsePolicy, KeyMark, KeyPair, Region, Renderings, SecretDocument, SecretText,
-    Settings, UserId, UserName, VersionToken, tag_keys,
+    AccessKeyId, Attempt, ForeignPolicy, GiveUp, InUsePolicy, KeyMark, KeyPair, Region, Renderings, SecretDocument,
+    SecretText, Settings, UserId, UserName, VersionToken, tag_keys,
 };
 use jiff::Timestamp;
 
@@ -150,6 +150,11 @@ impl World {
         let deactivated = deactivated.map(|days| ago(days * DAY));
         let mark = KeyMark { superseded: ago(superseded * DAY), deactivated };
         self.tag(&tag_keys::mark_of(id), &mark.to_tag())
+    }
+
+    /// A person has revoked the key.
+    pub(crate) fn revoked(self, id: &AccessKeyId) -> Self {
+        self.tag(&tag_keys::give_up_of(id), GiveUp::Revoke.to_tag())
     }
 
     /// An attempt was recorded so long ago.

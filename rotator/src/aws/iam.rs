@@ -83,6 +83,13 @@ pub(crate) async fn create_key(clients: &Clients, user: &UserName) -> Result<Cre
     }
 }
 
+/// Makes a key Active again.
+pub(crate) async fn activate_key(clients: &Clients, user: &UserName, key: &AccessKeyId) -> Result<(), CallError> {
+    let call = clients.iam.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+    let answer = call.status(StatusType::Active).send().await;
+    answer.map(drop).map_err(|error| call_error("iam:UpdateAccessKey", &error))
+}
+
 /// Makes a key Inactive. One that is gone already is as good as that.
 pub(crate) async fn deactivate_key(clients: &Clients, user: &UserName, key: &AccessKeyId) -> Result<(), CallError> {
     let call = clients.iam.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());

@@ -208,8 +208,13 @@ pub(crate) async fn rotate(clients: &Clients, secret: &SecretArn) -> Result<(), 
 
 /// Sets a tag.
 pub(crate) async fn tag(clients: &Clients, secret: &SecretArn, key: &str, value: &str) -> Result<(), CallError> {
-    let tag = Tag::builder().key(key).value(value).build();
-    let answer = clients.secrets.tag_resource().secret_id(secret.as_str()).tags(tag).send().await;
+    tag_all(clients, secret, &[(key.to_owned(), value.to_owned())]).await
+}
+
+/// Sets tags, all or none.
+pub(crate) async fn tag_all(clients: &Clients, secret: &SecretArn, tags: &[(String, String)]) -> Result<(), CallError> {
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let answer = clients.secrets.tag_resource().secret_id(secret.as_str()).set_tags(Some(tags)).send().await;
     answer.map(drop).map_err(|error| call_error("secretsmanager:TagResource", &error))
 }
 

@@ -253,3 +253,78 @@ fn a_key_that_was_given_up_makes_room() {
     let named = tag("retire", World::new().key(&key('F'), 900)).key(&key('G'), 900).used(&key('F'), MINUTE);
     assert_eq!(room(named), deactivate(key('F'), 0));
 }
+
+/// The current key is revoked and Inactive, and AWSCURRENT waits for another one.
+fn beside_revoked(other: World) -> World {
+    other.current(&key('C')).inactive(&key('C'), 30).revoked(&key('C'))
+}
+
+fn after_current() -> Room {
+    let attempt = Attempt { token: token('n'), since: now(), at: now() };
+    Room::After { delete: vec![Doomed::RevokedCurrent(key('C'))], attempt }
+}
+
+#[test]
+fn a_revoked_current_key_is_in_nobodys_way() {
+    assert_eq!(room(beside_revoked(World::new())), after(&[]));
+    // Another revoked key goes first, and one whose grace is over before that.
+    assert_eq!(room(beside_revoked(World::new().inactive(&key('P'), 60).revoked(&key('P')))), after(&[key('P')]));
+    let marked = World::new().inactive(&key('P'), 60).mark(&key('P'), 9, Some(1)).revoked(&key('P'));
+    assert_eq!(room(beside_revoked(marked)), after(&[key('P')]));
+    let old = World::new().inactive(&key('P'), 60).mark(&key('P'), 20, Some(7));
+    assert_eq!(room(beside_revoked(old)), after(&[key('P')]));
+    // Whatever else takes the other slot stays: it may be all that still works, or somebody may want it back.
+    let superseded = || World::new().previous(&key('P')).key(&key('P'), 60);
+    assert_eq!(room(beside_revoked(superseded())), after_current());
+    assert_eq!(room(beside_revoked(superseded().used(&key('P'), MINUTE))), after_current());
+    let grace = World::new().inactive(&key('P'), 60).mark(&key('P'), 9, Some(6));
+    assert_eq!(room(beside_revoked(grace)), after_current());
+    assert_eq!(room(beside_revoked(World::new().previous(&key('P')).inactive(&key('P'), 60))), after_current());
+    for room in [room, room_retiring] {
+        assert_eq!(room(beside_revoked(World::new().key(&key('F'), 900))), after_current());
+        assert_eq!(room(beside_revoked(World::new().inactive(&key('F'), 900))), after_current());
+    }
+    // It was deleted by somebody.
+    let gone = World::new().current(&key('C')).revoked(&key('C')).key(&key('F'), 900);
+    assert_eq!(room(gone), after(&[]));
+}
+
+#[test]
+fn a_revoked_key_that_works_is_deactivated_before_it_makes_room() {
+    let active = || World::new().previous(&key('P')).key(&key('P'), 60).revoked(&key('P')).used(&key('P'), MINUTE);
+    assert_eq!(room(beside_revoked(active())), deactivate(key('P'), 0));
+    assert_eq!(room(two(active())), deactivate(key('P'), 0));
+    // Somebody has brought it back after it was deactivated.
+    let back = || active().mark(&key('P'), 3, Some(2));
+    assert_eq!(room(two(back())), Room::Blocked(Blocked::Overlap { key: key('P') }));
+    assert_eq!(room(beside_revoked(back())), after_current());
+}
+
+#[test]
+fn a_revoked_key_has_no_grace_when_its_slot_is_needed() {
+    let inactive = World::new().inactive(&key('P'), 60).mark(&key('P'), 3, Some(2)).revoked(&key('P'));
+    assert_eq!(room(two(inactive)), after(&[key('P')]));
+}
+
+#[test]
+fn a_revoked_current_key_makes_room_only_when_it_is_dead_and_nobody_is_at_work() {
+    let in_flight = World::new().attempt(MINUTE).with_key(&key('O'), ago(MINUTE), KeyStatus::Active);
+    assert_eq!(room(beside_revoked(in_flight)), Room::Blocked(Blocked::InFlight { key: key('O') }));
+    // The order died before it came to deactivate the key: the rows apply as to any current key.
+    let working = World::new().key(&key('F'), 900).current(&key('C')).key(&key('C'), 30).revoked(&key('C'));
+    assert_eq!(room(working), Room::Blocked(Blocked::Foreign { key: key('F') }));
+    let expired = World::new().key(&key('F'), 900).current(&key('C')).revoked(&key('C'));
+    let expired = expired.with_key(&key('C'), ago(30 * DAY), KeyStatus::Other("Expired".into()));
+    assert_eq!(room(expired), Room::Blocked(Blocked::Foreign { key: key('F') }));
+    // Without the tag somebody else has disabled it.
+    let disabled = World::new().key(&key('F'), 900).current(&key('C')).inactive(&key('C'), 30);
+    let disabled = disabled.tag(&contract::tag_keys::give_up_of(&key('C')), "retire");
+    assert_eq!(room(disabled), Room::Blocked(Blocked::CurrentDisabled { key: key('C') }));
+}
+
+#[test]
+fn a_newer_key_is_not_superseded_since_the_older_one_was_made() {
+    // After a rollback by hand nobody knows since when: the older key became current long before the newer one.
+    let world = World::new().current(&key('P')).key(&key('P'), 60).previous(&key('C')).key(&key('C'), 20);
+    assert_eq!(room(world.rotated(20)), Room::Blocked(Blocked::Overlap { key: key('C') }));
+}

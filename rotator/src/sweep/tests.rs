@@ -180,3 +180,72 @@ fn the_gate_names_what_is_left_alone() {
     assert_eq!(gate(|secret| secret.rotation_enabled = None), Err(Blocked::RotationOff));
     assert_eq!(gate(|secret| drop(secret.tags.remove(tag_keys::USER))), Err(Blocked::Unbound));
 }
+
+/// The current key is revoked and Inactive, and no rotation is under way.
+fn revoked() -> World {
+    World::new().at_rest().current_since(&key('C'), 9).rotated(9).inactive(&key('C'), 9).revoked(&key('C'))
+}
+
+#[test]
+fn a_revoked_current_key_is_replaced_and_not_complained_of() {
+    assert_eq!(swept(revoked()), Sweep { steps: vec![SweepStep::Rotate], ..Sweep::default() });
+    // The order died before it came to deactivate it. Only the order does that.
+    assert_eq!(swept(rotated(9).revoked(&key('C'))).steps, [SweepStep::Rotate]);
+    let gone = World::new().at_rest().current_since(&key('C'), 9).revoked(&key('C'));
+    assert_eq!(swept(gone), Sweep { steps: vec![SweepStep::Rotate], ..Sweep::default() });
+    // One that is under way is left to Secrets Manager, until it stands still.
+    let rotating = |ago| {
+        let world = World::new().current_since(&key('C'), 9).inactive(&key('C'), 9).revoked(&key('C'));
+        world.attempt_of('n', ago)
+    };
+    assert_eq!(swept(rotating(HOUR / 2)), Sweep::default());
+    assert_eq!(swept(rotating(HOUR)).steps, [SweepStep::Rotate]);
+    assert_eq!(swept(rotating(HOUR).key(&key('F'), 900)).steps, [SweepStep::Rotate]);
+    // Replaced, it goes like any other.
+    let replaced = |world: World| world.previous(&key('P')).inactive(&key('P'), 40).revoked(&key('P'));
+    let since_now = KeyMark { superseded: now(), deactivated: Some(now()) };
+    let first = SweepStep::Retire(Verdict::Mark { key: key('P'), mark: since_now });
+    assert_eq!(swept(replaced(rotated(1))).steps, [first]);
+    let grace = swept(replaced(rotated(1)).mark(&key('P'), 6, Some(6)));
+    assert_eq!((grace.steps, grace.findings), (vec![], vec![Blocked::Grace { key: key('P') }]));
+    assert_eq!(grace.next, now().checked_add(DAY).ok());
+    let tags = [tag_keys::give_up_of(&key('P')), tag_keys::mark_of(&key('P'))];
+    let over = replaced(rotated(8)).mark(&key('P'), 8, Some(7));
+    assert_eq!(swept(over).steps, [delete(key('P')), forget(&tags)]);
+}
+
+#[test]
+fn beside_a_revoked_current_key_only_revoked_ones_move() {
+    let superseded = || revoked().previous(&key('P')).key(&key('P'), 40).mark(&key('P'), 9, None);
+    assert_eq!(swept(superseded()).steps, [SweepStep::Rotate]);
+    assert_eq!(swept(revoked().inactive(&key('P'), 40).mark(&key('P'), 20, Some(9))).steps, [SweepStep::Rotate]);
+    let leaked = swept(superseded().revoked(&key('P')).used(&key('P'), HOUR));
+    assert_eq!(leaked.steps, [deactivate(key('P'), 9), SweepStep::Rotate]);
+    // Somebody has brought it back.
+    let back = superseded().revoked(&key('P')).mark(&key('P'), 9, Some(2));
+    assert_eq!(swept(back).steps, [SweepStep::Rotate]);
+}
+
+#[test]
+fn a_revoked_pending_key_is_not_waited_for() {
+    let rotating = World::new().current_since(&key('C'), 30).key(&key('C'), 30);
+    let world = rotating.pending_since(&key('N'), HOUR / 2).inactive(&key('N'), 0).revoked(&key('N'));
+    assert_eq!(swept(world).steps, [SweepStep::DropPending { token: token('n'), mark: None }, SweepStep::Rotate]);
+}
+
+#[test]
+fn a_revoked_current_key_that_is_gone_stays_revoked() {
+    let mut observed = revoked().mark(&key('C'), 3, Some(3)).observed();
+    assert_eq!(stale_tags(&observed, &[Doomed::RevokedCurrent(key('C'))]), [tag_keys::mark_of(&key('C'))]);
+    observed.keys.clear();
+    assert_eq!(stale_tags(&observed, &[]), [tag_keys::mark_of(&key('C'))]);
+}
+
+#[test]
+fn after_a_rollback_by_hand_the_newer_key_gets_its_whole_overlap() {
+    // The older key became current long before the newer one was left.
+    let world = World::new().at_rest().current_since(&key('P'), 40).rotated(20).key(&key('P'), 40);
+    let sweep = swept(world.previous(&key('C')).key(&key('C'), 20));
+    assert_eq!(sweep.findings, [Blocked::Overlap { key: key('C') }]);
+    assert_eq!(sweep.steps, [SweepStep::Retire(mark(key('C'), 0, None))]);
+}
