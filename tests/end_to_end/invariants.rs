@@ -33,7 +33,9 @@ impl Watch {
             let current = key_in(secret, "AWSCURRENT");
             if let Some(id) = &current {
                 let key = keys.iter().find(|key| key.id() == id);
-                if key.is_none_or(|key| key.status != KeyStatus::Active) {
+                // The one exception: a person has revoked it, and the order is on record.
+                let is_revoked = secret.tags.get(&format!("keyturn:give-up/{id}")).is_some_and(|how| how == "revoke");
+                if !is_revoked && key.is_none_or(|key| key.status != KeyStatus::Active) {
                     findings.push(format!("R1: {user}'s AWSCURRENT names {id}, which is not Active, after {call:?}"));
                 }
                 let moved = self.current.get(user).is_some_and(|before| before.as_ref() != Some(id));

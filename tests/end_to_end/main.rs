@@ -9,6 +9,7 @@ mod crash;
 mod function;
 mod invariants;
 mod least_privilege;
+mod orders;
 mod renderings;
 mod stage;
 mod strikes;
