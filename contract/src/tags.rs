@@ -4,6 +4,7 @@
 //! marks are written as `name=value` words.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{AccessKeyId, VersionToken};
 
@@ -20,6 +21,8 @@ pub mod keys {
     pub const STACK: &str = "keyturn:stack";
     /// In which other forms the secret's value holds the key too, see [`Renderings`](crate::Renderings).
     pub const RENDER: &str = "keyturn:render";
+    /// When a secret that was there before keyturn was taken over. Rotations before that were somebody else's.
+    pub const ADOPTED: &str = "keyturn:adopted";
     /// The last attempt to create a key, see [`Attempt`](crate::Attempt).
     pub const ATTEMPT: &str = "keyturn:attempt";
     /// Why the last rotation stopped, for `keyturn status`; absent when it did not.
@@ -129,7 +132,8 @@ impl KeyMark {
 
 /// The value of the tag [`keys::give_up_of`] a key: how a person has given it up. It may go sooner than the settings
 /// would let it, and also when it is not one of keyturn's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GiveUp {
     /// It is Inactive and may be deleted at once, to make room (`--reclaim`).
     Reclaim,

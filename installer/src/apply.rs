@@ -9,13 +9,16 @@ pub mod rotations;
 pub mod stack;
 pub mod teardown;
 
+use std::collections::BTreeMap;
+
+use contract::tag_keys;
 use serde::Serialize;
 
 use crate::artifact::Artifact;
-use crate::aws::{bucket, secrets};
+use crate::aws::{CallError, Clients, bucket, secrets};
 use crate::config::Config;
 use crate::error::Error;
-use crate::plan::{Plan, Step};
+use crate::plan::{GivenUpKey, Plan, Step};
 use crate::session::Session;
 use rotations::{Rotation, Target};
 
@@ -49,6 +52,17 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 session.interrupts.unless_pressed(upload).await??;
                 drop(progress);
             }
+            Step::Adopt { secrets: adoptions, .. } => {
+                for adopted in adoptions {
+                    let tag = secrets::tag(&session.clients, adopted.arn.as_str(), &adopted.tags);
+                    session.interrupts.unless_pressed(tag).await??;
+                }
+            }
+            Step::GiveUp { keys, .. } => {
+                for key in keys {
+                    session.interrupts.unless_pressed(give_up(&session.clients, key)).await??;
+                }
+            }
             Step::ClearPending { versions, .. } => {
                 for (secret, version) in versions {
                     let clear = secrets::clear_pending(&session.clients, secret, version);
@@ -65,9 +79,19 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
             }
             Step::RotateFirst { users, .. } => {
                 let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });
-                applied.rotations = rotations::rotate(session, targets.collect()).await?;
+                applied.rotations = rotations::rotate(session, config, targets.collect()).await?;
             }
         }
     }
     Ok(applied)
+}
+
+/// Tells the function that a person has given up a key.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn give_up(clients: &Clients, key: &GivenUpKey) -> Result<(), CallError> {
+    let mut tags = BTreeMap::from([(tag_keys::give_up_of(&key.key), key.how.to_tag().to_owned())]);
+    tags.extend(key.mark.map(|mark| (tag_keys::mark_of(&key.key), mark.to_tag())));
+    secrets::tag(clients, &key.secret, &tags).await
 }

@@ -1,16 +1,17 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use contract::{Region, UserName};
+use contract::{AccessKeyId, GiveUp, Region, UserName};
 
 use crate::ui::Format;
 
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
 ///
 /// Exit codes: 0 done or nothing to do, 1 error, 2 the plan has changes (with --detailed-exitcode), 3 some users
-/// failed, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
+/// are not done, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "keyturn", version, max_term_width = 100)]
 pub struct Cli {
@@ -66,6 +67,13 @@ pub enum Command {
         /// The users.
         #[arg(required = true, value_name = "USER")]
         users: Vec<UserName>,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        keys: GivenUp,
+        /// Do not wait for a superseded key that is in the way: it is deactivated and deleted at once, whoever still
+        /// uses it. Asks first.
+        #[arg(long)]
+        now: bool,
     },
     /// Take everything away again.
     Teardown {
@@ -114,6 +122,37 @@ pub struct Target {
     /// A bucket that exists, instead of one that is made.
     #[arg(long, value_name = "NAME")]
     pub artifact_bucket: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the options say it")]
+    pub keys: GivenUp,
+}
+
+/// Keys that are in the way of a new one: IAM lets a user have two.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GivenUp {
+    /// An Inactive key that nobody needs: it is deleted to make room. Can be given several times.
+    #[arg(long, value_name = "KEY")]
+    pub reclaim: Vec<AccessKeyId>,
+    /// An Active key that is given up: it is deactivated at once, and deleted after `retire.delete_after`. Can be given
+    /// several times.
+    #[arg(long, value_name = "KEY")]
+    pub retire: Vec<AccessKeyId>,
+}
+
+impl GivenUp {
+    /// Each key, and how it is given up.
+    ///
+    /// # Errors
+    /// The key that is given up in both ways.
+    pub fn keys(&self) -> Result<BTreeMap<AccessKeyId, GiveUp>, AccessKeyId> {
+        let mut keys: BTreeMap<_, _> = self.reclaim.iter().map(|key| (key.clone(), GiveUp::Reclaim)).collect();
+        for key in &self.retire {
+            if keys.insert(key.clone(), GiveUp::Retire) == Some(GiveUp::Reclaim) {
+                return Err(key.clone());
+            }
+        }
+        Ok(keys)
+    }
 }
 
 /// What `teardown` does with the keys.

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod demo;
+mod named;
 mod pipeline;
 mod plan;
 mod rotate;
@@ -14,12 +15,13 @@ use std::path::Path;
 
 pub use demo::DemoError;
 
-use contract::UserName;
+use contract::{GiveUp, UserName};
 
 use crate::aws::{Clients, Connection};
 use crate::cli::{Cli, Command, Global};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
+use crate::plan::{Refusal, Refusals, Unfit};
 use crate::session::Session;
 use crate::ui::{Interrupts, Printer};
 
@@ -48,10 +50,10 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let session = connect(global, &config, printer, seed).await;
             Box::pin(status::run(&session, config)).await
         }
-        Command::Rotate { users } => {
-            let config = configuration(global, users)?;
+        Command::Rotate { users, keys, now } => {
+            let config = keys.applied_to(configuration(global, users)?)?;
             let session = connect(global, &config, printer, seed).await;
-            Box::pin(rotate::run(&session, &config, users)).await
+            Box::pin(rotate::run(&session, &config, users, *now)).await
         }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;
@@ -107,6 +109,15 @@ impl crate::cli::Target {
             config.users_are_arguments = true;
         }
         config.artifact_bucket = self.artifact_bucket.clone().or(config.artifact_bucket);
+        self.keys.applied_to(config)
+    }
+}
+
+impl crate::cli::GivenUp {
+    /// The configuration with the keys that are given up.
+    fn applied_to(&self, mut config: Config) -> Result<Config, Error> {
+        let twice = |key| Refusals(vec![Refusal::GiveUp { key, how: GiveUp::Reclaim, user: None, why: Unfit::Twice }]);
+        config.given_up = self.keys().map_err(twice)?;
         Ok(config)
     }
 }

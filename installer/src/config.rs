@@ -18,7 +18,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{Region, Renderings, Settings, UserName};
+use contract::{AccessKeyId, GiveUp, Region, Renderings, Settings, UserName};
 
 pub use error::{ConfigError, Problem};
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub users: Vec<ConfiguredUser>,
     /// Whether they are those of the command line, which names some users and not the state that is wanted.
     pub users_are_arguments: bool,
+    /// The keys that the command line gives up, and how.
+    pub given_up: BTreeMap<AccessKeyId, GiveUp>,
     /// In which other forms the secrets of all users hold the keys, unless a user says otherwise.
     pub render: Renderings,
     /// When their keys are rotated.
@@ -167,6 +169,7 @@ fn build(document: Field) -> Result<Config, Fault> {
         users: users::read(fields.required("users")?)?,
         render: fields.optional("render").map_or(Ok(Renderings::AsFound), render::read)?,
         users_are_arguments: false,
+        given_up: BTreeMap::new(),
         region,
         schedule: timing.schedule,
         settings,
@@ -199,6 +202,7 @@ impl Config {
                 stack: StackName::default(),
                 users,
                 users_are_arguments: true,
+                given_up: BTreeMap::new(),
                 render: Renderings::AsFound,
                 schedule: timing.schedule,
                 settings,

@@ -1,15 +1,15 @@
 //! Reads an account into a value. Nothing here writes, and nothing here decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contract::{AccessKeyId, UserName};
+use contract::{AccessKeyId, DocumentError, UserName};
 use jiff::Timestamp;
 
 use crate::aws::identity::{self, Caller};
-use crate::aws::secrets::{self, Secret};
+use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack};
-use crate::aws::users::{self, AccessKey, LastUse};
+use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
@@ -58,17 +58,36 @@ pub struct ObservedUser {
     pub bound: Option<BoundUser>,
     /// The access keys, oldest first.
     pub keys: Vec<AccessKey>,
-    /// When each key was last used, looked up only for a user whose two keys leave no room and who has no secret yet.
+    /// When each key was last used, looked up only where keyturn does not know all of them.
     pub last_uses: BTreeMap<AccessKeyId, LastUse>,
     /// The secret of that name, whoever it belongs to.
     pub secret: Option<Secret>,
+    /// What that secret holds, or what is wrong with it. It is read only when no rotation of ours tells it, or when
+    /// somebody wants to know which of the keys are ours; none also for a secret without a value.
+    pub contents: Option<Result<Contents, DocumentError>>,
+    /// Whose key the secret holds when it is none of the user's: nobody's when it was deleted.
+    pub key_owner: Option<UserName>,
+    /// The stack, if there is one, that says that a secret is its own which keyturn did not make.
+    pub other_stack: Option<String>,
 }
 
 impl ObservedUser {
-    /// Whether `secret` can hold no key that works: none was ever put there, or the user has none left, as after a
-    /// teardown that revoked them.
+    /// Whether `secret` holds no key that works: none was ever put there, or it is gone or Inactive although no
+    /// rotation of ours has come to its end yet, or the user has none left, as after a teardown that revoked them.
     pub fn lacks_key(&self, secret: &Secret) -> bool {
-        secret.last_rotated.is_none() || self.keys.is_empty()
+        let is_rotated = secret.last_own_rotation().is_some();
+        self.keys.is_empty() || !is_rotated && self.current_key().is_none_or(|key| key.status != KeyStatus::Active)
+    }
+
+    /// What the secret holds, when it was read and could be.
+    pub fn readable(&self) -> Option<&Contents> {
+        self.contents.as_ref().and_then(|contents| contents.as_ref().ok())
+    }
+
+    /// The user's key that the secret is known to hold.
+    pub fn current_key(&self) -> Option<&AccessKey> {
+        let current = self.readable()?.current.as_ref()?;
+        self.keys.iter().find(|key| &key.id == current)
     }
 }
 
@@ -102,8 +121,8 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
     let cell = stack(clients, config.stack.as_str());
     let users = async {
         let look = |configured| {
-            let clients = clients.clone();
-            async move { user(&clients, configured).await }
+            let (clients, closely) = (clients.clone(), Closely::At(config.given_up.keys().cloned().collect()));
+            async move { user(&clients, configured, &closely).await }
         };
         concurrent::for_each(config.users.clone(), PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()
     };
@@ -140,25 +159,93 @@ pub async fn stack(clients: &Clients, name: &str) -> Result<Option<ObservedStack
     Ok(Some(ObservedStack { stack, template, resources }))
 }
 
+/// Looks at the users whom a command names, whether they are in the configuration or not.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn named(
+    clients: &Clients,
+    config: &Config,
+    names: &[UserName],
+    closely: &Closely,
+) -> Result<Vec<ObservedUser>, CallError> {
+    let configured = |name: &UserName| {
+        let known = config.users.iter().find(|configured| configured.name.is_same_user(name));
+        ConfiguredUser { secret: known.and_then(|known| known.secret.clone()), ..ConfiguredUser::named(name.clone()) }
+    };
+    let look = |configured| {
+        let (clients, closely) = (clients.clone(), closely.clone());
+        async move { user(&clients, configured, &closely).await }
+    };
+    let users = concurrent::for_each(names.iter().map(configured).collect(), PACE, look).await;
+    users.into_iter().collect()
+}
+
+/// Where to look closely: what is in the secret, and when each key was last used. Elsewhere that is done only where
+/// nothing else tells whose the keys are.
+#[derive(Debug, Clone)]
+pub enum Closely {
+    /// At the users of these keys.
+    At(BTreeSet<AccessKeyId>),
+    /// At every user.
+    Everywhere,
+}
+
 /// Looks at the user and the secret of one configured user.
-async fn user(clients: &Clients, configured: ConfiguredUser) -> Result<ObservedUser, CallError> {
+async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) -> Result<ObservedUser, CallError> {
     let bound = users::user(clients, &configured.name).await?;
     // The default name of a secret follows IAM's spelling, so that two spellings of one user have one secret.
-    let name = bound.as_ref().map_or(&configured.name, |bound| &bound.name);
-    let secret_name = configured.secret.unwrap_or_else(|| SecretName::of_user(name));
-    let mut last_uses = BTreeMap::new();
-    if bound.is_none() {
-        let (name, keys) = (configured.name, Vec::new());
-        return Ok(ObservedUser { name, secret_name, bound, keys, last_uses, secret: None });
+    let name = bound.as_ref().map_or(&configured.name, |bound| &bound.name).clone();
+    let mut user = ObservedUser {
+        secret_name: configured.secret.unwrap_or_else(|| SecretName::of_user(&name)),
+        name: configured.name,
+        bound,
+        keys: Vec::new(),
+        last_uses: BTreeMap::new(),
+        secret: None,
+        contents: None,
+        key_owner: None,
+        other_stack: None,
+    };
+    if user.bound.is_none() {
+        return Ok(user);
     }
-    let (keys, secret) =
-        tokio::try_join!(users::access_keys(clients, name), secrets::describe(clients, secret_name.as_str()))?;
-    if secret.is_none() && keys.len() > 1 {
-        for key in &keys {
+    let secret = secrets::describe(clients, user.secret_name.as_str());
+    (user.keys, user.secret) = tokio::try_join!(users::access_keys(clients, &name), secret)?;
+    let is_asked = match closely {
+        Closely::At(keys) => user.keys.iter().any(|key| keys.contains(&key.id)),
+        Closely::Everywhere => true,
+    };
+    let wants_contents = user.secret.as_ref().is_some_and(|secret| is_asked || is_unclear(secret, &user.keys));
+    if let Some(secret) = user.secret.as_ref().filter(|secret| wants_contents && secret.deleted.is_none()) {
+        user.contents = secrets::contents(clients, secret).await?;
+        if secret.user().is_none() {
+            user.other_stack = other_stack(clients, secret).await?;
+        }
+    }
+    let current = user.readable().and_then(|contents| contents.current.clone());
+    if let Some(key) = current.filter(|current| user.keys.iter().all(|key| &key.id != current)) {
+        user.key_owner = users::owner(clients, &key).await?;
+    }
+    if is_asked || user.secret.is_none() || user.contents.is_some() {
+        for key in &user.keys {
             if let Some(last_use) = users::last_use(clients, &key.id).await? {
-                last_uses.insert(key.id.clone(), last_use);
+                user.last_uses.insert(key.id.clone(), last_use);
             }
         }
     }
-    Ok(ObservedUser { name: configured.name, secret_name, bound, keys, last_uses, secret })
+    Ok(user)
+}
+
+/// Whether a secret must be read to know which of the keys is the current one, and which are ours.
+fn is_unclear(secret: &Secret, keys: &[AccessKey]) -> bool {
+    let unmarked = keys.iter().filter(|key| secret.mark(&key.id).is_none()).count();
+    secret.user().is_none() || secret.last_own_rotation().is_none() || unmarked > 1
+}
+
+/// The stack that CloudFormation's own tag names. The tag outlives the stack of a secret that was kept.
+async fn other_stack(clients: &Clients, secret: &Secret) -> Result<Option<String>, CallError> {
+    let Some(name) = secret.tag("aws:cloudformation:stack-name") else { return Ok(None) };
+    let found = stacks::describe(clients, name).await?;
+    Ok(found.filter(|stack| stack.status.rest() != Rest::Gone).map(|_| name.to_owned()))
 }

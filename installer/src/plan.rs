@@ -2,8 +2,12 @@
 
 mod diff;
 mod display;
+mod found;
+mod give_up;
+mod now;
 mod refusal;
 mod stacks;
+mod standing;
 mod users;
 
 use std::collections::BTreeMap;
@@ -19,7 +23,10 @@ use crate::observe::{Observed, ObservedStack};
 use crate::template::{self, CodeLocation, Template, TemplateError};
 
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
-pub use refusal::{KeyReport, Refusal, Refusals};
+pub use found::{Found, Kind};
+pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
+pub use now::{InTheWay, in_the_way};
+pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
 pub use stacks::Action;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
@@ -45,6 +52,8 @@ pub struct Plan {
     pub bucket: String,
     /// What is to be done, in this order; nothing when it is empty.
     pub steps: Vec<Step>,
+    /// How those users were found that are not, or not only, in keyturn's hands, and what becomes of them.
+    pub users: Vec<Found>,
     /// What needs nothing, and why.
     pub unchanged: Vec<String>,
     /// What whoever decides should know besides.
@@ -64,6 +73,13 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// Bind secrets that exist to their users: from then on they are keyturn's.
+    Adopt {
+        /// The secrets.
+        secrets: Vec<Adoption>,
+        /// Why.
+        reason: String,
+    },
     /// Take back what rotations that never came to their end have left in secrets that join the stack: Secrets Manager
     /// refuses to set a schedule before.
     ClearPending {
@@ -74,6 +90,13 @@ pub enum Step {
     },
     /// Bring the stack of the function and the users to its template.
     DeployCell(Deployment),
+    /// Tell the function which keys a person has given up.
+    GiveUp {
+        /// The keys.
+        keys: Vec<GivenUpKey>,
+        /// Why.
+        reason: String,
+    },
     /// Give users their first managed key.
     RotateFirst {
         /// The users, as IAM spells them, and the names of their secrets.
@@ -81,6 +104,19 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+}
+
+/// A secret that is taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Adoption {
+    /// Whose it is, as IAM spells it.
+    pub user: UserName,
+    /// Its name.
+    pub secret: String,
+    /// Its ARN.
+    pub arn: SecretArn,
+    /// The tags that bind it.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A stack to be brought to its template.
@@ -168,6 +204,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         region: config.region.clone(),
         bucket,
         steps: Vec::new(),
+        users: users.found,
         unchanged: Vec::new(),
         remarks: users.remarks,
     };
@@ -186,6 +223,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "the bucket does not hold it".to_owned();
         plan.steps.push(Step::UploadCode { key: code.to_owned(), reason });
     }
+    if !users.adoptions.is_empty() {
+        let reason = "they hold what rotation needs".to_owned();
+        plan.steps.push(Step::Adopt { secrets: users.adoptions, reason });
+    }
     if !users.unfinished.is_empty() {
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
@@ -195,6 +236,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
     match deployment(stack, config, &wanted, current, cell_action, &users.imports)? {
         Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
         None => plan.unchanged.push(format!("the stack `{stack}` is as it should be")),
+    }
+    if !users.given_up.is_empty() {
+        let reason = "they are in the way of new ones".to_owned();
+        plan.steps.push(Step::GiveUp { keys: users.given_up, reason });
     }
     if users.unrotated.is_empty() {
         plan.unchanged.push("every user has a managed key".to_owned());

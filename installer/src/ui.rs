@@ -15,7 +15,7 @@ pub use interrupts::{Interrupted, Interrupts};
 pub use progress::Progress;
 pub use question::Unconfirmed;
 pub use table::Table;
-pub use times::{age, span};
+pub use times::{age, date, span};
 
 /// The version of the JSON documents. It changes when a field changes its meaning or goes away.
 const SCHEMA: &str = "keyturn/1";

@@ -3,6 +3,7 @@
 //! Every run has a cleared environment, fixed credentials of the sandbox, and an endpoint on loopback.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod adoption;
 mod bad_input;
 mod bootstrap;
 mod crash;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{AccessKeyId, SecretArn, UserName, VersionToken, tag_keys};
+use contract::{AccessKeyId, KeyMark, SecretArn, UserName, VersionToken, tag_keys};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::aws::secrets::{self, CURRENT, PENDING, Secret};
 use crate::aws::users::{self, KeyStatus};
 use crate::aws::{CallError, Clients};
 use crate::concurrent::{self, Pace};
+use crate::config::Config;
 use crate::session::Session;
 use crate::ui::Interrupted;
 
@@ -25,6 +26,9 @@ const WITHIN: Duration = Duration::from_secs(90);
 /// How long a reason to stop that was there before may stand before it counts again. Secrets Manager goes on with an
 /// unfinished rotation within seconds of being asked to.
 const OLD_REASON_STANDS: Duration = Duration::from_secs(10);
+
+/// The reasons that are gone once a key has been Inactive for long enough.
+const WAITS: [&str; 2] = ["recovery", "grace"];
 
 /// A user to be rotated.
 #[derive(Debug, Clone)]
@@ -56,6 +60,13 @@ pub enum Outcome {
         /// The key.
         key: AccessKeyId,
     },
+    /// It waits for a key that was deactivated, and goes on by itself.
+    Waiting {
+        /// The key that it waits for.
+        key: AccessKeyId,
+        /// When it goes on at the earliest; none when nobody can tell.
+        until: Option<Timestamp>,
+    },
     /// It did not come to its end.
     Failed {
         /// Why.
@@ -64,6 +75,11 @@ pub enum Outcome {
 }
 
 impl Rotation {
+    /// Whether somebody has to look.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
+
     /// Whether the user has a new key.
     pub fn has_succeeded(&self) -> bool {
         matches!(self.outcome, Outcome::Rotated { .. })
@@ -74,14 +90,54 @@ impl Rotation {
 ///
 /// # Errors
 /// [`Interrupted`]; a rotation that fails is part of the result.
-pub async fn rotate(session: &Session, targets: Vec<Target>) -> Result<Vec<Rotation>, Interrupted> {
-    let progress = session.printer.progress(&format!("rotating {}", counted(targets.len())));
-    let (clients, seed) = (&session.clients, session.seed);
-    let work = concurrent::for_each(targets, PACE, |target| {
+pub async fn rotate(session: &Session, config: &Config, targets: Vec<Target>) -> Result<Vec<Rotation>, Interrupted> {
+    let doing = format!("rotating {}", counted(targets.len()));
+    all(session, config, targets.into_iter().map(|target| (target, Start::Ask)).collect(), &doing).await
+}
+
+/// Waits for rotations that somebody else has asked for. With each goes the secret as it was before.
+///
+/// # Errors
+/// [`Interrupted`]; a rotation that fails is part of the result.
+pub async fn follow(
+    session: &Session,
+    config: &Config,
+    targets: Vec<(Target, Secret)>,
+) -> Result<Vec<Rotation>, Interrupted> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = format!("waiting for the new keys of {}", counted(targets.len()));
+    let targets = targets.into_iter().map(|(target, before)| (target, Start::Asked(Box::new(before))));
+    all(session, config, targets.collect(), &doing).await
+}
+
+/// How a rotation begins.
+#[derive(Debug, Clone)]
+enum Start {
+    /// It is asked for here.
+    Ask,
+    /// It was asked for after the secret was like this.
+    Asked(Box<Secret>),
+}
+
+async fn all(
+    session: &Session,
+    config: &Config,
+    targets: Vec<(Target, Start)>,
+    doing: &str,
+) -> Result<Vec<Rotation>, Interrupted> {
+    let progress = session.printer.progress(doing);
+    let (clients, seed, delete_after) = (&session.clients, session.seed, config.settings.delete_after);
+    let work = concurrent::for_each(targets, PACE, |(target, start)| {
         let clients = clients.clone();
         async move {
-            let outcome = match rotate_one(&clients, &target, seed).await {
+            let outcome = match rotate_one(&clients, &target, start, seed).await {
                 Ok(key) => Outcome::Rotated { key },
+                Err(Failure::Waits(key, mark)) => {
+                    let until = mark.deactivated.and_then(|since| since.saturating_add(delete_after).ok());
+                    Outcome::Waiting { key, until }
+                }
                 Err(failure) => Outcome::Failed { reason: failure.to_string() },
             };
             Rotation { user: target.user, secret: target.secret, outcome }
@@ -101,15 +157,20 @@ enum Failure {
     NoSecret,
     #[error("the function stopped it: {0}{meaning}", meaning = meaning(_0))]
     Blocked(String),
+    #[error("it waits for the key {0}, which was deactivated")]
+    Waits(AccessKeyId, KeyMark),
     #[error("it was not done within {} seconds; Secrets Manager tries again by itself", WITHIN.as_secs())]
     TooSlow,
     #[error("the secret has a new version, but the user has no Active key that is as new")]
     NoNewKey,
 }
 
-async fn rotate_one(clients: &Clients, target: &Target, seed: u64) -> Result<AccessKeyId, Failure> {
-    let before = secrets::describe(clients, &target.secret).await?.ok_or(Failure::NoSecret)?;
-    await_new_version(clients, &before, seed).await?;
+async fn rotate_one(clients: &Clients, target: &Target, start: Start, seed: u64) -> Result<AccessKeyId, Failure> {
+    let (before, is_asked) = match start {
+        Start::Ask => (secrets::describe(clients, &target.secret).await?.ok_or(Failure::NoSecret)?, false),
+        Start::Asked(before) => (*before, true),
+    };
+    await_new_version(clients, &before, is_asked, seed).await?;
     // The key was made after the rotation before this one, also when this one is not the first attempt.
     let since = before.last_rotated.or(before.created).map(to_the_second);
     let keys = users::access_keys(clients, &target.user).await?;
@@ -125,13 +186,15 @@ enum UnderWay {
     /// An earlier one that was in the way, and the version it makes; none when it was over before anybody could look.
     /// It may also be the test that Secrets Manager makes after a schedule was set: that one leaves no new version.
     Earlier(Option<VersionToken>),
+    /// One that somebody else has asked for.
+    Asked,
 }
 
 /// Starts a rotation, or joins the one that has not come to its end, and waits until its version is current.
-async fn await_new_version(clients: &Clients, before: &Secret, seed: u64) -> Result<(), Failure> {
+async fn await_new_version(clients: &Clients, before: &Secret, is_asked: bool, seed: u64) -> Result<(), Failure> {
     let began = Instant::now();
     let mut pauses = Pauses::new(seed);
-    let mut under_way = begin(clients, &before.arn).await?;
+    let mut under_way = if is_asked { UnderWay::Asked } else { begin(clients, &before.arn).await? };
     loop {
         let secret = describe(clients, &before.arn).await?;
         let pending = secret.version(PENDING);
@@ -142,18 +205,29 @@ async fn await_new_version(clients: &Clients, before: &Secret, seed: u64) -> Res
             UnderWay::Earlier(version) if version.is_none() || pending != version.as_ref() => {
                 under_way = begin(clients, &before.arn).await?;
             }
-            UnderWay::Ours(_) | UnderWay::Earlier(_) => {}
+            UnderWay::Asked if secret.version(CURRENT) != before.version(CURRENT) => return Ok(()),
+            UnderWay::Ours(_) | UnderWay::Earlier(_) | UnderWay::Asked => {}
         }
         let reason = secret.tag(tag_keys::BLOCKED);
         if let Some(reason) = reason
             && (before.tag(tag_keys::BLOCKED) != Some(reason) || began.elapsed() > OLD_REASON_STANDS)
         {
-            return Err(Failure::Blocked(reason.to_owned()));
+            return Err(blocked(&secret, reason));
         }
         if began.elapsed() > WITHIN {
             return Err(Failure::TooSlow);
         }
         tokio::time::sleep(pauses.after(false)).await;
+    }
+}
+
+/// Why a rotation stands still. A key that was deactivated is kept for a while; its mark says since when.
+fn blocked(secret: &Secret, reason: &str) -> Failure {
+    let waits = WAITS.contains(&reason);
+    let mut marks = secret.marked_keys().filter_map(|key| secret.mark(&key).map(|mark| (key, mark)));
+    match marks.find(|(_, mark)| waits && mark.deactivated.is_some()) {
+        Some((key, mark)) => Failure::Waits(key, mark),
+        None => Failure::Blocked(reason.to_owned()),
     }
 }
 

@@ -1,9 +1,13 @@
-//! Secrets and their rotation. Secret values pass through here on one way only: to the id of the key they hold.
+//! Secrets and their rotation. Secret values pass through here on one way only: to the user and the id of the key that
+//! they hold.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
-use contract::{AccessKeyId, SecretArn, SecretDocument, SecretText, UserName, VersionToken, tag_keys};
+use contract::{
+    AccessKeyId, Attempt, DocumentError, GiveUp, KeyMark, SecretArn, SecretDocument, SecretText, UserName,
+    VersionToken, tag_keys,
+};
 use jiff::Timestamp;
 
 use super::{CallError, Clients, moment, reduce};
@@ -34,6 +38,23 @@ pub struct Secret {
     pub next_rotation: Option<Timestamp>,
     /// Which version has which staging label.
     pub stages: BTreeMap<String, VersionToken>,
+    /// The ARN of the function that rotates it; none while rotation is off.
+    pub rotator: Option<String>,
+    /// The key that encrypts it, in the way in which it was given; none for the account's own.
+    pub kms_key: Option<String>,
+}
+
+/// What a secret holds, without the secret half of any key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The user that the value names.
+    pub user: UserName,
+    /// The key that applications read.
+    pub current: Option<AccessKeyId>,
+    /// The key that a rotation under way has made.
+    pub pending: Option<AccessKeyId>,
+    /// The key before the current one.
+    pub previous: Option<AccessKeyId>,
 }
 
 impl Secret {
@@ -55,6 +76,27 @@ impl Secret {
     /// The user that keyturn bound it to; `None` when keyturn did not make it.
     pub fn user(&self) -> Option<UserName> {
         UserName::of_tag(self.tag(tag_keys::USER)?).ok()
+    }
+
+    /// When one of our rotations last succeeded: those before a secret was taken over were somebody else's.
+    pub fn last_own_rotation(&self) -> Option<Timestamp> {
+        let adopted = self.tag(tag_keys::ADOPTED).and_then(|at| at.parse::<Timestamp>().ok());
+        self.last_rotated.filter(|at| adopted.is_none_or(|adopted| *at > adopted))
+    }
+
+    /// The mark of a key on its way out; `None` also for a mark that cannot be read, which the function reports.
+    pub fn mark(&self, key: &AccessKeyId) -> Option<KeyMark> {
+        KeyMark::parse(key, self.tag(&tag_keys::mark_of(key))?).ok()
+    }
+
+    /// How a person has given up a key, if one has.
+    pub fn given_up(&self, key: &AccessKeyId) -> Option<GiveUp> {
+        GiveUp::parse(key, self.tag(&tag_keys::give_up_of(key))?).ok()
+    }
+
+    /// The last attempt to make a key, if one is on record.
+    pub fn attempt(&self) -> Option<Attempt> {
+        Attempt::parse(self.tag(tag_keys::ATTEMPT)?).ok()
     }
 
     /// The keys on their way out, which the function has marked in the tags.
@@ -86,6 +128,8 @@ pub async fn describe(clients: &Clients, id: &str) -> Result<Option<Secret>, Cal
         last_rotated: answer.last_rotated_date().and_then(moment),
         next_rotation: answer.next_rotation_date().and_then(moment),
         stages,
+        rotator: answer.rotation_lambda_arn().filter(|_| answer.rotation_enabled() == Some(true)).map(str::to_owned),
+        kms_key: answer.kms_key_id().map(str::to_owned),
     }))
 }
 
@@ -135,13 +179,73 @@ pub async fn tagged(clients: &Clients, key: &str, value: &str) -> Result<Vec<Lis
 /// # Errors
 /// [`CallError`], also for a value that keyturn did not write.
 pub async fn key_id(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
-    const OPERATION: &str = "secretsmanager:GetSecretValue";
+    let document = document(clients, secret, stage).await?.transpose();
+    let document = document
+        .map_err(|error| CallError::NoAnswer { operation: VALUE, cause: format!("{error} ({secret}, {stage})") });
+    Ok(document?.and_then(|document| document.key).map(|key| key.id))
+}
+
+/// Whom a secret's value names, and the ids of the keys in its versions; `None` when it has no value. What is no
+/// document of ours in the versions beside the current one holds no key of ours.
+///
+/// # Errors
+/// [`CallError`]; inside, what is wrong with the current value.
+pub async fn contents(
+    clients: &Clients,
+    secret: &Secret,
+) -> Result<Option<Result<Contents, DocumentError>>, CallError> {
+    let document = match document(clients, &secret.arn, CURRENT).await? {
+        None => return Ok(None),
+        Some(Err(error)) => return Ok(Some(Err(error))),
+        Some(Ok(document)) => document,
+    };
+    let current = document.key.map(|key| key.id);
+    let mut contents = Contents { user: document.user, current, pending: None, previous: None };
+    if secret.unfinished_rotation().is_some() {
+        contents.pending = beside(clients, &secret.arn, PENDING).await?;
+    }
+    if secret.version(PREVIOUS).is_some() {
+        contents.previous = beside(clients, &secret.arn, PREVIOUS).await?;
+    }
+    Ok(Some(Ok(contents)))
+}
+
+async fn beside(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
+    let document = document(clients, secret, stage).await?.and_then(Result::ok);
+    Ok(document.and_then(|document| document.key).map(|key| key.id))
+}
+
+const VALUE: &str = "secretsmanager:GetSecretValue";
+
+async fn document(
+    clients: &Clients,
+    secret: &SecretArn,
+    stage: &str,
+) -> Result<Option<Result<SecretDocument, DocumentError>>, CallError> {
     let asked = clients.secrets_manager.get_secret_value().secret_id(secret.as_str()).version_stage(stage);
-    let Some(answer) = found(asked.send().await.map_err(reduce(OPERATION)))? else { return Ok(None) };
-    let value = SecretText::new(answer.secret_string().unwrap_or_default());
-    let document = SecretDocument::parse(&value)
-        .map_err(|error| CallError::NoAnswer { operation: OPERATION, cause: format!("{error} ({secret}, {stage})") })?;
-    Ok(document.key.map(|key| key.id))
+    let Some(answer) = found(asked.send().await.map_err(reduce(VALUE)))? else { return Ok(None) };
+    Ok(Some(SecretDocument::parse(&SecretText::new(answer.secret_string().unwrap_or_default()))))
+}
+
+/// Sets tags; those with other keys stay as they are.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn tag(clients: &Clients, secret: &str, tags: &BTreeMap<String, String>) -> Result<(), CallError> {
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let asked = clients.secrets_manager.tag_resource().secret_id(secret).set_tags(Some(tags));
+    asked.send().await.map_err(reduce("secretsmanager:TagResource"))?;
+    Ok(())
+}
+
+/// Takes tags off; those that are not there need nothing.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn untag(clients: &Clients, secret: &SecretArn, keys: Vec<String>) -> Result<(), CallError> {
+    let asked = clients.secrets_manager.untag_resource().secret_id(secret.as_str()).set_tag_keys(Some(keys));
+    asked.send().await.map_err(reduce("secretsmanager:UntagResource"))?;
+    Ok(())
 }
 
 /// Starts a rotation, and gives the version that it makes.

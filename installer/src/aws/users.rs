@@ -90,6 +90,20 @@ pub async fn last_use(clients: &Clients, key: &AccessKeyId) -> Result<Option<Las
     }))
 }
 
+/// Whose key it is; `None` for one that does not exist, of which IAM says that the caller may not ask.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn owner(clients: &Clients, key: &AccessKeyId) -> Result<Option<UserName>, CallError> {
+    const OPERATION: &str = "iam:GetAccessKeyLastUsed";
+    let asked = clients.iam.get_access_key_last_used().access_key_id(key.as_str());
+    match asked.send().await.map_err(reduce(OPERATION)) {
+        Ok(answer) => Ok(answer.user_name().and_then(|name| UserName::new(name).ok())),
+        Err(CallError::Denied { .. }) => Ok(None),
+        Err(error) => found::<()>(Err(error)).map(|_| None),
+    }
+}
+
 /// Deactivates a key; `false` when it is gone already.
 ///
 /// # Errors

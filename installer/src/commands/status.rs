@@ -55,9 +55,13 @@ async fn last_uses(clients: &Clients, observed: &Observed) -> Result<BTreeMap<Ac
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The key that applications use: the newest Active one that is not on its way out. The secret itself is not read.
+/// The key that applications use: the one in the secret where that was read, and else the newest Active one that is not
+/// on its way out.
 fn current_key(user: &ObservedUser) -> Option<&AccessKey> {
-    let secret = user.secret.as_ref().filter(|secret| secret.last_rotated.is_some())?;
+    let secret = user.secret.as_ref().filter(|secret| secret.user().is_some())?;
+    if user.readable().is_some() || secret.last_own_rotation().is_none() {
+        return user.current_key();
+    }
     let retiring: BTreeSet<AccessKeyId> = secret.marked_keys().collect();
     user.keys.iter().rev().find(|key| key.status == KeyStatus::Active && !retiring.contains(&key.id))
 }
@@ -137,6 +141,9 @@ fn user_state(user: &ObservedUser, drifted: &BTreeSet<String>) -> UserState {
     match (secret.deleted, secret.tag(tag_keys::BLOCKED)) {
         (Some(until), _) => UserState::Deleted { until },
         (None, _) if !is_bound => UserState::Foreign,
+        (None, _) if secret.tag(tag_keys::HOLD).is_some() => {
+            UserState::Held { reason: secret.tag(tag_keys::HOLD).unwrap_or_default().to_owned() }
+        }
         (None, Some(reason)) => UserState::Blocked { reason: reason.to_owned() },
         (None, None) if user.lacks_key(secret) => UserState::Unrotated,
         (None, None) if drifted.contains(&ids.secret) || drifted.contains(&ids.rotation) => UserState::Drifted,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{Action, Deployment, Plan, PropertyChange, ResourceChange, Step, Verb};
+use super::{Action, Deployment, GivenUpKey, Plan, PropertyChange, ResourceChange, Step, Verb};
 
 /// The longest value of a property that is shown, enough for most ARNs; the whole of it is in the JSON output.
 const LONGEST_VALUE: usize = 160;
@@ -19,8 +19,11 @@ impl fmt::Display for Plan {
         for step in &self.steps {
             write!(f, "{step}")?;
         }
-        if !self.remarks.is_empty() {
+        if !self.users.is_empty() || !self.remarks.is_empty() {
             writeln!(f, "\nto know:")?;
+        }
+        for user in &self.users {
+            writeln!(f, "  {user}")?;
         }
         for remark in &self.remarks {
             writeln!(f, "  {remark}")?;
@@ -37,6 +40,12 @@ impl fmt::Display for Step {
             Self::ClearPending { versions, reason } => versions
                 .keys()
                 .try_for_each(|secret| writeln!(f, "  clear   the unfinished rotation of `{secret}`: {reason}")),
+            Self::Adopt { secrets, .. } => secrets
+                .iter()
+                .try_for_each(|adopted| writeln!(f, "  adopt   the secret `{}` of {}", adopted.secret, adopted.user)),
+            Self::GiveUp { keys, .. } => keys.iter().try_for_each(|GivenUpKey { user, key, how, .. }| {
+                writeln!(f, "  give up the key {key} of {user}: `--{}`", how.to_tag())
+            }),
             Self::RotateFirst { users, reason } => {
                 let names: Vec<&str> = users.keys().map(contract::UserName::as_str).collect();
                 writeln!(f, "  rotate  {}: {reason}", names.join(", "))

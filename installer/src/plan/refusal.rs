@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use contract::{AccessKeyId, UserName};
+use contract::{AccessKeyId, DocumentError, GiveUp, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Unfit;
 use crate::aws::stacks::Status;
-use crate::aws::users::{KeyStatus, LastUse};
+use crate::aws::users::{AccessKey, KeyStatus, LastUse};
+use crate::observe::ObservedUser;
+use crate::ui::{age, date};
 
 /// Everything that stops a plan; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +30,52 @@ pub enum Refusal {
         /// Its keys.
         keys: Vec<KeyReport>,
     },
-    /// A secret of that name is not one that keyturn made.
-    #[error("the secret `{secret}` for `{user}` exists already, and keyturn did not make it")]
+    /// A secret of that name is not one that keyturn made, and it cannot be taken over.
+    #[error("the secret `{secret}` for `{user}` exists already, and keyturn cannot take it over: {why}")]
     ForeignSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// Why not.
+        why: Unadoptable,
+    },
+    /// The key in the secret does not work, and both places are taken.
+    #[error("`{user}` has no room for a new key, and the key {current} in its secret does not work:{}", listed(keys))]
+    NoWorkingKey {
+        /// The user.
+        user: UserName,
+        /// The key in the secret.
+        current: AccessKeyId,
+        /// Its keys.
+        keys: Vec<KeyReport>,
+    },
+    /// A key that is to be given up must not be.
+    #[error("the key {key}{} cannot be given up (`--{}`): {why}", of(user.as_ref()), how.to_tag())]
+    GiveUp {
+        /// The key.
+        key: AccessKeyId,
+        /// How it was to be given up.
+        how: GiveUp,
+        /// Whose it is.
+        user: Option<UserName>,
+        /// Why not.
+        why: Unfit,
+    },
+    /// Keys are named, and it is not clear whose.
+    #[error("keys are named for {0} users, and can be for one only")]
+    KeysOfSeveral(usize),
+    /// There is no secret of that name yet.
+    #[error("`{user}` has no secret `{secret}`")]
+    NoSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+    },
+    /// A secret of that name is not one of keyturn's.
+    #[error("the secret `{secret}` for `{user}` is not one of keyturn's")]
+    UnboundSecret {
         /// The user.
         user: UserName,
         /// The name of the secret.
@@ -88,6 +134,37 @@ pub enum Refusal {
     },
 }
 
+/// Why a secret that keyturn did not make cannot be taken over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unadoptable {
+    /// It has no value.
+    #[error("it has no value")]
+    NoValue,
+    /// Its value has another form.
+    #[error("{0}")]
+    Document(DocumentError),
+    /// It is somebody else's.
+    #[error("its value names the user `{0}`")]
+    OtherUser(UserName),
+    /// There is nothing to take over.
+    #[error("it holds no access key")]
+    NoKey,
+    /// Its value does not fit together.
+    #[error("its key {key} is one of the user `{owner}`")]
+    KeyOfAnother {
+        /// The key.
+        key: AccessKeyId,
+        /// Whose it is.
+        owner: UserName,
+    },
+    /// Somebody else manages it.
+    #[error("the stack `{0}` manages it")]
+    OtherStack(String),
+    /// The function could not read it.
+    #[error("it is encrypted with `{0}`")]
+    KmsKey(String),
+}
+
 /// An access key, as it is shown to whoever has to choose between two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyReport {
@@ -106,12 +183,26 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownUser(_) => "check the name and the account; keyturn makes no users".to_owned(),
-            Self::TwoKeys { user, .. } => format!(
-                "find out which key nobody needs, deactivate it, and when nothing broke: `aws iam delete-access-key --user-name {user} --access-key-id …`"
+            Self::TwoKeys { keys, .. } => match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
+                Some(key) => format!("when nobody needs the Inactive key, give it up with `--reclaim {}`: it is deleted", key.id),
+                None => "find out which key nobody needs, and give it up with `--retire AKIA…`: it is deactivated, and deleted later".to_owned(),
+            },
+            Self::NoWorkingKey { current, keys, .. } => match keys.iter().find(|key| key.id != *current && key.status == KeyStatus::Inactive) {
+                Some(key) => format!(
+                    "activate {current} if it was deactivated by mistake, or, when nobody needs {0}, give that one up with `--reclaim {0}`",
+                    key.id
+                ),
+                None => format!(
+                    "activate {current} if it was deactivated by mistake; or deactivate a key that nobody needs, and give it up with `--reclaim AKIA…`"
+                ),
+            },
+            Self::GiveUp { key, how, user, why } => give_up_hint(key, *how, user.as_ref(), *why),
+            Self::ForeignSecret { user, why, .. } => foreign_secret_hint(user, why),
+            Self::KeysOfSeveral(_) => "give the order for each user with keys by itself".to_owned(),
+            Self::NoSecret { user, .. } => format!(
+                "check the name and the region; a secret with a name of its own has to be in the configuration; `keyturn bootstrap` makes the secret of `{user}`"
             ),
-            Self::ForeignSecret { user, .. } => {
-                format!("give `{user}` another secret name in the configuration (`secret: …`), or move the secret away")
-            }
+            Self::UnboundSecret { .. } => "`keyturn bootstrap` takes it over, or says why it cannot".to_owned(),
             Self::SecretOfAnother { user, .. } => format!(
                 "a user that was deleted and made again is a stranger to the secret; give `{user}` another secret name in the configuration, or delete the secret"
             ),
@@ -156,24 +247,75 @@ impl fmt::Display for Refusals {
 
 impl fmt::Display for KeyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.facts())
+    }
+}
+
+impl KeyReport {
+    /// A key of a user, as it was found.
+    pub(crate) fn of(user: &ObservedUser, key: &AccessKey, now: Timestamp) -> Self {
+        let age = age(key.created, now);
+        Self { id: key.id.clone(), status: key.status, age, last_use: user.last_uses.get(&key.id).cloned() }
+    }
+
+    /// The key and what is known of it, for the middle of a line.
+    pub(crate) fn in_brackets(&self) -> String {
+        format!("{} ({})", self.id, self.facts())
+    }
+
+    fn facts(&self) -> String {
         let status = match self.status {
             KeyStatus::Active => "Active",
             KeyStatus::Inactive => "Inactive",
         };
-        write!(f, "{}: {status}, {} old, ", self.id, self.age)?;
-        match &self.last_use {
-            None => f.write_str("never used"),
-            Some(LastUse { at, service, region }) => write!(f, "last used on {} for {service} in {region}", date(*at)),
+        let used = match &self.last_use {
+            None => "never used".to_owned(),
+            Some(LastUse { at, service, region }) => format!("last used on {} for {service} in {region}", date(*at)),
+        };
+        format!("{status}, {} old, {used}", self.age)
+    }
+}
+
+fn give_up_hint(key: &AccessKeyId, how: GiveUp, user: Option<&UserName>, why: Unfit) -> String {
+    let user = user.map_or("USER", UserName::as_str);
+    match why {
+        Unfit::Nobodys => {
+            "check the id, and whether the key's user is among those named; leave the option out when the key is gone already".to_owned()
+        }
+        Unfit::Current => format!("the key in the secret is replaced by a rotation: `keyturn rotate {user}`"),
+        Unfit::Pending => format!("let the rotation come to its end first: `keyturn rotate {user}`"),
+        Unfit::Active => format!("when nobody needs it, `--retire {key}` deactivates it first"),
+        Unfit::Inactive => format!("`--reclaim {key}` deletes it"),
+        Unfit::Twice => "name it once: `--retire` while it is Active, `--reclaim` once it is Inactive".to_owned(),
+        Unfit::Foreign => format!("when nobody needs it, name it: `keyturn rotate {user} --{} {key}`", how.to_tag()),
+        Unfit::Unknown => format!("look at the value of the secret of `{user}` and put it right"),
+    }
+}
+
+fn foreign_secret_hint(user: &UserName, why: &Unadoptable) -> String {
+    let otherwise = format!("give `{user}` another secret name in the configuration (`secret: …`)");
+    match why {
+        Unadoptable::NoValue | Unadoptable::Document(_) | Unadoptable::NoKey => format!(
+            "put `UserName`, `AccessKeyId` and `SecretAccessKey` into it as JSON, or {otherwise}, or move the secret away"
+        ),
+        Unadoptable::OtherUser(_) | Unadoptable::KeyOfAnother { .. } => {
+            format!("put `{user}` and a key of that user into it if they belong there, or {otherwise}")
+        }
+        Unadoptable::OtherStack(stack) => {
+            format!("take it out of the stack `{stack}` first (with `DeletionPolicy: Retain`), or {otherwise}")
+        }
+        Unadoptable::KmsKey(_) => {
+            "name that key in the configuration (`kms_key: …`, its ARN), so that the function may use it".to_owned()
         }
     }
 }
 
-fn quoted(users: &[UserName]) -> String {
-    users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ")
+fn of(user: Option<&UserName>) -> String {
+    user.map_or_else(String::new, |user| format!(" of `{user}`"))
 }
 
-fn date(time: Timestamp) -> impl fmt::Display {
-    time.strftime("%Y-%m-%d")
+fn quoted(users: &[UserName]) -> String {
+    users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn listed(keys: &[KeyReport]) -> String {

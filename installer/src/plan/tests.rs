@@ -13,6 +13,8 @@ use crate::names::SecretName;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;
 
+mod users;
+
 const CODE: &str = "keyturn/0000.zip";
 
 /// Day 0 is 2026-01-01.
@@ -48,6 +50,9 @@ fn found(name: &UserName) -> ObservedUser {
         keys: Vec::new(),
         last_uses: BTreeMap::new(),
         secret: None,
+        contents: None,
+        key_owner: None,
+        other_stack: None,
     }
 }
 
@@ -70,6 +75,8 @@ fn secret_of(user: &ObservedUser) -> Secret {
         last_rotated: Some(day(400)),
         next_rotation: Some(day(430)),
         stages: BTreeMap::new(),
+        rotator: None,
+        kms_key: None,
     }
 }
 
@@ -93,7 +100,7 @@ fn bootstrapped(config: &Config) -> Observed {
             }
             Step::DeployCell(it) => observed.cell = Some(stack(Status::CreateComplete, Some(it.template), it.tags)),
             Step::UploadCode { .. } => observed.has_code = true,
-            Step::ClearPending { .. } | Step::RotateFirst { .. } => {}
+            Step::Adopt { .. } | Step::ClearPending { .. } | Step::GiveUp { .. } | Step::RotateFirst { .. } => {}
         }
     }
     for user in &mut observed.users {
@@ -201,7 +208,9 @@ fn a_secret_that_was_kept_joins_the_stack_again() {
     let imported = deployment.changes.iter().filter(|change| change.change == Verb::Import);
     let names: Vec<_> = imported.map(|change| change.name.as_deref()).collect();
     assert_eq!(names, [Some("keyturn/alice")]);
-    assert_eq!(plan.remarks, ["alice: its secret `keyturn/alice` is here already and joins the stack"]);
+    let [found] = plan.users.as_slice() else { panic!("{:?}", plan.users) };
+    assert_eq!(found.to_string(), "alice: its secret `keyturn/alice` is here already and joins the stack");
+    assert_eq!(found.kind, Kind::JoiningSecret);
 }
 
 #[test]
@@ -256,7 +265,7 @@ fn a_template_that_is_too_long_for_a_request_goes_through_the_bucket() {
     let plan = decide(&config, &untouched(&config)).unwrap();
     let keys = plan.steps.iter().filter_map(|step| match step {
         Step::DeployArtifacts(deployment) | Step::DeployCell(deployment) => Some(deployment.template_key.is_some()),
-        Step::UploadCode { .. } | Step::ClearPending { .. } | Step::RotateFirst { .. } => None,
+        _ => None,
     });
     assert_eq!(keys.collect::<Vec<_>>(), [false, true]);
 }

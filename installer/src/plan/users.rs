@@ -1,36 +1,38 @@
-//! What each user's keys and secret mean for the plan: go on, import, or refuse.
+//! What each user's keys and secret mean for the plan: go on, take over, import, or refuse.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use contract::{ForeignPolicy, SecretArn, UserName, VersionToken, tag_keys};
-use jiff::Timestamp;
+use contract::{SecretArn, UserName, VersionToken, tag_keys};
 use serde_json::Value as Json;
 
-use super::{KeyReport, Refusal};
+use super::found::{Found, View};
+use super::standing::{self, Standing, room};
+use super::{Adoption, GivenUpKey, Refusal, give_up};
 use crate::aws::secrets::Secret;
-use crate::aws::users::{AccessKey, KeyStatus};
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
 use crate::observe::{Observed, ObservedUser};
 use crate::template::{BoundUser, Resource, Template};
-use crate::ui;
-
-/// How many keys a user may have (IAM user guide, quotas).
-const KEYS_PER_USER: usize = 2;
 
 /// What the users bring to the plan.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Users {
     /// All of them, as IAM knows them.
     pub(super) bound: Vec<BoundUser>,
+    /// The secrets that are taken over.
+    pub(super) adoptions: Vec<Adoption>,
     /// The secrets that join the stack: logical id and name.
     pub(super) imports: BTreeMap<String, String>,
     /// The rotations that never came to their end in those secrets.
     pub(super) unfinished: BTreeMap<SecretArn, VersionToken>,
+    /// The keys that a person gives up.
+    pub(super) given_up: Vec<GivenUpKey>,
     /// The users who have no managed key yet, and the names of their secrets.
     pub(super) unrotated: BTreeMap<UserName, String>,
-    /// What whoever decides should know.
+    /// How those were found that are not, or not only, in keyturn's hands.
+    pub(super) found: Vec<Found>,
+    /// What whoever decides should know besides.
     pub(super) remarks: Vec<String>,
 }
 
@@ -46,29 +48,19 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
             refusals.push(Refusal::UnknownUser(user.name.clone()));
             continue;
         };
-        let name = user.secret_name.to_string();
-        match standing(user, bound, observed.now) {
-            Err(refusal) => refusals.push(refusal),
-            Ok(Standing::New) => {
-                users.remarks.extend(user.keys.iter().map(|key| foreign_key(config, bound, key, observed.now)));
-                users.unrotated.insert(bound.name.clone(), name);
-            }
-            Ok(Standing::Managed(secret)) => {
-                let id = UserResources::of(&bound.name).secret;
-                if !members.contains_key(&id) {
-                    users
-                        .remarks
-                        .push(format!("{}: its secret `{name}` is here already and joins the stack", bound.name));
-                    users.imports.insert(id, name.clone());
-                    let unfinished = secret.unfinished_rotation();
-                    users.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
-                }
-                if user.lacks_key(secret) {
-                    users.unrotated.insert(bound.name.clone(), name);
-                }
-            }
+        let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
+        let view = View { config, user, name: &bound.name, now: observed.now };
+        if let Err(refusal) = users.add(view, bound, is_member) {
+            refusals.push(refusal);
         }
         users.bound.push(bound.clone());
+    }
+    match give_up::judge(&config.given_up, &observed.users) {
+        Ok(keys) => {
+            users.given_up = keys.due;
+            users.remarks.extend(keys.remarks);
+        }
+        Err(more) => refusals.extend(more),
     }
     let leavers = leavers(config, &members, &users.bound);
     let gone = leavers.iter().filter(|leaver| leaver.renamed.is_none()).map(|leaver| leaver.user.clone());
@@ -78,6 +70,57 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
     }
     users.remarks.extend(leavers.iter().map(Leaver::to_string));
     if refusals.is_empty() { Ok(users) } else { Err(refusals) }
+}
+
+impl Users {
+    /// Decides about one user.
+    fn add(&mut self, view: View<'_>, bound: &BoundUser, is_member: bool) -> Result<(), Refusal> {
+        let View { config, user, name, now } = view;
+        let secret_name = user.secret_name.to_string();
+        let room = || room(config, user, name, now);
+        match standing::standing(config, user, bound)? {
+            Standing::New => {
+                self.found.push(view.new_user(room()?));
+                self.unrotated.insert(name.clone(), secret_name);
+            }
+            Standing::Adoptable(secret, contents) => {
+                match user.current_key().filter(|_| !user.lacks_key(secret)) {
+                    Some(current) => self.found.push(view.adopted(secret, contents, current)),
+                    None => {
+                        self.found.push(view.adopted_without_key(secret, contents, room()?));
+                        self.unrotated.insert(name.clone(), secret_name);
+                    }
+                }
+                self.adoptions.push(standing::adoption(config, user, bound, (secret, contents), now));
+                self.import(user, bound, secret);
+            }
+            Standing::Managed(secret) => {
+                let room = if user.lacks_key(secret) { Some(room()?) } else { None };
+                match (is_member, room) {
+                    (false, room) => self.found.push(view.joining(room)),
+                    (true, Some(room)) => self.found.push(view.without_key(room)),
+                    (true, None) => {
+                        let foreign = standing::foreign(config, user, secret);
+                        self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
+                    }
+                }
+                if !is_member {
+                    self.import(user, bound, secret);
+                }
+                if room.is_some() {
+                    self.unrotated.insert(name.clone(), secret_name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a secret that exists join the stack.
+    fn import(&mut self, user: &ObservedUser, bound: &BoundUser, secret: &Secret) {
+        self.imports.insert(UserResources::of(&bound.name).secret, user.secret_name.to_string());
+        let unfinished = secret.unfinished_rotation();
+        self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
+    }
 }
 
 /// A secret that the stack has and the configuration does not: nobody is to lose rotation unnoticed.
@@ -122,54 +165,4 @@ fn user_of(secret: &Resource) -> Option<UserName> {
     let mut tags = secret.properties.get("Tags")?.as_array()?.iter();
     let tag = tags.find(|tag| tag.get("Key").and_then(Json::as_str) == Some(tag_keys::USER))?;
     UserName::of_tag(tag.get("Value")?.as_str()?).ok()
-}
-
-/// How a user stands to keyturn.
-enum Standing<'a> {
-    /// Keyturn does not know the user.
-    New,
-    /// The user has a secret that keyturn made.
-    Managed(&'a Secret),
-}
-
-fn standing<'a>(user: &'a ObservedUser, bound: &BoundUser, now: Timestamp) -> Result<Standing<'a>, Refusal> {
-    let (name, secret_name) = (bound.name.clone(), user.secret_name.to_string());
-    let Some(secret) = &user.secret else {
-        if user.keys.len() < KEYS_PER_USER {
-            return Ok(Standing::New);
-        }
-        return Err(Refusal::TwoKeys {
-            user: name,
-            keys: user.keys.iter().map(|key| report(user, key, now)).collect(),
-        });
-    };
-    if let Some(until) = secret.deleted {
-        return Err(Refusal::DeletedSecret { user: name, secret: secret_name, until });
-    }
-    let Some(owner) = secret.user() else {
-        return Err(Refusal::ForeignSecret { user: name, secret: secret_name });
-    };
-    let id = secret.tag(tag_keys::USER_ID).unwrap_or("unknown");
-    let is_same = owner.is_same_user(&name) && id == bound.id.as_str();
-    if is_same {
-        Ok(Standing::Managed(secret))
-    } else {
-        let which = if owner.is_same_user(&name) { "an earlier " } else { "" };
-        Err(Refusal::SecretOfAnother { user: name, secret: secret_name, bound: format!("{which}{owner} ({id})") })
-    }
-}
-
-fn report(user: &ObservedUser, key: &AccessKey, now: Timestamp) -> KeyReport {
-    let age = ui::age(key.created, now);
-    KeyReport { id: key.id.clone(), status: key.status, age, last_use: user.last_uses.get(&key.id).cloned() }
-}
-
-fn foreign_key(config: &Config, user: &BoundUser, key: &AccessKey, now: Timestamp) -> String {
-    let status = if key.status == KeyStatus::Active { "Active" } else { "Inactive" };
-    let fate = match config.settings.foreign {
-        ForeignPolicy::Refuse => "it stays until a person retires it",
-        ForeignPolicy::Retire => "it will be retired like a superseded key",
-    };
-    let age = ui::age(key.created, now);
-    format!("{}: the key {} ({status}, {age} old) is there already; {fate}", user.name, key.id)
 }

@@ -20,6 +20,11 @@ pub fn age(since: Timestamp, now: Timestamp) -> String {
     span(Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }
 
+/// The day of a moment, in UTC.
+pub fn date(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,7 +63,7 @@ pub(super) fn problem_with_keys(world: &World, rotations: usize) -> Option<Strin
 /// Who has another key besides the current one.
 pub(super) fn problem_with_count(world: &World) -> Option<String> {
     let count = |user: &&str| world.access_keys(ACCOUNT, user).len();
-    USERS.iter().find(|user| count(user) != 1).map(|user| format!("{user} has {} keys", count(&user)))
+    USERS.iter().find(|user| count(user) != 1).map(|user| format!("{user} has {} keys", count(user)))
 }
 
 /// What is left of keyturn in the account, and the keys that are.

@@ -63,6 +63,10 @@ pub(super) enum UserState {
     Absent,
     /// There is a secret without a key.
     Unrotated,
+    /// A person has stopped rotation; the reason may be empty.
+    Held {
+        reason: String,
+    },
     /// The last rotation stopped.
     Blocked {
         reason: String,
@@ -123,6 +127,8 @@ impl fmt::Display for UserState {
             Self::Drifted => f.write_str("drifted"),
             Self::Absent => f.write_str("absent"),
             Self::Unrotated => f.write_str("no key"),
+            Self::Held { reason } if reason.is_empty() => f.write_str("held"),
+            Self::Held { reason } => write!(f, "held: {reason}"),
             Self::Blocked { reason } => write!(f, "blocked: {reason}"),
             Self::Deleted { until } => write!(f, "secret deleted, until {}", until.strftime("%Y-%m-%d")),
             Self::Foreign => f.write_str("secret of another"),

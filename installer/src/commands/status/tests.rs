@@ -41,7 +41,12 @@ fn rotated() -> ObservedUser {
             last_rotated: Some(time(30)),
             next_rotation: Some(time(60)),
             stages: BTreeMap::new(),
+            rotator: None,
+            kms_key: None,
         }),
+        contents: None,
+        key_owner: None,
+        other_stack: None,
         name,
     }
 }
@@ -70,6 +75,11 @@ fn every_state_of_a_user_is_told() {
         secret(user).tags.insert(tag_keys::BLOCKED.to_owned(), "in_use".to_owned());
     };
     assert_eq!(state_with(blocked), UserState::Blocked { reason: "in_use".to_owned() });
+    let held = |user: &mut ObservedUser, _: &mut _| {
+        secret(user).tags.insert(tag_keys::BLOCKED.to_owned(), "held".to_owned());
+        secret(user).tags.insert(tag_keys::HOLD.to_owned(), "audit".to_owned());
+    };
+    assert_eq!(state_with(held), UserState::Held { reason: "audit".to_owned() });
     let drifted = |_: &mut _, drifted: &mut BTreeSet<String>| {
         drifted.insert(UserResources::of(&UserName::new("alice").unwrap()).rotation);
     };
