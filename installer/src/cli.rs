@@ -75,6 +75,24 @@ pub enum Command {
         #[arg(long)]
         now: bool,
     },
+    /// Stop the rotation of users, until they are released.
+    ///
+    /// A rotation that is under way stops before its next step, and goes on after the release. Superseded keys are left
+    /// alone too. Everything that exists goes on working.
+    Hold {
+        /// The users.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<UserName>,
+        /// Why, for whoever looks at `keyturn status`.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// End a hold: the users are rotated again on schedule.
+    Release {
+        /// The users.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<UserName>,
+    },
     /// Take everything away again.
     Teardown {
         /// What happens to the keys: `keep` leaves them Active and their secrets in place.

@@ -2,9 +2,11 @@
 
 mod bootstrap;
 mod demo;
+mod hold;
 mod named;
 mod pipeline;
 mod plan;
+mod release;
 mod rotate;
 mod sandbox;
 mod status;
@@ -54,6 +56,16 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let config = keys.applied_to(configuration(global, users)?)?;
             let session = connect(global, &config, printer, seed).await;
             Box::pin(rotate::run(&session, &config, users, *now)).await
+        }
+        Command::Hold { users, reason } => {
+            let config = configuration(global, users)?;
+            let session = connect(global, &config, printer, seed).await;
+            Box::pin(hold::run(&session, &config, users, reason)).await
+        }
+        Command::Release { users } => {
+            let config = configuration(global, users)?;
+            let session = connect(global, &config, printer, seed).await;
+            Box::pin(release::run(&session, &config, users)).await
         }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;

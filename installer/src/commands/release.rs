@@ -1,0 +1,62 @@
+//! `keyturn release`: ends a hold. The JSON document has one entry per user under `users`, like that of `hold`.
+
+use std::fmt;
+use std::time::Duration;
+
+use contract::{UserName, tag_keys};
+use serde::Serialize;
+
+use super::hold::{Held, read_back};
+use super::named;
+use crate::aws::secrets;
+use crate::config::Config;
+use crate::error::{Error, Exit};
+use crate::observe::Closely;
+use crate::session::Session;
+use crate::ui::span;
+
+#[derive(Serialize)]
+struct Report {
+    users: Vec<Held>,
+    #[serde(skip)]
+    sweep_every: Duration,
+}
+
+pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) -> Result<Exit, Error> {
+    let users = named::look_up(session, config, names, &Closely::At([].into())).await?;
+    let mut released = Vec::new();
+    for (user, secret) in named::with_secrets(&users)? {
+        // That the hold had stopped a rotation is not true any more either.
+        let was_told = secret.tag(tag_keys::BLOCKED) == Some("held");
+        let tags = [(tag_keys::HOLD, secret.tag(tag_keys::HOLD).is_some()), (tag_keys::BLOCKED, was_told)];
+        let tags: Vec<String> = tags.iter().filter(|(_, is_set)| *is_set).map(|(tag, _)| (*tag).to_owned()).collect();
+        let release = async {
+            if !tags.is_empty() {
+                secrets::untag(&session.clients, &secret.arn, tags).await?;
+            }
+            read_back(&session.clients, &secret.arn, None).await
+        };
+        let rotating = session.interrupts.unless_pressed(release).await??;
+        let (user, secret) = (user.name.clone(), secret.name.clone());
+        released.push(Held { user, secret, held: false, reason: String::new(), rotating });
+    }
+    session.printer.result("release", &Report { users: released, sweep_every: config.settings.sweep_every })?;
+    Ok(Exit::Done)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Held { user, rotating, .. } in &self.users {
+            write!(f, "{user}: released")?;
+            if *rotating {
+                let soon = span(self.sweep_every);
+                write!(
+                    f,
+                    "; a rotation stood still: it goes on by itself within {soon}, or now with `keyturn rotate {user}`"
+                )?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
