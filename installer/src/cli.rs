@@ -93,6 +93,26 @@ pub enum Command {
         #[arg(required = true, value_name = "USER")]
         users: Vec<UserName>,
     },
+    /// Make the keys from before the last rotation current again.
+    ///
+    /// The key that is current now stays Active and is retired later. A second rollback does nothing.
+    Rollback {
+        /// The users.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<UserName>,
+    },
+    /// Deactivate the keys of users at once, and make new ones: for keys that have leaked.
+    ///
+    /// All keys that keyturn knows of are deactivated, the current one too: whoever uses one is refused until it fetches
+    /// the new key. Other keys of the user are not touched, but told.
+    Revoke {
+        /// The users.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<UserName>,
+        /// Only this key of the one user who is named. Can be given several times.
+        #[arg(long, value_name = "KEY")]
+        key: Vec<AccessKeyId>,
+    },
     /// Take everything away again.
     Teardown {
         /// What happens to the keys: `keep` leaves them Active and their secrets in place.

@@ -4,9 +4,12 @@ mod bootstrap;
 mod demo;
 mod hold;
 mod named;
+mod order;
 mod pipeline;
 mod plan;
 mod release;
+mod revoke;
+mod rollback;
 mod rotate;
 mod sandbox;
 mod status;
@@ -16,6 +19,7 @@ mod template;
 use std::path::Path;
 
 pub use demo::DemoError;
+pub use order::OrderError;
 
 use contract::{GiveUp, UserName};
 
@@ -66,6 +70,16 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let config = configuration(global, users)?;
             let session = connect(global, &config, printer, seed).await;
             Box::pin(release::run(&session, &config, users)).await
+        }
+        Command::Rollback { users } => {
+            let config = configuration(global, users)?;
+            let session = connect(global, &config, printer, seed).await;
+            Box::pin(rollback::run(&session, &config, users)).await
+        }
+        Command::Revoke { users, key } => {
+            let config = configuration(global, users)?;
+            let session = connect(global, &config, printer, seed).await;
+            Box::pin(revoke::run(&session, &config, users, key)).await
         }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;

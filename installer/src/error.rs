@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
 use crate::aws::CallError;
-use crate::commands::DemoError;
+use crate::commands::{DemoError, OrderError};
 use crate::config::ConfigError;
 use crate::plan::{PlanError, Refusals};
 use crate::template::TemplateError;
@@ -61,6 +61,8 @@ pub enum Error {
     #[error(transparent)]
     Function(#[from] FunctionError),
     #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error(transparent)]
     Unconfirmed(#[from] Unconfirmed),
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -94,6 +96,7 @@ impl Error {
             Self::Refused(refusals) => Some(refusals.hint()),
             Self::Stack(error) => error.hint(),
             Self::Function(error) => Some(error.hint()),
+            Self::Order(error) => Some(error.hint()),
             Self::Unconfirmed(Unconfirmed::Declined) => None,
             Self::Unconfirmed(Unconfirmed::NobodyToAsk) => Some("look at the plan, then pass `--yes`".to_owned()),
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
@@ -126,6 +129,7 @@ impl Error {
             | Self::Refused(_)
             | Self::Stack(_)
             | Self::Function(_)
+            | Self::Order(_)
             | Self::Unconfirmed(_)
             | Self::Output(_)
             | Self::Demo(_) => Exit::Error,

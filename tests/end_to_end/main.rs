@@ -8,6 +8,7 @@ mod bad_input;
 mod bootstrap;
 mod crash;
 mod direct;
+mod emergencies;
 mod function;
 mod holds;
 mod invariants;

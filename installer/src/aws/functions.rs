@@ -1,6 +1,15 @@
 //! The function as Lambda sees it.
 
+use std::time::Duration;
+
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::Value;
+
 use super::{CallError, Clients, reduce};
+
+/// What to add to a function's own timeout: it may have to wait for its turn, and to start.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What tells whether a function runs the code that it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,4 +37,42 @@ pub async fn describe(clients: &Clients, name: &str) -> Result<Option<Function>,
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invoked {
+    /// With this answer.
+    Answered(Value),
+    /// With an error of the function.
+    Failed {
+        /// Its kind.
+        kind: String,
+        /// What it says.
+        message: String,
+    },
+    /// There is no such function.
+    Missing,
+}
+
+/// Invokes a function and waits for its answer. It may be invoked again when an answer gets lost.
+///
+/// # Errors
+/// [`CallError`], but not when the function itself fails.
+pub async fn invoke(clients: &Clients, name: &str, event: &Value, timeout: Duration) -> Result<Invoked, CallError> {
+    const OPERATION: &str = "lambda:InvokeFunction";
+    let within = TimeoutConfig::builder().operation_attempt_timeout(timeout.saturating_add(STARTS_WITHIN)).build();
+    let asked = clients.lambda.invoke().function_name(name).payload(Blob::new(event.to_string()));
+    let asked = asked.customize().config_override(aws_sdk_lambda::config::Config::builder().timeout_config(within));
+    let answer = match asked.send().await.map_err(reduce(OPERATION)) {
+        Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(Invoked::Missing),
+        answer => answer?,
+    };
+    let payload = answer.payload().and_then(|payload| serde_json::from_slice::<Value>(payload.as_ref()).ok());
+    let payload = payload.ok_or_else(|| CallError::incomplete(OPERATION, "Payload"))?;
+    if answer.function_error().is_none() {
+        return Ok(Invoked::Answered(payload));
+    }
+    let text = |field| payload.get(field).and_then(Value::as_str).unwrap_or("unknown").to_owned();
+    Ok(Invoked::Failed { kind: text("errorType"), message: text("errorMessage") })
 }

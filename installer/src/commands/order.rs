@@ -1,0 +1,165 @@
+//! Orders that the function follows: what `rollback` and `revoke` share.
+
+use std::fmt;
+
+use contract::{OrderAnswer, Outcome, Reissue, UserName, blocked};
+use serde::Serialize;
+
+use crate::apply::rotations::Rotation;
+use crate::aws::functions::{self, Invoked};
+use crate::aws::secrets::Secret;
+use crate::config::Config;
+use crate::error::{Error, Exit};
+use crate::names::log_group;
+use crate::session::Session;
+use crate::template::BoundUser;
+
+/// Why an order was not followed for anybody.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// There is no function.
+    #[error("there is no function `{0}` to follow the order")]
+    NotDeployed(String),
+    /// It ended with an error.
+    #[error("the function `{function}` failed: {message} ({kind})")]
+    Failed {
+        /// Its name.
+        function: String,
+        /// The kind of error.
+        kind: String,
+        /// What it said.
+        message: String,
+    },
+    /// It answered something else than what became of each user.
+    #[error("the function `{function}` did not say what became of {}", missing.join(", "))]
+    NoAnswer {
+        /// Its name.
+        function: String,
+        /// Of whom it said nothing.
+        missing: Vec<String>,
+    },
+}
+
+impl OrderError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotDeployed(_) => {
+                "check the region and `stack` in the configuration; `keyturn bootstrap` deploys the function".to_owned()
+            }
+            Self::Failed { function, .. } | Self::NoAnswer { function, .. } => format!(
+                "an older function does not know this order: `keyturn bootstrap` deploys the current one; its log says more: `aws logs tail /aws/lambda/{function}`; the same order again goes on where it stopped"
+            ),
+        }
+    }
+}
+
+/// What became of one user.
+#[derive(Debug, Serialize)]
+pub(super) struct Ordered {
+    pub(super) user: UserName,
+    pub(super) secret: String,
+    #[serde(flatten)]
+    pub(super) outcome: Outcome,
+    /// The rotation that makes a new key, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rotation: Option<Rotation>,
+}
+
+/// Has the function follow an order.
+pub(super) async fn give(
+    session: &Session,
+    config: &Config,
+    order: &serde_json::Value,
+    users: &[(&BoundUser, &Secret)],
+) -> Result<Vec<Ordered>, Error> {
+    let function = config.stack.to_string();
+    let progress = session.printer.progress("the function is at it");
+    let invoke = functions::invoke(&session.clients, &function, order, config.function.timeout);
+    let invoked = session.interrupts.unless_pressed(invoke).await??;
+    drop(progress);
+    let answer = match invoked {
+        Invoked::Missing => return Err(OrderError::NotDeployed(function).into()),
+        Invoked::Failed { kind, message } => return Err(OrderError::Failed { function, kind, message }.into()),
+        Invoked::Answered(answer) => serde_json::from_value::<OrderAnswer>(answer).unwrap_or_default(),
+    };
+    let (mut ordered, mut missing) = (Vec::new(), Vec::new());
+    for (user, secret) in users {
+        match answer.users.iter().find(|(name, _)| name.is_same_user(&user.name)) {
+            Some((_, outcome)) => ordered.push(Ordered {
+                user: user.name.clone(),
+                secret: secret.name.clone(),
+                outcome: outcome.clone(),
+                rotation: None,
+            }),
+            None => missing.push(format!("`{}`", user.name)),
+        }
+    }
+    if missing.is_empty() { Ok(ordered) } else { Err(OrderError::NoAnswer { function, missing }.into()) }
+}
+
+/// What became of all users.
+#[derive(Serialize)]
+pub(super) struct Report {
+    users: Vec<Ordered>,
+    log_group: String,
+    #[serde(skip)]
+    line: Line,
+}
+
+/// How one user is told.
+type Line = fn(&mut fmt::Formatter<'_>, &Ordered) -> fmt::Result;
+
+impl Report {
+    pub(super) fn of(config: &Config, users: Vec<Ordered>, line: Line) -> Self {
+        Self { users, log_group: log_group(&config.stack), line }
+    }
+
+    /// The exit code: whether every user is as was ordered.
+    pub(super) fn exit(&self) -> Exit {
+        if self.users.iter().all(Ordered::is_done) { Exit::Done } else { Exit::SomeFailed }
+    }
+}
+
+impl Ordered {
+    fn is_done(&self) -> bool {
+        let is_rotated = self.rotation.as_ref().is_some_and(Rotation::has_succeeded);
+        match &self.outcome {
+            Outcome::RolledBack { .. } | Outcome::Nothing { .. } => true,
+            Outcome::Revoked { reissue, .. } => is_rotated || *reissue == Reissue::NotNeeded,
+            Outcome::Blocked { .. } | Outcome::Refused { .. } | Outcome::Failed { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.users.iter().try_for_each(|user| (self.line)(f, user))?;
+        let has_failed = |user: &Ordered| {
+            let rotation = user.rotation.as_ref().is_some_and(Rotation::has_failed);
+            rotation || matches!(user.outcome, Outcome::Failed { .. })
+        };
+        if self.users.iter().any(has_failed) {
+            writeln!(f, "the function's log says more: `aws logs tail {}`", self.log_group)?;
+        }
+        Ok(())
+    }
+}
+
+/// What every order may lead to, beside what it is for.
+pub(super) fn unusual(f: &mut fmt::Formatter<'_>, user: &UserName, outcome: &Outcome) -> fmt::Result {
+    match outcome {
+        Outcome::Nothing { why } => writeln!(f, "{user}: nothing to do: {why}"),
+        Outcome::Blocked { reason, text } => {
+            // What is the matter is said with the keys; what to do about it is the same for everybody.
+            let advice = blocked::meaning(reason).and_then(|meaning| meaning.split_once("; "));
+            let advice = advice.map(|(_, advice)| format!("; {advice}")).unwrap_or_default();
+            writeln!(f, "{user}: blocked, nothing was changed: {text}{advice}")
+        }
+        Outcome::Refused { text } => writeln!(f, "{user}: refused, nothing was changed: {text}"),
+        Outcome::Failed { text } => {
+            writeln!(f, "{user}: failed: {text}; the same command again goes on where this one stopped")
+        }
+        Outcome::RolledBack { .. } | Outcome::Revoked { .. } => Ok(()),
+    }
+}

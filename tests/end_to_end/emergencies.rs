@@ -1,0 +1,187 @@
+//! `keyturn rollback` and `keyturn revoke`, as a person in a hurry gives them: what is asked, told and left behind.
+
+use std::time::Duration;
+
+use sandbox::KeyStatus::{Active, Inactive};
+use sandbox::{KeyStatus, World};
+
+use crate::bootstrap::{configure, current_keys, deployed};
+use crate::stage::{ACCOUNT, REGION, Stage, settings};
+use crate::strikes::{STRIKES, Strike, Written, all, writes};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The user's keys with their states, oldest first.
+async fn keys_of(stage: &Stage, user: &'static str) -> Vec<(String, KeyStatus)> {
+    let keys = stage.sandbox.visit(move |world| world.access_keys(ACCOUNT, user)).await;
+    keys.iter().map(|key| (key.id().to_owned(), key.status)).collect()
+}
+
+/// A stage on which `alice` was rotated twice and `bob` once, and the keys of `alice`.
+async fn rotated() -> (Stage, String, String) {
+    let stage = deployed(&["alice", "bob"]).await;
+    let first = current_keys(&stage, &["alice"]).await.remove(0);
+    // Old enough for nobody to take it for what an attempt has left behind.
+    stage.sandbox.advance(DAY).await;
+    assert_eq!(stage.keyturn(&["rotate", "alice"]).await.code, 0);
+    stage.sandbox.settle().await;
+    stage.sandbox.advance(DAY).await;
+    let second = current_keys(&stage, &["alice"]).await.remove(0);
+    stage.take_writes().await;
+    (stage, first, second)
+}
+
+#[tokio::test]
+async fn a_rollback_makes_the_earlier_key_current_and_a_second_one_changes_nothing() {
+    let (stage, first, second) = rotated().await;
+    let asked = stage.keyturn(&["rollback", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_rollback_without_an_answer", asked));
+    assert_eq!(stage.take_writes().await, [] as [&str; 0]);
+    let run = stage.keyturn(&["--yes", "rollback", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_rollback", run));
+    assert_eq!(current_keys(&stage, &["alice"]).await.remove(0), first);
+    assert_eq!(keys_of(&stage, "alice").await, [(first.clone(), Active), (second, Active)]);
+    let again = stage.keyturn(&["--yes", "rollback", "alice", "bob"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_rollback_again", again));
+    assert_eq!(current_keys(&stage, &["alice"]).await, [first]);
+    let machines = stage.keyturn(&["--yes", "--output", "json", "rollback", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_rollback_for_machines", machines));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_revoked_user_has_one_new_key_that_works() {
+    let (stage, first, second) = rotated().await;
+    let asked = stage.keyturn(&["revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation_without_an_answer", asked));
+    assert_eq!(stage.take_writes().await, [] as [&str; 0]);
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation", run));
+    let new = current_keys(&stage, &["alice"]).await.remove(0);
+    let keys = keys_of(&stage, "alice").await;
+    assert!(keys.iter().all(|(id, status)| (*id == new) == (*status == Active)), "{keys:?}");
+    assert!(new != first && new != second);
+
+    let again = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation_again", again));
+    assert_eq!(current_keys(&stage, &["alice"]).await.remove(0), new, "a second new key");
+    let named = stage.keyturn(&["--yes", "revoke", "alice", "--key", &new]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation_of_a_named_key", named));
+    assert_ne!(current_keys(&stage, &["alice"]).await, [new]);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_key_that_keyturn_did_not_make_is_told_and_left_alone() {
+    let stage = deployed(&["alice"]).await;
+    stage.sandbox.advance(DAY).await;
+    let foreign = stage.sandbox.visit(|world| world.create_access_key(ACCOUNT, "alice").unwrap().access_key_id).await;
+    let before = current_keys(&stage, &["alice"]).await.remove(0);
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation_beside_a_foreign_key", run));
+    let keys = keys_of(&stage, "alice").await;
+    assert!(keys.contains(&(foreign, Active)) && !keys.contains(&(before, Active)), "{keys:?}");
+    current_keys(&stage, &["alice"]).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn on_hold_keys_are_revoked_and_none_is_made() {
+    let (stage, ..) = rotated().await;
+    assert_eq!(stage.keyturn(&["hold", "alice"]).await.code, 0);
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_revocation_on_hold", run));
+    assert!(keys_of(&stage, "alice").await.iter().all(|(_, status)| *status == Inactive));
+    assert_eq!(stage.keyturn(&["release", "alice"]).await.code, 0);
+    assert_eq!(stage.keyturn(&["rotate", "alice"]).await.code, 0);
+    current_keys(&stage, &["alice"]).await;
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_followed_are_told() {
+    let (stage, ..) = rotated().await;
+    let (operation, principal) = ("secretsmanager:PutSecretValue".to_owned(), "assumed-role/".to_owned());
+    let carol = |world: &mut World| world.create_user(ACCOUNT, "carol", "/").unwrap();
+    stage.sandbox.visit(carol).await;
+    stage.take_writes().await;
+    for (name, arguments) in [
+        ("unknown_user", vec!["--yes", "rollback", "alise"]),
+        ("without_a_secret", vec!["--yes", "revoke", "carol"]),
+        ("key_of_nobody", vec!["--yes", "revoke", "alice", "--key", "AKIANOBODYSKEY000000"]),
+        ("key_of_two", vec!["--yes", "revoke", "alice", "bob", "--key", "AKIANOBODYSKEY000000"]),
+    ] {
+        let run = stage.keyturn(&arguments).await;
+        settings().bind(|| insta::assert_snapshot!(format!("cannot_be_followed_{name}"), run));
+        let writes = stage.take_writes().await;
+        assert!(writes.iter().all(|write| !write.contains("Key") && !write.contains("Tag")), "{name}: {writes:?}");
+    }
+    // A rotation in the middle.
+    let effect = sandbox::FaultEffect::KillAfter;
+    let fault = sandbox::Fault { operation: Some(operation), principal: Some(principal), after: 0, effect };
+    stage.sandbox.visit(move |world| world.inject(fault)).await;
+    stage.rotate_secret("bob").await;
+    stage.sandbox.settle().await;
+    let run = stage.keyturn(&["--yes", "rollback", "bob"]).await;
+    settings().bind(|| insta::assert_snapshot!("cannot_be_followed_rotation_under_way", run));
+    // No function.
+    configure(&stage, &["alice", "bob"], "stack: other\n");
+    let run = stage.keyturn(&["--yes", "rollback", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("cannot_be_followed_not_deployed", run));
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// One history: an order that is struck, and then one that is not.
+async fn survives(written: &Written, strike: Strike, order: &str) {
+    let (stage, first, second) = rotated().await;
+    let at = format!("{order}, {strike:?} at {written:?}");
+    let run = strike.run(&stage, written, &[order, "alice"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.keyturn(&["--yes", order, "alice"]).await;
+    assert_eq!(again.code, 0, "{at}: {run}\n{again}");
+    let current = current_keys(&stage, &["alice"]).await.remove(0);
+    match order {
+        "rollback" => assert_eq!(current, first, "{at}"),
+        _ => assert!(current != first && current != second, "{at}"),
+    }
+    let rotations = |world: &mut World| {
+        let secret = world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap();
+        secret.versions.len()
+    };
+    let versions = stage.sandbox.visit(rotations).await;
+    assert!(versions <= 4, "{at}: more keys than needed, {versions} versions");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_struck_is_completed_by_the_next() {
+    for order in ["rollback", "revoke"] {
+        let (stage, ..) = rotated().await;
+        let run = stage.keyturn(&["--yes", order, "alice"]).await;
+        assert_eq!(run.code, 0, "{run}");
+        let writes = writes(&stage).await;
+        assert!(!writes.is_empty(), "no call is struck");
+        for written in &writes {
+            all(STRIKES.map(|strike| survives(written, strike, order))).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_know_the_order_is_told() {
+    let stage = deployed(&["alice"]).await;
+    // A function from before there were orders refuses the event; one that is broken fails in its own way.
+    let refuse = |world: &mut World| {
+        let refusal = sandbox::ApiError::new("InternalServiceError", "not now");
+        let effect = sandbox::FaultEffect::FailBefore(refusal);
+        let operation = Some("secretsmanager:ListSecrets".to_owned());
+        let principal = Some("assumed-role/".to_owned());
+        for _ in 0..5 {
+            let (operation, principal) = (operation.clone(), principal.clone());
+            world.inject(sandbox::Fault { operation, principal, after: 0, effect: effect.clone() });
+        }
+    };
+    stage.sandbox.visit(refuse).await;
+    let run = stage.keyturn(&["--yes", "rollback", "alice"]).await;
+    assert!(run.code == 1 && run.stderr.contains("the function `keyturn` failed: "), "{run}");
+}
