@@ -97,18 +97,32 @@ async fn rotated(users: &[&str]) -> Stage {
     stage
 }
 
-/// One pass of the sweeper, and what comes of it.
-async fn sweep(stage: &Stage) {
-    stage.sandbox.visit(World::fire_rules).await;
+/// The sweeper comes to this user, and what it has begun comes to its end. A pass over all users takes its time.
+async fn sweep(stage: &Stage, user: &str) {
+    let (error, answer) = stage.invoke(json!({ "sweep": [user] }).to_string().as_bytes()).await;
+    assert_eq!(error, None, "{user}: {answer}");
     stage.sandbox.settle().await;
 }
 
-/// Days in which the sweeper comes often.
-async fn days_pass(stage: &Stage, days: u64) {
+/// Days in which the sweeper comes to this user often.
+async fn days_pass(stage: &Stage, user: &str, days: u64) {
     for _ in 0..days * 4 {
         stage.sandbox.advance(Duration::from_hours(6)).await;
-        sweep(stage).await;
+        sweep(stage, user).await;
     }
+}
+
+/// The sweeper has come to everybody once, right when the superseded keys were due to be deactivated.
+async fn deactivated(users: &[&str]) -> Stage {
+    let stage = rotated(users).await;
+    stage.sandbox.advance(Duration::from_hours(25)).await;
+    stage.sandbox.visit(World::fire_rules).await;
+    stage.sandbox.settle().await;
+    for user in users {
+        let keys = keys_of(&stage, user).await;
+        assert_eq!(keys.status(keys.previous()), Some(KeyStatus::Inactive), "{user}");
+    }
+    stage
 }
 
 /// Gives an order. The answer tells what has come of it for each user.

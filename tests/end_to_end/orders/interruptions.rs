@@ -7,14 +7,15 @@ use super::*;
 use crate::invariants::assert_at_rest;
 
 /// More calls than an order or a rotation makes; the tests say so when that is no longer true.
-const MOST_CALLS: usize = 40;
+const MOST_CALLS: usize = 24;
+const MOST_CALLS_OF_A_ROTATION: usize = 48;
 
 /// Fewer calls than any of them makes, or the tests would test nothing.
 const FEWEST_CALLS: usize = 10;
 
 /// Users for two histories of each call: in one the order is given again at once, in the other the sweeper comes first.
-fn names(histories: &[&str]) -> Vec<String> {
-    (0..MOST_CALLS).flat_map(|nth| histories.iter().map(move |history| format!("{history}-{nth}"))).collect()
+fn names(calls: usize, histories: &[&str]) -> Vec<String> {
+    (0..calls).flat_map(|nth| histories.iter().map(move |history| format!("{history}-{nth}"))).collect()
 }
 
 fn refs(names: &[String]) -> Vec<&str> {
@@ -44,9 +45,8 @@ async fn assert_rests(stage: &Stage, user: &str, at: &str) -> Keys {
 
 /// Kills a rollback to a key that the sweeper has deactivated, at each of its calls.
 async fn kill_rollbacks(effect: fn() -> FaultEffect) {
-    let names = names(&["again", "swept"]);
-    let stage = rotated(&refs(&names)).await;
-    days_pass(&stage, 1).await;
+    let names = names(MOST_CALLS, &["again", "swept"]);
+    let stage = deactivated(&refs(&names)).await;
     for nth in 0..MOST_CALLS {
         let mut was_killed = false;
         for history in ["again", "swept"] {
@@ -55,7 +55,7 @@ async fn kill_rollbacks(effect: fn() -> FaultEffect) {
             kill_at(&stage, nth, effect()).await;
             was_killed = is_killed(&stage, &json!({ "rollback": [user] })).await;
             if history == "swept" {
-                sweep(&stage).await;
+                sweep(&stage, &user).await;
                 assert_rests(&stage, &user, &at).await;
             }
             let outcome = roll_back(&stage, &user).await;
@@ -92,7 +92,7 @@ async fn a_rollback_survives_being_killed_after_any_call() {
 /// Kills a revocation at each of its calls. What the record says is done by the sweeper alone; what it does not say
 /// needs the person again.
 async fn kill_revocations(effect: fn() -> FaultEffect) {
-    let names = names(&["again", "swept"]);
+    let names = names(MOST_CALLS, &["again", "swept"]);
     let stage = rotated(&refs(&names)).await;
     for nth in 0..MOST_CALLS {
         let mut was_killed = false;
@@ -104,9 +104,9 @@ async fn kill_revocations(effect: fn() -> FaultEffect) {
             let record = format!("keyturn:give-up/{}", before.current);
             if history == "swept" {
                 let is_on_record = tags_of(&stage, &user).await.contains_key(&record);
-                sweep(&stage).await;
+                sweep(&stage, &user).await;
                 stage.sandbox.advance(ALL_RETRIES).await;
-                sweep(&stage).await;
+                sweep(&stage, &user).await;
                 let swept = assert_rests(&stage, &user, &at).await;
                 assert_eq!(swept.current != before.current, is_on_record, "{at}: {swept:?}");
             }
@@ -146,7 +146,7 @@ async fn a_revocation_survives_being_killed_after_any_call() {
 /// A rotation dies at each of its calls, and the keys are revoked before Secrets Manager tries again.
 #[tokio::test]
 async fn a_revocation_takes_over_from_a_rotation_that_died_at_any_call() {
-    let names = names(&["died"]);
+    let names = names(MOST_CALLS_OF_A_ROTATION, &["died"]);
     let stage = stage_with(&refs(&names)).await;
     for (nth, user) in names.iter().enumerate() {
         let at = format!("call {nth} of the rotation");
@@ -168,20 +168,20 @@ async fn a_revocation_takes_over_from_a_rotation_that_died_at_any_call() {
             Keys { statuses: before.statuses.into_iter().filter(|(key, _)| covered.contains(key)).collect(), ..before };
         stage.sandbox.settle().await;
         stage.sandbox.advance(ALL_RETRIES).await;
-        days_pass(&stage, 1).await;
+        days_pass(&stage, user, 1).await;
         assert_revoked(&stored, &assert_rests(&stage, user, &at).await, &at);
         if !struck {
             assert!(nth >= FEWEST_CALLS, "hardly any call was struck: the test tests nothing");
             return assert_nothing_found(&stage).await;
         }
     }
-    panic!("a rotation makes more than {MOST_CALLS} calls: raise the number");
+    panic!("a rotation makes more than {MOST_CALLS_OF_A_ROTATION} calls: raise the number");
 }
 
 /// The order comes while a rotation is at work, at about each of its calls: both go on at the same time.
 #[tokio::test]
 async fn a_revocation_in_the_middle_of_a_rotation_leaves_none_of_the_keys_before() {
-    let names = names(&["racing"]);
+    let names = names(MOST_CALLS_OF_A_ROTATION, &["racing"]);
     let stage = stage_with(&refs(&names)).await;
     for (nth, user) in names.iter().enumerate() {
         let at = format!("call {nth} of the rotation");
@@ -210,12 +210,12 @@ async fn a_revocation_in_the_middle_of_a_rotation_leaves_none_of_the_keys_before
             assert_ne!(outcome["outcome"], "failed", "{at}: {outcome}");
         }
         stage.sandbox.advance(ALL_RETRIES).await;
-        days_pass(&stage, 1).await;
+        days_pass(&stage, user, 1).await;
         assert_revoked(&before, &assert_rests(&stage, user, &at).await, &at);
         if is_last {
             assert!(nth >= FEWEST_CALLS, "hardly any call was met: the test tests nothing");
             return assert_nothing_found(&stage).await;
         }
     }
-    panic!("a rotation makes more than {MOST_CALLS} calls: raise the number");
+    panic!("a rotation makes more than {MOST_CALLS_OF_A_ROTATION} calls: raise the number");
 }

@@ -36,7 +36,7 @@ async fn every_key_is_dead_at_once_and_a_new_one_is_made() {
     // There is no way back.
     assert_eq!(roll_back(&stage, "alice").await["outcome"], "refused");
 
-    days_pass(&stage, 2).await;
+    days_pass(&stage, "alice", 2).await;
     let rest = keys_of(&stage, "alice").await;
     assert_eq!(rest.statuses, BTreeMap::from([(new, KeyStatus::Active)]));
     let tags = tags_of(&stage, "alice").await;
@@ -95,12 +95,12 @@ async fn on_hold_the_keys_die_and_the_new_one_waits() {
     let before = keys_of(&stage, "alice").await;
     tag(&stage, "alice", "keyturn:hold", "audit").await;
     assert_eq!(revoke(&stage, "alice").await, revoked(&[&before.current, before.previous()], &[], "held"));
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     let held = keys_of(&stage, "alice").await;
     assert_eq!(held.current, before.current);
     assert!(held.statuses.values().all(|status| *status == KeyStatus::Inactive), "{held:?}");
     untag(&stage, "alice", "keyturn:hold").await;
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     reissued(&stage, "alice", &before).await;
     assert_eq!(tags_of(&stage, "alice").await.get("keyturn:blocked"), None);
     assert_nothing_found(&stage).await;
@@ -149,16 +149,16 @@ async fn a_key_that_somebody_brings_back_is_left_to_its_time() {
     let before = keys_of(&stage, "alice").await;
     revoke(&stage, "alice").await;
     stage.sandbox.settle().await;
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     let current = before.current.clone();
     assert_eq!(keys_of(&stage, "alice").await.status(&current), Some(KeyStatus::Inactive));
     stage.sandbox.visit(move |world| world.set_access_key_status(&current, KeyStatus::Active).unwrap()).await;
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     assert_eq!(keys_of(&stage, "alice").await.status(&before.current), Some(KeyStatus::Active));
     // Unless it is named once more.
     let outcome = order(&stage, json!({ "revoke": ["alice"], "keys": [before.current] })).await;
     assert_eq!(outcome["alice"]["outcome"], "revoked", "{outcome}");
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     assert_eq!(keys_of(&stage, "alice").await.status(&before.current), Some(KeyStatus::Inactive));
     assert_nothing_found(&stage).await;
 }

@@ -22,10 +22,10 @@ async fn the_earlier_key_is_current_again_and_stays_so() {
     assert!(tags.contains_key(&format!("keyturn:key/{new}")) && !tags.contains_key(&format!("keyturn:key/{old}")));
     stage.sandbox.visit(|world| assert_at_rest(world, "alice")).await;
     stage.sandbox.advance(ALL_RETRIES).await;
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     assert_eq!(keys_of(&stage, "alice").await, after);
 
-    days_pass(&stage, 4).await;
+    days_pass(&stage, "alice", 4).await;
     let rest = keys_of(&stage, "alice").await;
     assert_eq!(rest.statuses, BTreeMap::from([(old.to_owned(), KeyStatus::Active)]), "it has had its time");
     stage.rotate_secret("alice").await;
@@ -49,15 +49,13 @@ async fn a_second_order_changes_nothing() {
 
 #[tokio::test]
 async fn a_deactivated_key_is_activated_and_not_taken_away_again() {
-    let stage = rotated(&["alice"]).await;
-    days_pass(&stage, 1).await;
+    let stage = deactivated(&["alice"]).await;
     let before = keys_of(&stage, "alice").await;
     let old = before.previous();
-    assert_eq!(before.status(old), Some(KeyStatus::Inactive), "the sweeper has been there");
     assert_eq!(roll_back(&stage, "alice").await["outcome"], "rolled-back");
     // The very next sweep finds a key whose mark would have it deleted by now.
     stage.sandbox.advance(2 * DAY).await;
-    sweep(&stage).await;
+    sweep(&stage, "alice").await;
     let after = keys_of(&stage, "alice").await;
     assert_eq!((after.current.as_str(), after.status(old)), (old, Some(KeyStatus::Active)));
     assert_nothing_found(&stage).await;
@@ -140,20 +138,17 @@ fn names() -> Vec<String> {
 }
 
 /// A stage on which the sweeper has deactivated every user's earlier key, and would delete it at its next pass.
-async fn deactivated() -> (Stage, Vec<String>) {
+async fn due() -> (Stage, Vec<String>) {
     let names = names();
     let users: Vec<&str> = names.iter().map(String::as_str).collect();
-    let stage = rotated(&users).await;
-    days_pass(&stage, 1).await;
-    let before = keys_of(&stage, "user-0").await;
-    assert_eq!(before.status(before.previous()), Some(KeyStatus::Inactive));
+    let stage = deactivated(&users).await;
     stage.sandbox.advance(2 * DAY).await;
     (stage, names)
 }
 
 /// Has the earlier key taken away right before each call of a rollback in turn, as by a sweep that has decided before.
 async fn take_away_at_every_call(take: fn(&mut World, &str)) {
-    let (stage, names) = deactivated().await;
+    let (stage, names) = due().await;
     let calls = calls_of_a_rollback(&stage, "user-0").await;
     // What was decided long ago is out of the watch's reach, as a person's deed would be.
     stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
@@ -188,7 +183,7 @@ async fn a_deactivation_that_was_decided_before_costs_the_rollback_and_not_the_c
 
 #[tokio::test]
 async fn sweeps_at_any_call_leave_a_current_key_that_works() {
-    let (stage, names) = deactivated().await;
+    let (stage, names) = due().await;
     let calls = calls_of_a_rollback(&stage, "user-0").await;
     // Each sweep is for one user only.
     for name in &names {
