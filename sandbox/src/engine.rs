@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     instances: Instances,
     /// Requests whose answer comes with the end of an invocation.
     waiting: BTreeMap<InvocationId, oneshot::Sender<HttpReply>>,
+    /// Requests that are done when an invocation has ended.
+    held: BTreeMap<InvocationId, (HttpRequest, oneshot::Sender<HttpReply>)>,
     /// The clock's journeys under way: where to, and whom to tell.
     journeys: Vec<(Timestamp, oneshot::Sender<()>)>,
     pace: f64,
@@ -49,6 +51,7 @@ impl Engine {
             inbox,
             instances: Instances::new(endpoint, messages),
             waiting: BTreeMap::new(),
+            held: BTreeMap::new(),
             journeys: Vec::new(),
             pace: options.pace.max(0.0),
             under_way: None,
@@ -88,24 +91,44 @@ impl Engine {
     /// Deals with a message; breaks off, with whom to tell when all is over.
     fn take(&mut self, message: Message) -> ControlFlow<oneshot::Sender<()>> {
         match message {
-            Message::Request { request, reply } => match self.world.react(&request) {
-                // Whoever asked may have hung up by now.
-                Reaction::Reply(answer) => drop(reply.send(answer)),
-                Reaction::Close => drop(reply),
-                Reaction::Kill(instance) => self.instances.kill_in_call(instance, reply),
-                Reaction::Later(id) => drop(self.waiting.insert(id, reply)),
-            },
+            Message::Request { request, reply } => {
+                let reaction = self.world.react(&request);
+                self.carry_out(reaction, request, reply);
+            }
             Message::Visit(visit) => visit(&mut self.world),
             Message::Advance { by, done } => self.journeys.push((self.world.agenda.after(by), done)),
             Message::InvocationEnded { id, end } => {
                 let answer = services::lambda::ended(&mut self.world, id, end);
-                if let (Some(reply), Some(answer)) = (self.waiting.remove(&id), answer) {
-                    drop(reply.send(answer));
+                // It may have gone to another instance, and is under way still.
+                if !self.world.lambda.is_under_way(id) {
+                    self.tell_of_end(id, answer);
                 }
             }
             Message::Stop { stopped } => return ControlFlow::Break(stopped),
         }
         ControlFlow::Continue(())
+    }
+
+    fn carry_out(&mut self, reaction: Reaction, request: HttpRequest, reply: oneshot::Sender<HttpReply>) {
+        match reaction {
+            // Whoever asked may have hung up by now.
+            Reaction::Reply(answer) => drop(reply.send(answer)),
+            Reaction::Close => drop(reply),
+            Reaction::Kill(instance) => self.instances.kill_in_call(instance, reply),
+            Reaction::Later(id) => drop(self.waiting.insert(id, reply)),
+            Reaction::Hold(id) => drop(self.held.insert(id, (request, reply))),
+        }
+    }
+
+    /// An invocation has ended: answers who waits for it, and lets the call go on that it held up.
+    fn tell_of_end(&mut self, id: InvocationId, answer: Option<HttpReply>) {
+        if let (Some(reply), Some(answer)) = (self.waiting.remove(&id), answer) {
+            drop(reply.send(answer));
+        }
+        if let Some((request, reply)) = self.held.remove(&id) {
+            let reaction = self.world.resume(&request);
+            self.carry_out(reaction, request, reply);
+        }
     }
 
     /// Does everything that needs no further message: past-due entries, work when the pace is 0, journeys.

@@ -1,6 +1,6 @@
 //! Faults that a test orders: what goes wrong, at which call.
 
-use crate::ApiError;
+use crate::{ApiError, World};
 
 /// One thing that goes wrong once.
 #[derive(Debug, Clone)]
@@ -30,7 +30,25 @@ pub enum Effect {
     KillBefore,
     /// The call is done and the calling function's process killed before it gets the answer.
     KillAfter,
+    /// Another instance of the calling function is given the same event. The call is done when that has ended.
+    Again,
+    /// Another instance of the calling function is given this event. The call is done when that has ended.
+    Meanwhile(Vec<u8>),
 }
+
+/// A call that is about to be done, as a saboteur sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upcoming {
+    /// The ARN of the caller.
+    pub principal: String,
+    /// Service and operation, such as `iam:CreateAccessKey`.
+    pub operation: String,
+    /// Whom or what it is about: the name of a user, or of a secret, or its ARN.
+    pub subject: Option<String>,
+}
+
+/// Says what befalls a call. It may change the world, too: that happens right before the call.
+pub(crate) type Saboteur = Box<dyn FnMut(&mut World, &Upcoming) -> Option<Effect> + Send>;
 
 /// The faults that have not struck yet.
 #[derive(Debug, Default)]

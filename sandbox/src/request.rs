@@ -37,6 +37,16 @@ pub(crate) enum Principal {
     Role(String),
 }
 
+impl Caller {
+    /// The name of the calling user; `None` when a role calls.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.principal {
+            Principal::User(name) => Some(name),
+            Principal::Role(_) => None,
+        }
+    }
+}
+
 /// An authenticated API call.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {

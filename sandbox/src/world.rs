@@ -1,13 +1,14 @@
 //! The world: everything the sandbox knows, as plain data, and how it reacts to a request.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::agenda::Agenda;
 use crate::answer::{Answer, HttpReply, Protocol};
 use crate::call_log::{Call, Check, Outcome};
-use crate::fault::{Effect as FaultEffect, Faults};
+use crate::fault::{Effect as FaultEffect, Faults, Saboteur, Upcoming};
 use crate::interference::Interferences;
 use crate::limit::{self, Limits};
 use crate::request::{Caller, HttpRequest, Request};
@@ -21,6 +22,7 @@ pub struct World {
     pub(crate) agenda: Agenda,
     pub(crate) random: fastrand::Rng,
     pub(crate) faults: Faults,
+    saboteur: Option<Saboteur>,
     limits: Limits,
     pub(crate) interferences: Interferences,
     calls: Vec<Call>,
@@ -48,7 +50,18 @@ pub(crate) enum Reaction {
     Close,
     /// Kill the calling function's process, then close; it must not live to see that.
     Kill(InstanceId),
+    /// The answer comes with the end of this invocation.
     Later(InvocationId),
+    /// The call is done when this invocation has ended.
+    Hold(InvocationId),
+}
+
+/// Whether a call meets with what has been ordered for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Exposed,
+    /// It was held up, and has met with everything before.
+    Undisturbed,
 }
 
 impl World {
@@ -57,6 +70,7 @@ impl World {
             agenda: Agenda::new(options.start),
             random: fastrand::Rng::with_seed(options.seed),
             faults: Faults::default(),
+            saboteur: None,
             limits: Limits::default(),
             interferences: Interferences::default(),
             calls: Vec::new(),
@@ -100,6 +114,16 @@ impl World {
         self.faults.clear()
     }
 
+    /// Has `saboteur` decide before every call what befalls it, unless an ordered fault does already.
+    pub fn sabotage(&mut self, saboteur: impl FnMut(&mut Self, &Upcoming) -> Option<FaultEffect> + Send + 'static) {
+        self.saboteur = Some(Box::new(saboteur));
+    }
+
+    /// Lets the clock jump. What falls due on the way is late, and happens while whatever is under way goes on.
+    pub fn jump(&mut self, by: Duration) {
+        self.agenda.pass(by);
+    }
+
     /// Has every operation whose name begins with `prefix`, such as `iam:`, be throttled: an account may call them
     /// `burst` times at once and `per_second` times in the long run, on the virtual clock. That clock moves a
     /// millisecond with each call, and a second with each that is throttled, for which its caller is taken to wait.
@@ -124,6 +148,15 @@ impl World {
 
     /// Answers a request: who is it, what does it want, which fault strikes, may it, and do it.
     pub(crate) fn react(&mut self, http: &HttpRequest) -> Reaction {
+        self.take(http, Course::Exposed)
+    }
+
+    /// Answers a request that was held up.
+    pub(crate) fn resume(&mut self, http: &HttpRequest) -> Reaction {
+        self.take(http, Course::Undisturbed)
+    }
+
+    fn take(&mut self, http: &HttpRequest, course: Course) -> Reaction {
         self.agenda.pass_a_request();
         let request_id = self.random_uuid();
         let service = match Service::of(http) {
@@ -144,24 +177,36 @@ impl World {
             Err(error) => return self.close_call(protocol, &request_id, "anonymous", &name, Err(error)),
         };
         let request = Request { caller, region, operation, http: http.clone() };
-        self.perform(service, &name, &request_id, &request)
+        self.perform(service, &name, &request_id, &request, course)
     }
 
     /// Does what an authenticated request asks for, unless a fault strikes it.
-    fn perform(&mut self, service: Service, name: &str, request_id: &str, request: &Request) -> Reaction {
+    fn perform(
+        &mut self,
+        service: Service,
+        name: &str,
+        request_id: &str,
+        request: &Request,
+        course: Course,
+    ) -> Reaction {
         let (principal, protocol) = (request.caller.arn.as_str(), service.protocol());
-        self.suffer_interference(principal, name);
-        if !self.limits.admit(&request.caller.account, name, self.agenda.now()) {
-            self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
-            return self.close_call(protocol, request_id, principal, name, Err(protocol.throttled()));
+        let mut fault = None;
+        if course == Course::Exposed {
+            self.suffer_interference(principal, name);
+            if !self.limits.admit(&request.caller.account, name, self.agenda.now()) {
+                self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
+                return self.close_call(protocol, request_id, principal, name, Err(protocol.throttled()));
+            }
+            fault = self.faults.strike(principal, name).or_else(|| self.suffer_sabotage(service, name, request));
         }
-        let fault = self.faults.strike(principal, name);
         match &fault {
             Some(FaultEffect::FailBefore(error)) => {
                 return self.close_call(protocol, request_id, principal, name, Err(error.clone()));
             }
             Some(FaultEffect::LoseRequest) => return self.lose(principal, name, Outcome::NotDone),
             Some(FaultEffect::KillBefore) => return self.kill(&request.caller, name, Outcome::NotDone),
+            Some(FaultEffect::Again) => return self.hold(&request.caller, None),
+            Some(FaultEffect::Meanwhile(event)) => return self.hold(&request.caller, Some(event.clone())),
             None | Some(FaultEffect::FailAfter(_) | FaultEffect::LoseAnswer | FaultEffect::KillAfter) => {}
         }
         let result = service.handle(self, request).and_then(|answer| match self.checks.is_empty() {
@@ -175,6 +220,15 @@ impl World {
             Some(FaultEffect::LoseAnswer) => self.lose(principal, name, Outcome::AnswerLost),
             _ => self.close_call(protocol, request_id, principal, name, result),
         }
+    }
+
+    fn suffer_sabotage(&mut self, service: Service, name: &str, request: &Request) -> Option<FaultEffect> {
+        let mut saboteur = self.saboteur.take()?;
+        let subject = service.subject(self, request);
+        let upcoming = Upcoming { principal: request.caller.arn.clone(), operation: name.to_owned(), subject };
+        let effect = saboteur(self, &upcoming);
+        self.saboteur = Some(saboteur);
+        effect
     }
 
     /// Checks a permission of the caller and notes that it was needed.
@@ -239,6 +293,12 @@ impl World {
     fn kill(&mut self, caller: &Caller, name: &str, outcome: Outcome) -> Reaction {
         self.note_call(&caller.arn, name, outcome);
         caller.instance.map_or(Reaction::Close, Reaction::Kill)
+    }
+
+    /// Has the calling function deal with another event, or with the same one once more, before the call is done.
+    fn hold(&mut self, caller: &Caller, event: Option<Vec<u8>>) -> Reaction {
+        let begun = caller.instance.and_then(|instance| services::lambda::begin_beside(self, instance, event));
+        begun.map_or(Reaction::Close, Reaction::Hold)
     }
 
     /// Orders something that happens outside the world.

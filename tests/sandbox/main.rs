@@ -12,6 +12,7 @@ mod asynchronous;
 mod cell;
 mod clients;
 mod cloudformation;
+mod disturbance;
 mod events;
 mod identity;
 mod interference;

@@ -11,6 +11,7 @@ pub(crate) mod ses;
 pub(crate) mod sts;
 
 use crate::answer::{Answer, Protocol};
+use crate::input::{JsonInput, QueryInput};
 use crate::request::{HttpRequest, Request};
 use crate::{ApiError, World};
 
@@ -86,6 +87,20 @@ impl Service {
                 .ok_or_else(missing),
             Protocol::RestJson => lambda::operation(http).map(str::to_owned),
             Protocol::RestXml => s3::operation(http).map(str::to_owned),
+        }
+    }
+
+    /// Whom or what a request is about: a user by name, also when a key of theirs is meant, or a secret by name or ARN.
+    pub(crate) fn subject(self, world: &World, request: &Request) -> Option<String> {
+        match self {
+            Self::Iam => {
+                let mut input = QueryInput::new(&request.http);
+                let user_of = |id: String| world.iam.keys.get(&id).map(|key| key.user.clone());
+                input.text("UserName").or_else(|| input.text("AccessKeyId").and_then(user_of))
+            }
+            Self::SecretsManager => JsonInput::new(&request.http).ok()?.text("SecretId").ok()?,
+            Self::Sts => request.caller.user().map(str::to_owned),
+            Self::CloudFormation | Self::Lambda | Self::S3 => None,
         }
     }
 

@@ -10,9 +10,12 @@ use super::signature::Claim;
 use crate::request::{Caller, HttpRequest, Principal};
 use crate::{ApiError, World};
 
-/// What passes on the virtual clock when a key is refused because it is too new. Whoever is refused waits and asks
-/// again, but waits on a real clock; without this the virtual one would stand still and the key stay new for ever.
+/// What passes on the virtual clock, at least, when a key is refused because it is too new. Whoever is refused waits and
+/// asks again, but waits on a real clock; without this the virtual one would stand still and the key stay new for ever.
 const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+
+/// A key is refused so many times at most: whoever doubles the pauses between the tries would wait for minutes.
+const MOST_REFUSALS: u32 = 4;
 
 /// The header that carries a session's token.
 const TOKEN: &str = "x-amz-security-token";
@@ -49,7 +52,8 @@ fn by_key(world: &mut World, claim: &Claim, http: &HttpRequest) -> Result<Result
         return Ok(Err(Refusal::UnknownKey));
     }
     if now < key.known_from {
-        world.agenda.pass(WAIT_AFTER_REFUSAL);
+        let while_new = key.known_from.duration_since(key.created).unsigned_abs();
+        world.agenda.pass(WAIT_AFTER_REFUSAL.max(while_new / MOST_REFUSALS));
         return Ok(Err(Refusal::UnknownKey));
     }
     if !claim.is_proven_by(&key.credentials.secret_access_key, http)? {

@@ -207,7 +207,7 @@ impl World {
     }
 
     /// Has every key that is created from now on refused for its first while, as AWS does until a key is known
-    /// everywhere. Each such refusal lets a second pass on the virtual clock.
+    /// everywhere. Each such refusal lets a second pass on the virtual clock, or a quarter of that while if it is more.
     pub fn fail_new_keys_for(&mut self, while_new: Duration) {
         self.iam.new_keys_unknown_for = while_new;
     }

@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Event(EventId),
     /// A rotation.
     Rotation(secrets_manager::Run),
+    /// A call of another instance, which is held up until then.
+    Held,
 }
 
 /// Invokes a function for a service, on behalf of the resource `source`: the function's resource policy decides.
@@ -54,6 +56,14 @@ pub(crate) fn invoke_for(
     let outcome = begun.as_ref().map_or_else(|error| Outcome::Refused(error.code.clone()), |_| Outcome::Done);
     world.note_call(service, "lambda:Invoke", outcome);
     begun
+}
+
+/// Invokes the function of an instance that is at work, beside it: with another event, or with the same one once more.
+pub(crate) fn begin_beside(world: &mut World, instance: InstanceId, event: Option<Vec<u8>>) -> Option<InvocationId> {
+    let at_work = world.lambda.invocations.values().find(|invocation| invocation.instance == instance)?;
+    let (function, payload) = (at_work.function.clone(), event.unwrap_or_else(|| at_work.payload.clone()));
+    let request_id = world.random_uuid();
+    begin(world, &function, request_id, payload, Purpose::Held).ok()
 }
 
 /// Checks that the function's resource policy lets a service in, on behalf of the resource `source`.
@@ -157,6 +167,7 @@ pub(crate) fn ended(world: &mut World, id: InvocationId, end: InvocationEnd) -> 
             secrets_manager::step_ended(world, id, &run, outcome(&payload, error));
             None
         }
+        Purpose::Held => None,
     }
 }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 pub(crate) use api::{handle, operation};
 pub(crate) use function::{admits, exists};
 pub(crate) use instances::{Effect, Instances};
-pub(crate) use invocation::{Purpose, ended, invoke_for};
+pub(crate) use invocation::{Purpose, begin_beside, ended, invoke_for};
 pub(crate) use process::InvocationEnd;
 pub(crate) use queue::{Due, attempt, send_for};
 
@@ -54,6 +54,11 @@ impl State {
     /// Whether an invocation is under way.
     pub(crate) fn is_busy(&self) -> bool {
         !self.invocations.is_empty()
+    }
+
+    /// Whether this invocation is under way.
+    pub(crate) fn is_under_way(&self, id: InvocationId) -> bool {
+        self.invocations.contains_key(&id)
     }
 
     fn next_number(&mut self) -> u64 {

@@ -48,6 +48,12 @@ impl World {
         secret.move_label(label, from.as_deref(), to, now)
     }
 
+    /// Has no more than so many rotations be under way at once; others that begin wait in turn. Secrets Manager may spread
+    /// rotations over their windows as it likes.
+    pub fn rotate_at_once(&mut self, most: usize) {
+        self.secrets_manager.most_rotations = Some(most);
+    }
+
     /// Turns the rotation of a secret off and ends the one under way, as CancelRotateSecret does.
     ///
     /// # Errors

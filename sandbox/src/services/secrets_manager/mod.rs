@@ -11,7 +11,7 @@ mod schedule;
 mod secret;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::answer::Answer;
 use crate::input::JsonInput;
@@ -37,6 +37,10 @@ pub(crate) enum Due {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     secrets: BTreeMap<String, secret::Secret>,
+    /// How many rotations may have a step under way; `None` for any number.
+    most_rotations: Option<usize>,
+    /// The secrets whose rotation waits for another's end.
+    waiting: VecDeque<String>,
 }
 
 impl State {

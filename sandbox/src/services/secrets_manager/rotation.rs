@@ -138,8 +138,20 @@ pub(super) fn on_schedule(world: &mut World, arn: &str) {
     }
 }
 
-/// A rotation is called on for the first time, or again as a whole after it failed.
+/// A rotation is called on for the first time, or again as a whole after it failed, as soon as there is room for it.
 pub(super) fn begun(world: &mut World, arn: &str) {
+    if has_room(world) { begin_attempt(world, arn) } else { world.secrets_manager.waiting.push_back(arn.to_owned()) }
+}
+
+/// Whether another rotation may be under way.
+fn has_room(world: &World) -> bool {
+    let Some(most) = world.secrets_manager.most_rotations else { return true };
+    let attempts =
+        world.secrets_manager.secrets.values().filter_map(|secret| secret.rotation.as_ref()?.attempt.as_ref());
+    attempts.filter(|attempt| attempt.running.is_some()).count() < most
+}
+
+fn begin_attempt(world: &mut World, arn: &str) {
     let Some(attempt) = attempt_of(world, arn).filter(|attempt| attempt.running.is_none()) else { return };
     let (version, extent, failures) = (attempt.version.clone(), attempt.extent, attempt.failures);
     let labels = secret(world, arn).ok().and_then(|secret| secret.version(&version)).map(|version| &version.labels);
@@ -155,8 +167,17 @@ pub(super) fn begun(world: &mut World, arn: &str) {
     run(world, arn, if extent == Extent::Full { Step::Create } else { Step::Test });
 }
 
-/// Takes the end of a step.
+/// Takes the end of a step, and begins the rotations that there is room for by now.
 pub(crate) fn step_ended(world: &mut World, id: InvocationId, run_of: &Run, outcome: Result<(), ApiError>) {
+    go_on(world, id, run_of, outcome);
+    while has_room(world)
+        && let Some(arn) = world.secrets_manager.waiting.pop_front()
+    {
+        begin_attempt(world, &arn);
+    }
+}
+
+fn go_on(world: &mut World, id: InvocationId, run_of: &Run, outcome: Result<(), ApiError>) {
     let Run { arn, step } = run_of;
     // A rotation that was cancelled meanwhile no longer waits for this.
     let Some(attempt) = attempt_of(world, arn).filter(|attempt| attempt.running == Some(id)) else { return };
