@@ -2,6 +2,7 @@
 //! others.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use contract::{SecretArn, Settings, tag_keys};
 use jiff::Timestamp;
@@ -21,6 +22,10 @@ use crate::pace;
 use crate::protocol::check_binding;
 use crate::retire::Verdict;
 use crate::sweep::{self, Sweep, SweepStep};
+
+/// The time that reading what there is to know of one user may take. Together with [`TIME_TO_ACT`] it is less than
+/// [`contract::SHORTEST_TIMEOUT`], or a pass with that timeout would begin with nobody.
+const TIME_TO_READ: Duration = Duration::from_secs(25);
 
 /// What a pass has done, as the answer and the log tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -60,7 +65,7 @@ pub(crate) async fn sweep(
     listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
     let (queue, bookmarks) = queue(listed);
     let arns: Vec<SecretArn> = queue.iter().map(|secret| secret.arn.clone()).collect();
-    let latest = end.checked_sub(TIME_TO_ACT * 2).unwrap_or(end);
+    let latest = end.checked_sub(TIME_TO_READ + TIME_TO_ACT).unwrap_or(end);
     let (shared, settings) = (clients.clone(), *settings);
     let paced = pace::for_each(arns.clone(), latest, |secret| {
         let clients = shared.clone();
