@@ -10,54 +10,72 @@ use crate::stage::{ACCOUNT, REGION};
 /// What was seen after the last call.
 #[derive(Default)]
 pub(crate) struct Watch {
+    users: BTreeMap<String, Seen>,
+}
+
+/// What was seen of one user.
+#[derive(Default)]
+struct Seen {
+    /// The name of the secret.
+    secret: String,
     statuses: BTreeMap<String, KeyStatus>,
-    current: BTreeMap<String, Option<String>>,
+    current: Option<String>,
 }
 
 impl Watch {
-    /// Says what is wrong with the world after `call`.
+    /// Says what is wrong with the world after `call`. The function's calls change one user at a time; all others may
+    /// change anybody.
     pub(crate) fn look(&mut self, world: &World, call: &Call) -> Vec<String> {
-        let secrets: Vec<SecretView> = world
-            .secrets(ACCOUNT, REGION)
-            .into_iter()
-            .filter(|secret| secret.tags.contains_key("keyturn:user"))
-            .collect();
+        let known = |subject: &str| self.users.values().map(|seen| &seen.secret).find(|name| is_meant(subject, name));
+        let by_function = call.principal.contains("assumed-role/keyturn");
+        let subject = call.checks.first().map(|check| check.resource.as_str()).filter(|_| by_function);
+        let secrets = match subject.and_then(known) {
+            Some(name) => world.secret(ACCOUNT, REGION, name).into_iter().collect(),
+            None => world.secrets(ACCOUNT, REGION),
+        };
+        let managed = secrets.iter().filter(|secret| secret.tags.contains_key("keyturn:user"));
+        managed.flat_map(|secret| self.look_at(world, secret, call)).collect()
+    }
+
+    fn look_at(&mut self, world: &World, secret: &SecretView, call: &Call) -> Vec<String> {
+        let user = secret.tags.get("keyturn:user").unwrap();
+        let before = self.users.remove(user);
+        let keys = world.access_keys(ACCOUNT, user);
         let mut findings = Vec::new();
-        let mut statuses = BTreeMap::new();
-        for secret in &secrets {
-            let user = secret.tags.get("keyturn:user").unwrap();
-            let keys = world.access_keys(ACCOUNT, user);
-            for key in &keys {
-                statuses.insert(key.id().to_owned(), key.status);
+        let current = key_in(secret, "AWSCURRENT");
+        if let Some(id) = &current {
+            let key = keys.iter().find(|key| key.id() == id);
+            // The one exception: a person has revoked it, and the order is on record.
+            let is_revoked = secret.tags.get(&format!("keyturn:give-up/{id}")).is_some_and(|how| how == "revoke");
+            if !is_revoked && key.is_none_or(|key| key.status != KeyStatus::Active) {
+                findings.push(format!("R1: {user}'s AWSCURRENT names {id}, which is not Active, after {call:?}"));
             }
-            let current = key_in(secret, "AWSCURRENT");
-            if let Some(id) = &current {
-                let key = keys.iter().find(|key| key.id() == id);
-                // The one exception: a person has revoked it, and the order is on record.
-                let is_revoked = secret.tags.get(&format!("keyturn:give-up/{id}")).is_some_and(|how| how == "revoke");
-                if !is_revoked && key.is_none_or(|key| key.status != KeyStatus::Active) {
-                    findings.push(format!("R1: {user}'s AWSCURRENT names {id}, which is not Active, after {call:?}"));
-                }
-                let moved = self.current.get(user).is_some_and(|before| before.as_ref() != Some(id));
-                let proven = key.and_then(|key| key.last_used.as_ref()).is_some_and(|used| used.service == "sts");
-                if moved && !proven {
-                    findings
-                        .push(format!("R2: {user}'s AWSCURRENT names {id}, which was never proven, after {call:?}"));
-                }
-            }
-            self.current.insert(user.clone(), current);
-            if keys.len() > 2 {
-                findings.push(format!("R3: {user} has {} keys after {call:?}", keys.len()));
+            let moved = before.as_ref().is_some_and(|before| before.current.as_ref() != Some(id));
+            let proven = key.and_then(|key| key.last_used.as_ref()).is_some_and(|used| used.service == "sts");
+            if moved && !proven {
+                findings.push(format!("R2: {user}'s AWSCURRENT names {id}, which was never proven, after {call:?}"));
             }
         }
-        for (id, before) in &self.statuses {
-            if !statuses.contains_key(id) && *before == KeyStatus::Active {
+        if keys.len() > 2 {
+            findings.push(format!("R3: {user} has {} keys after {call:?}", keys.len()));
+        }
+        let statuses: BTreeMap<String, KeyStatus> = keys.iter().map(|key| (key.id().to_owned(), key.status)).collect();
+        for (id, status) in before.iter().flat_map(|before| &before.statuses) {
+            if !statuses.contains_key(id) && *status == KeyStatus::Active {
                 findings.push(format!("R4: {id} was deleted while Active by {call:?}"));
             }
         }
-        self.statuses = statuses;
+        self.users.insert(user.clone(), Seen { secret: secret.name.clone(), statuses, current });
         findings
     }
+}
+
+/// Whether the ARN of a secret, or of a user, means the secret of this name.
+fn is_meant(subject: &str, name: &str) -> bool {
+    // Behind the name stand a hyphen and six random characters.
+    let of_secret = subject.split_once(":secret:").map(|(_, rest)| rest.get(..rest.len() - 7).unwrap_or(rest));
+    let of_user = subject.split_once(":user/").map(|(_, user)| user);
+    of_secret == Some(name) || of_user.is_some_and(|user| name.strip_prefix("keyturn/") == Some(user))
 }
 
 /// The id of the key in the version with this label.

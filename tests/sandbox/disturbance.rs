@@ -175,6 +175,14 @@ async fn rotations_wait_for_their_turn() {
     let in_turn = ["createSecret", "setSecret", "testSecret", "finishSecret"].repeat(3);
     assert_eq!(logged(&cell, "step").await.1, in_turn);
 
+    cell.sandbox.visit(|world| world.rotate_at_once(0)).await;
+    cell.secrets().rotate_secret().secret_id(SECRET).send().await.unwrap();
+    cell.sandbox.settle().await;
+    assert_eq!(logged(&cell, "step").await.1.len(), 12, "nobody has a turn");
+    cell.sandbox.visit(|world| world.rotate_at_once(1)).await;
+    cell.sandbox.settle().await;
+    assert_eq!(logged(&cell, "step").await.1.len(), 16);
+
     // All three are due at midnight, and whoever is at work then is cancelled: the others have their turn all the same.
     cell.sandbox
         .visit(|world| {
@@ -187,7 +195,7 @@ async fn rotations_wait_for_their_turn() {
     let rotated = async |name: &'static str| {
         cell.sandbox.visit(move |world| world.secret(ACCOUNT, REGION, name).unwrap().versions.len()).await
     };
-    assert_eq!([rotated(SECRET).await, rotated("app/bob").await, rotated("app/carol").await], [3, 3, 3]);
+    assert_eq!([rotated(SECRET).await, rotated("app/bob").await, rotated("app/carol").await], [4, 3, 3]);
     let current = cell.sandbox.visit(|world| world.secret(ACCOUNT, REGION, SECRET)).await.unwrap();
     assert_ne!(current.labelled("AWSPENDING").unwrap().id, current.labelled("AWSCURRENT").unwrap().id);
 }

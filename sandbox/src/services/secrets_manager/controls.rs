@@ -52,6 +52,7 @@ impl World {
     /// rotations over their windows as it likes.
     pub fn rotate_at_once(&mut self, most: usize) {
         self.secrets_manager.most_rotations = Some(most);
+        rotation::admit_waiting(self);
     }
 
     /// Turns the rotation of a secret off and ends the one under way, as CancelRotateSecret does.

@@ -170,6 +170,11 @@ fn begin_attempt(world: &mut World, arn: &str) {
 /// Takes the end of a step, and begins the rotations that there is room for by now.
 pub(crate) fn step_ended(world: &mut World, id: InvocationId, run_of: &Run, outcome: Result<(), ApiError>) {
     go_on(world, id, run_of, outcome);
+    admit_waiting(world);
+}
+
+/// Begins the rotations that have waited for their turn and that there is room for.
+pub(super) fn admit_waiting(world: &mut World) {
     while has_room(world)
         && let Some(arn) = world.secrets_manager.waiting.pop_front()
     {
