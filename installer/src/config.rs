@@ -5,6 +5,9 @@ mod duration;
 mod error;
 mod fields;
 mod function;
+#[cfg(test)]
+mod hostile;
+mod limits;
 mod line;
 mod render;
 mod retire;
@@ -121,11 +124,12 @@ pub struct Vpc {
 /// # Errors
 /// [`ConfigError`] names the file, the line and the field.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = limits::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    limits::check(text).map_err(|what| ConfigError::TooMuch { path: path.to_owned(), what })?;
     let document =
         serde_yaml::from_str(text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
     build(Field::document(document)).map_err(|Fault { place, problem }| {

@@ -45,7 +45,7 @@ impl StackName {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if legal && starts && name.len() <= 64 { Ok(Self(name)) } else { Err(NameError::Stack(name)) }
+        if legal && starts && name.len() <= 64 { Ok(Self(name)) } else { Err(NameError::Stack(excerpt(&name))) }
     }
 
     /// The name as AWS writes it.
@@ -87,7 +87,7 @@ impl SecretName {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b));
         if !legal || !(1..=512).contains(&name.len()) {
-            return Err(NameError::Secret(name));
+            return Err(NameError::Secret(excerpt(&name)));
         }
         if looks_like_an_arn(&name) { Err(NameError::SecretLikeArn(name)) } else { Ok(Self(name)) }
     }
@@ -122,6 +122,12 @@ impl fmt::Display for SecretName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What somebody has written, as an error shows it. Whoever mistypes may have pasted anything: something long, or
+/// something that a terminal would obey.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 /// Whether a name ends in a hyphen and six characters: a search by a part of the ARN could take it for another secret.
@@ -215,8 +221,14 @@ mod tests {
             assert_eq!(StackName::new(wrong), Err(NameError::Stack(wrong.to_owned())));
         }
         for wrong in ["", "a,b", "a b", &"a".repeat(513)] {
-            assert_eq!(SecretName::new(wrong), Err(NameError::Secret(wrong.to_owned())));
+            assert_eq!(SecretName::new(wrong), Err(NameError::Secret(excerpt(wrong))));
         }
         assert!(matches!(SecretName::new("my/ci-abcdef"), Err(NameError::SecretLikeArn(_))));
+    }
+
+    #[test]
+    fn errors_show_the_beginning_of_a_name_and_no_control_characters() {
+        assert_eq!(excerpt(&"a_".repeat(100)), "a_".repeat(40));
+        assert_eq!(excerpt("a\u{1b}[31m\n"), r"a\u{1b}[31m\n");
     }
 }

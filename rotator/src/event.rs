@@ -190,6 +190,9 @@ impl fmt::Display for Step {
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;

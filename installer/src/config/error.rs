@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_yaml::Value;
 
+use crate::names::excerpt;
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -15,6 +17,14 @@ pub enum ConfigError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The file is no configuration, whatever it says: reading it would take long.
+    #[error("`{}` has more {what} than a configuration has", path.display())]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
     },
     /// The file is not YAML. The cause names the line, or the key that is there twice.
     #[error("`{}` is not valid YAML", path.display())]
@@ -115,9 +125,7 @@ impl Problem {
     }
 
     pub(super) fn not(value: &str, expected: &str) -> Self {
-        // Whoever mistypes a field may have pasted anything, also something long.
-        let value: String = value.chars().take(80).flat_map(char::escape_debug).collect();
-        Self::Malformed { value, expected: expected.to_owned() }
+        Self::Malformed { value: excerpt(value), expected: expected.to_owned() }
     }
 
     fn hint(&self) -> String {
@@ -148,6 +156,7 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::Read { .. } => "name the configuration with `--config FILE`, or users and `--region`".to_owned(),
+            Self::TooMuch { .. } => "is it the right file? A stack holds 200 users".to_owned(),
             Self::Syntax { .. } => "correct the line, or start from `version: 1`, `region:` and `users:`".to_owned(),
             Self::Field { problem, .. } => problem.hint(),
         }

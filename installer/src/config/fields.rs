@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 use super::duration;
 use super::error::Problem;
 use super::line::Step;
+use crate::names::excerpt;
 
 /// What is wrong, and where.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(name) if position == 0 => write!(f, "{}", name.escape_debug())?,
-                Step::Key(name) => write!(f, ".{}", name.escape_debug())?,
+                Step::Key(name) if position == 0 => write!(f, "{}", excerpt(name))?,
+                Step::Key(name) => write!(f, ".{}", excerpt(name))?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }

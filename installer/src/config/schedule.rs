@@ -9,6 +9,7 @@ use super::Schedule;
 use super::duration::show;
 use super::error::Problem;
 use super::fields::{Fault, Fields, Place};
+use crate::names::excerpt;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -60,17 +61,18 @@ impl Timing {
     /// A rotation by the calendar, in the words of AWS: `0 3 ? * SUN *`.
     fn cron(text: &str) -> Result<Self, String> {
         let cron = translate(text)?;
+        let shown = excerpt(text);
         // From a fixed day on, and long enough to see every 29th of February twice.
         let times: Vec<DateTime> =
             cron.iter_after(date(2024, 1, 1).at(0, 0, 0, 0)).take_while(|time| time.year() < 2034).collect();
         let gaps = times.iter().zip(times.iter().skip(1));
         let gaps: Vec<Duration> = gaps.filter_map(|(a, b)| b.duration_since(*a).try_into().ok()).collect();
         let (Some(shortest), Some(longest)) = (gaps.iter().min().copied(), gaps.iter().max().copied()) else {
-            return Err(format!("is `{text}`, which does not come again within ten years"));
+            return Err(format!("is `{shown}`, which does not come again within ten years"));
         };
         if shortest < SHORTEST {
             let (shortest, allowed) = (show(shortest), show(SHORTEST));
-            return Err(format!("is `{text}`, which leaves {shortest}; Secrets Manager needs {allowed} at least"));
+            return Err(format!("is `{shown}`, which leaves {shortest}; Secrets Manager needs {allowed} at least"));
         }
         let last_hour = times.iter().map(|time| time.hour()).max().and_then(|hour| hour.try_into().ok()).unwrap_or(0);
         Ok(Self {
@@ -139,15 +141,16 @@ pub(super) fn read(mut fields: Fields) -> Result<Timing, Fault> {
 
 /// The same times in the dialect of the cron library, which has other numbers for the days of the week.
 fn translate(text: &str) -> Result<Cron, String> {
+    let shown = excerpt(text);
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minutes, hours, day, month, weekday, year] = fields.as_slice() else {
-        return Err(format!("is `{text}`, not the six fields of AWS: minutes, hours, day, month, weekday, year"));
+        return Err(format!("is `{shown}`, not the six fields of AWS: minutes, hours, day, month, weekday, year"));
     };
     if (*minutes, *year) != ("0", "*") {
-        return Err(format!("is `{text}`, and Secrets Manager wants the minutes to be `0` and the year `*`"));
+        return Err(format!("is `{shown}`, and Secrets Manager wants the minutes to be `0` and the year `*`"));
     }
     if (*day == "?") == (*weekday == "?") {
-        return Err(format!("is `{text}`, and one of day and weekday, not both, has to be `?`"));
+        return Err(format!("is `{shown}`, and one of day and weekday, not both, has to be `?`"));
     }
     let list = |field: &str, part: fn(&str) -> String| field.split(',').map(part).collect::<Vec<_>>().join(",");
     let hours = list(hours, |part| with_end(part, 0, 23));
@@ -155,7 +158,7 @@ fn translate(text: &str) -> Result<Cron, String> {
     let month = list(month, |part| with_end(part, 1, 12));
     let weekday = list(weekday, |part| with_end(&days_from_sunday(part), 0, 6));
     let pattern = format!("0 {hours} {day} {month} {weekday}");
-    pattern.parse().map_err(|_| format!("is `{text}`, which is not a schedule"))
+    pattern.parse().map_err(|_| format!("is `{shown}`, which is not a schedule"))
 }
 
 /// AWS counts `4/8` from 4 to the end, and `/8` from the beginning; the library wants both ends.

@@ -95,7 +95,7 @@ fn every_field_is_read() {
     assert_eq!(config.tags, BTreeMap::from([("cost center".to_owned(), "1234".to_owned())]));
 }
 
-const EVERYTHING: &str = r#"
+pub(super) const EVERYTHING: &str = r#"
 version: 1
 region: cn-north-1
 stack: keys
