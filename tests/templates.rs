@@ -5,9 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use contract::{Region, UserId, UserName};
-use installer::config::{Architecture, Config, Vpc};
+use contract::{ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
+use installer::config::{Architecture, Config, ConfiguredUser, Vpc};
+use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
 
 /// The largest template that CloudFormation reads, in bytes, and how many resources it may have (quotas).
@@ -20,7 +22,7 @@ const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
 type Change = fn(&mut Config);
 
 /// Every option, by the name of its rendering.
-const OPTIONS: [(&str, Change); 9] = [
+const OPTIONS: [(&str, Change); 13] = [
     ("boundary", |config| config.permissions_boundary = Some(arn(config, "iam", "policy/boundary"))),
     ("path", |config| config.role_path = Some("/security/keyturn/".to_owned())),
     ("kms", |config| config.kms_key = Some(arn(config, "kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"))),
@@ -29,6 +31,27 @@ const OPTIONS: [(&str, Change); 9] = [
     ("cron", |config| config.schedule.expression = "cron(0 3 ? * SUN#1 *)".to_owned()),
     ("arm64", |config| config.function.architecture = Architecture::Arm64),
     ("bucket", |config| config.artifact_bucket = Some("my-bucket".to_owned())),
+    ("sizes", |config| {
+        config.function.memory_mib = 10_240;
+        config.function.timeout = Duration::from_mins(15);
+        config.function.log_retention_days = 3_653;
+        config.settings.sweep_every = Duration::from_hours(24);
+    }),
+    ("policies", |config| {
+        config.settings.foreign = ForeignPolicy::Retire;
+        config.settings.in_use = InUsePolicy::Deactivate;
+        config.settings.deactivate_after = Duration::ZERO;
+    }),
+    ("names", |config| {
+        config.stack = StackName::new("k".repeat(64)).expect("a stack name");
+        let name = UserName::new(NAMES[0]).expect("a user name");
+        let secret = Some(SecretName::new("x/_+=.@-".repeat(64)).expect("a secret name"));
+        config.users = vec![ConfiguredUser { secret, ..ConfiguredUser::named(name) }];
+    }),
+    ("forms", |config| {
+        config.render = Renderings::Exactly(Rendering::ALL.map(|(_, rendering)| rendering).into());
+        config.function.secrets = vec!["keyturn/application-3".to_owned(), "keyturn/a+b=c//d.e@f_g-h".to_owned()];
+    }),
     ("network", |config| {
         let subnets = vec!["subnet-0123456789abcdef0".to_owned(), "subnet-0123456789abcdef1".to_owned()];
         config.function.vpc = Some(Vpc { subnets, security_groups: vec!["sg-0123456789abcdef0".to_owned()] });
@@ -65,6 +88,8 @@ fn render(directory: &Path, home: &str, name: &str, users: usize, changes: &[Cha
     assert!(text.len() < LARGEST, "{file} has {} bytes", text.len());
     assert!(template.resources().len() <= RESOURCES, "{file} has {} resources", template.resources().len());
     assert_eq!(Template::parse(&text).expect("it is YAML"), template, "{file}");
+    // What is configured is in the partition of the home region; the rest has to find out where it is.
+    assert!(home.starts_with("eu-") || !text.contains("arn:aws:"), "{file} names a partition");
     fs::write(directory.join(file), text).expect("it can be written");
 }
 

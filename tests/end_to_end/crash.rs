@@ -1,5 +1,5 @@
-//! Every AWS call of a rotation, struck before and after its effect, then retried by Secrets Manager: R1 to R4 hold
-//! after every call, and every history comes to rest with a new, working key.
+//! Every AWS call of a rotation, struck before and after its effect, then retried by Secrets Manager: R1, R2 and R4 hold
+//! after every call, and every history comes to rest with a new, working key and no other that nobody has (R3).
 
 use std::time::Duration;
 

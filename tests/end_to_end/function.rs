@@ -89,6 +89,18 @@ async fn a_foreign_secret_is_out_of_reach() {
 }
 
 #[tokio::test]
+async fn the_token_of_a_rotation_comes_with_its_value() {
+    let stage = stage().await;
+    let secret = stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap()).await;
+    let vouched = |label: &str| secret.labelled(label).map(|version| version.is_vouched_for);
+    assert_eq!(
+        (vouched("AWSCURRENT"), vouched("AWSPREVIOUS")),
+        (Some(true), Some(false)),
+        "the stack made the first one"
+    );
+}
+
+#[tokio::test]
 async fn a_repeated_event_of_a_complete_rotation_is_answered_with_success() {
     let stage = stage().await;
     let secret = arn(&stage, "keyturn/alice").await;

@@ -1,4 +1,5 @@
-//! R1 to R4 of the rotation, checked by looking at the world after every single call.
+//! R1, R2 and R4 of the rotation, checked by looking at the world after every single call, and R3, which can be seen only
+//! once a rotation has come to rest: until then a key may be on its way into the secret.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,7 @@ pub(crate) fn key_in(secret: &SecretView, label: &str) -> Option<String> {
 }
 
 /// What must hold once a user's rotation has come to rest: AWSCURRENT names an Active key, and every key of the user is
-/// known to the secret. An unknown key would be an orphan for ever.
+/// known to the secret (R3). An unknown key would be an orphan for ever.
 pub(crate) fn assert_at_rest(world: &World, user: &str) {
     let secret = world.secret(ACCOUNT, REGION, &format!("keyturn/{user}")).unwrap();
     let current = key_in(&secret, "AWSCURRENT").unwrap();
@@ -96,7 +97,7 @@ pub(crate) fn assert_at_rest(world: &World, user: &str) {
     for key in &keys {
         let marked = secret.tags.contains_key(&format!("keyturn:key/{}", key.id()));
         let known = key.id() == current || Some(key.id()) == previous.as_deref() || marked;
-        assert!(known, "{user} has an orphan: {}", key.id());
+        assert!(known, "R3: {user} has an orphan: {}", key.id());
     }
     let pending = secret.labelled("AWSPENDING").map(|version| &version.id);
     let current = secret.labelled("AWSCURRENT").map(|version| &version.id);

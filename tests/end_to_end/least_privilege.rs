@@ -18,13 +18,18 @@ fn allowed_actions(template: &str) -> BTreeSet<String> {
         // An action is `service:Operation`; an ARN goes on with more colons, and a logical name has none.
         prefixes.iter().any(|prefix| word.starts_with(prefix)) && word.matches(':').count() == 1
     });
-    actions.filter(|action| *action != "sts:AssumeRole").map(str::to_owned).collect()
+    // The trust of the role, and a condition.
+    actions.filter(|action| !["sts:AssumeRole", "kms:ViaService"].contains(action)).map(str::to_owned).collect()
 }
 
-/// The actions that the function's role has needed so far, and those among them that it was denied.
+/// The actions that the function's role has needed so far, and those among them that it was denied. Lambda asks for
+/// those on the network, for the role, while whoever deploys is the caller.
 fn needed_actions(world: &mut World) -> (BTreeSet<String>, Vec<String>) {
-    let calls = world.calls().iter().filter(|call| call.principal.contains("assumed-role/"));
-    let checks: Vec<_> = calls.flat_map(|call| call.checks.clone()).collect();
+    let calls = world.calls().iter();
+    let checks = calls.flat_map(|call| call.checks.iter().map(|check| (call.principal.as_str(), check.clone())));
+    let is_the_roles =
+        |(caller, check): &(&str, sandbox::Check)| caller.contains("assumed-role/") || check.action.starts_with("ec2:");
+    let checks: Vec<_> = checks.filter(is_the_roles).map(|(_, check)| check).collect();
     let denied = checks.iter().filter(|check| !check.allowed).map(|check| check.action.clone()).collect();
     (checks.into_iter().map(|check| check.action).collect(), denied)
 }
@@ -33,13 +38,18 @@ fn keys_of_alice(world: &mut World) -> Vec<KeyStatus> {
     world.access_keys(ACCOUNT, "alice").iter().map(|key| key.status).collect()
 }
 
-/// A key from before keyturn, two rotations, the retirement of both kinds of old key, sweeps, and a direct invocation:
-/// every kind of thing that the function does.
+/// A key of the customer's for the secrets.
+const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// A key from before keyturn, secrets under a key of the customer's, a function in a network, two rotations, the
+/// retirement of both kinds of old key, sweeps, and a direct invocation: every kind of thing that the function does.
 #[tokio::test]
 async fn the_role_allows_just_what_the_function_does() {
     let stage = Stage::with_users(&["alice"]).await;
     stage.sandbox.visit(|world| world.create_access_key(ACCOUNT, "alice").unwrap()).await;
-    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\nretire: {{ foreign: retire }}\n"));
+    let network = "{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }";
+    let options = format!("retire: {{ foreign: retire }}\nkms_key: {KMS_KEY}\nfunction: {{ vpc: {network} }}\n");
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\n{options}"));
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 0, "{run}");
     // The sweeper has deactivated the key from before. The rotation waits until it has deleted it, and is taken up then.

@@ -253,6 +253,18 @@ async fn a_role_must_let_lambda_assume_it() {
 }
 
 #[tokio::test]
+async fn a_role_must_let_lambda_into_a_network() {
+    let cell = Cell::prepared().await;
+    let mut template = template();
+    let function = &mut template["Resources"]["Function"]["Properties"];
+    function["VpcConfig"] = json!({ "SubnetIds": ["subnet-0a"], "SecurityGroupIds": ["sg-0b"] });
+    assert_eq!(cell.deploy(ChangeSetType::Create, template).await, "ROLLBACK_COMPLETE");
+    let reason = cell.failure().await;
+    let expected = "The provided execution role does not have permissions to call CreateNetworkInterface on EC2";
+    assert!(reason.contains(expected), "{reason}");
+}
+
+#[tokio::test]
 async fn what_lambda_keeps_to_itself_can_not_be_set() {
     let cell = Cell::prepared().await;
     let mut template = template();

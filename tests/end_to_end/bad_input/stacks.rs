@@ -1,5 +1,6 @@
 //! Stacks that are busy, broken or half made.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OnStackFailure};
@@ -82,6 +83,28 @@ async fn a_busy_stack_is_waited_for() {
     settings().bind(|| insta::assert_snapshot!(run));
     // The other one's resource, and nothing of ours.
     assert_eq!((run.code, stage.take_writes().await), (0, vec!["cloudformation:Create AWS::IAM::Role".to_owned()]));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_for_a_busy_stack_has_changed_nothing() {
+    let stage = Stage::with_options(&["alice"], Options { pace: 1e6, ..Options::default() }).await;
+    stage.draft().await;
+    stage.sandbox.advance(MINUTE).await;
+    stage.execute().await;
+    stage.take_writes().await;
+    let process = AtomicU32::new(0);
+    let operator = async {
+        while stage.sandbox.visit(|world| count(world, "cloudformation:DescribeStacks")).await < 3 {
+            tokio::task::yield_now().await;
+        }
+        let process = process.load(Ordering::SeqCst).to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+    };
+    let arguments = ["--region", REGION, "--yes", "bootstrap", "alice", "--artifact", function().to_str().unwrap()];
+    let (run, ()) = tokio::join!(stage.keyturn_noted(&process, &arguments), operator);
+    assert_eq!((run.code, stage.take_writes().await), (6, vec![]), "{run}");
+    assert!(run.stderr.contains("interrupted"), "{run}");
     stage.assert_no_secret_left_behind().await;
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::error::not_found;
 use super::lookup::{alive, by_name};
-use super::secret::SecretValue;
+use super::secret::{PENDING, SecretValue};
 use super::{api, rotation};
 use crate::{ApiError, World};
 
@@ -26,6 +26,18 @@ impl World {
         alive(self, &arn)?.put(&id, SecretValue::new(value), &BTreeSet::new(), now)?;
         rotation::plan_next(self, &arn);
         Ok(id)
+    }
+
+    /// Gives the version that a rotation has staged its value, as PutSecretValue does for whoever knows the token.
+    ///
+    /// # Errors
+    /// When the secret is not there or is on its way to deletion, no version is staged, or the version has a value.
+    pub fn put_pending_value(&mut self, account: &str, region: &str, name: &str, value: &str) -> Result<(), ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        let now = self.now();
+        let secret = alive(self, &arn)?;
+        let id = secret.incomplete().map(|version| version.id.clone()).ok_or_else(not_found)?;
+        secret.put(&id, SecretValue::new(value), &BTreeSet::from([PENDING.to_owned()]), now)
     }
 
     /// Moves a staging label to a version, from wherever it is, or takes it off with `None`, as UpdateSecretVersionStage

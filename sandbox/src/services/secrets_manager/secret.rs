@@ -56,6 +56,8 @@ pub(super) struct Version {
     pub(super) id: String,
     /// `None` for a version that a rotation has staged and the function has not filled yet.
     pub(super) value: Option<SecretValue>,
+    /// Whether the value came with the RotationToken of its rotation.
+    pub(super) is_vouched_for: bool,
     pub(super) labels: BTreeSet<String>,
     pub(super) created: Timestamp,
     pub(super) accessed: Option<Timestamp>,
@@ -102,6 +104,7 @@ impl Secret {
                 self.versions.push(Version {
                     id: id.to_owned(),
                     value: Some(value),
+                    is_vouched_for: false,
                     labels: BTreeSet::new(),
                     created: now,
                     accessed: None,
@@ -125,7 +128,14 @@ impl Secret {
     /// Opens a version for a rotation: AWSPENDING is on it, and it has no value yet, or a copy of another's.
     pub(super) fn stage(&mut self, id: &str, value: Option<SecretValue>, now: Timestamp) -> Result<(), ApiError> {
         self.make_room(now)?;
-        self.versions.push(Version { id: id.to_owned(), value, labels: BTreeSet::new(), created: now, accessed: None });
+        self.versions.push(Version {
+            id: id.to_owned(),
+            value,
+            is_vouched_for: false,
+            labels: BTreeSet::new(),
+            created: now,
+            accessed: None,
+        });
         self.attach(PENDING, id);
         self.changed = now;
         Ok(())

@@ -40,6 +40,8 @@ pub struct VersionView {
     pub created: Timestamp,
     /// The value; `None` while a rotation has staged it only.
     pub value: Option<SecretValue>,
+    /// Whether the value came with the RotationToken of its rotation.
+    pub is_vouched_for: bool,
 }
 
 impl SecretView {
@@ -97,6 +99,7 @@ fn view(secret: &Secret) -> SecretView {
         labels: version.labels.clone(),
         created: version.created,
         value: version.value.clone(),
+        is_vouched_for: version.is_vouched_for,
     });
     SecretView {
         arn: secret.arn.clone(),

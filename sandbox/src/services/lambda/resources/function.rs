@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::Effect;
 use super::super::function::{Configuration, Function, arn_of, invalid, not_found};
 use super::{code, configuration};
+use crate::request::{Caller, Principal};
 use crate::services::cloudformation::resource::{Created, Order, Schema};
 use crate::services::iam;
 use crate::{ApiError, World};
@@ -53,6 +54,9 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
         permit(world, order, &arn, "lambda:PutFunctionConcurrency")?;
     }
     permit_role(world, order, &configuration.role)?;
+    if configuration.vpc.is_some() {
+        permit_network(world, &configuration.role)?;
+    }
     let code = code::fetch(world, order, &source)?;
     if world.lambda.functions.contains_key(&arn) {
         let message = format!("Function already exist: {name}");
@@ -138,6 +142,9 @@ fn permit_changes(
     if present.role != wanted.role {
         permit_role(world, order, &wanted.role)?;
     }
+    if wanted.vpc.is_some() && (&present.vpc, &present.role) != (&wanted.vpc, &wanted.role) {
+        permit_network(world, &wanted.role)?;
+    }
     Ok(())
 }
 
@@ -149,6 +156,37 @@ fn permit_role(world: &mut World, order: &Order, role: &str) -> Result<(), ApiEr
         Ok(true) => Ok(()),
         _ => Err(invalid("The role defined for the function cannot be assumed by Lambda.")),
     }
+}
+
+/// What Lambda does for a function in a network with the permissions of its role (developer guide, "Required IAM
+/// permissions" for functions in a VPC; those of the managed policy AWSLambdaVPCAccessExecutionRole).
+const IN_A_NETWORK: [&str; 6] = [
+    "CreateNetworkInterface",
+    "DescribeNetworkInterfaces",
+    "DescribeSubnets",
+    "DeleteNetworkInterface",
+    "AssignPrivateIpAddresses",
+    "UnassignPrivateIpAddresses",
+];
+
+fn permit_network(world: &mut World, role: &str) -> Result<(), ApiError> {
+    const SESSION: &str = "lambda";
+    let account = role.split(':').nth(4).unwrap_or_default().to_owned();
+    let role = world.iam.role_by_arn(role)?;
+    let lambda = Caller {
+        account,
+        arn: role.session_arn(SESSION),
+        user_id: role.session_id(SESSION),
+        principal: Principal::Role(role.name.clone()),
+        instance: None,
+    };
+    for operation in IN_A_NETWORK {
+        let allowed = world.authorize(&lambda, &format!("ec2:{operation}"), "*", &BTreeMap::new());
+        allowed.map_err(|_| {
+            invalid(format!("The provided execution role does not have permissions to call {operation} on EC2"))
+        })?;
+    }
+    Ok(())
 }
 
 fn permit(world: &mut World, order: &Order, arn: &str, action: &str) -> Result<(), ApiError> {

@@ -80,13 +80,16 @@ pub(in super::super) fn put_secret_value(
 
     let now = world.now();
     let secret = alive(world, &arn)?;
-    if let Some(rotation_token) = rotation_token
-        && !rotation::accepts(secret, &rotation_token)
+    if let Some(rotation_token) = &rotation_token
+        && !rotation::accepts(secret, rotation_token)
     {
         return Err(invalid_parameter("The RotationToken is not that of a rotation under way."));
     }
     let current = secret.labelled(CURRENT).map(|version| version.id.clone());
     secret.put(&token, value, &labels, now)?;
+    if let Some(version) = secret.version_mut(&token).filter(|_| rotation_token.is_some()) {
+        version.is_vouched_for = true;
+    }
     let answer = object([
         ("ARN", Some(secret.arn.as_str().into())),
         ("Name", Some(secret.name.as_str().into())),
