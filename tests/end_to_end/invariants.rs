@@ -57,9 +57,6 @@ impl Watch {
                 findings.push(format!("R2: {user}'s AWSCURRENT names {id}, which was never proven, after {call:?}"));
             }
         }
-        if keys.len() > 2 {
-            findings.push(format!("R3: {user} has {} keys after {call:?}", keys.len()));
-        }
         let statuses: BTreeMap<String, KeyStatus> = keys.iter().map(|key| (key.id().to_owned(), key.status)).collect();
         for (id, status) in before.iter().flat_map(|before| &before.statuses) {
             if !statuses.contains_key(id) && *status == KeyStatus::Active {
