@@ -168,9 +168,8 @@ async fn an_order_that_is_struck_is_completed_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_function_that_does_not_know_the_order_is_told() {
+async fn a_function_that_fails_is_told() {
     let stage = deployed(&["alice"]).await;
-    // A function from before there were orders refuses the event; one that is broken fails in its own way.
     let refuse = |world: &mut World| {
         let refusal = sandbox::ApiError::new("InternalServiceError", "not now");
         let effect = sandbox::FaultEffect::FailBefore(refusal);

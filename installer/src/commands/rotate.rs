@@ -58,7 +58,7 @@ struct Orders {
 fn decide(session: &Session, config: &Config, users: &[ObservedUser], now: bool) -> Result<Orders, Error> {
     let mut refusals = Vec::new();
     let mut orders = Orders::default();
-    match judge_given_up(&config.given_up, users) {
+    match judge_given_up(config, users) {
         Ok(keys) => {
             keys.remarks.iter().for_each(|remark| session.printer.say(remark));
             orders.due = keys.due;

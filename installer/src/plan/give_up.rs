@@ -1,12 +1,12 @@
 //! Whether a key may be given up: it must be somebody's here, in the right state, and never the one in the secret.
 
-use std::collections::BTreeMap;
-
 use contract::{AccessKeyId, GiveUp, KeyMark, UserName};
 use serde::Serialize;
 
 use super::Refusal;
+use super::standing::is_foreign;
 use crate::aws::users::KeyStatus;
+use crate::config::Config;
 use crate::observe::ObservedUser;
 
 /// A key that a person gives up: the tag on the user's secret tells the function.
@@ -112,12 +112,12 @@ pub struct GivenUpKeys {
 ///
 /// # Errors
 /// Every [`Refusal`] there is.
-pub fn judge(given_up: &BTreeMap<AccessKeyId, GiveUp>, users: &[ObservedUser]) -> Result<GivenUpKeys, Vec<Refusal>> {
+pub fn judge(config: &Config, users: &[ObservedUser]) -> Result<GivenUpKeys, Vec<Refusal>> {
     let (mut keys, mut refusals) = (GivenUpKeys::default(), Vec::new());
-    for (key, how) in given_up {
+    for (key, how) in &config.given_up {
         let owner = users.iter().find(|user| user.keys.iter().any(|found| &found.id == key));
         let Some((user, bound)) = owner.and_then(|user| Some((user, user.bound.as_ref()?))) else {
-            if users.iter().any(|user| has_another(user, *how, given_up)) {
+            if users.iter().any(|user| has_another(config, user, *how)) {
                 refusals.push(Refusal::GiveUp { key: key.clone(), how: *how, user: None, why: Unfit::Nobodys });
             } else {
                 keys.remarks.push(format!("{key}: nobody here has this key, so there is nothing to give up"));
@@ -135,17 +135,9 @@ pub fn judge(given_up: &BTreeMap<AccessKeyId, GiveUp>, users: &[ObservedUser]) -
     if refusals.is_empty() { Ok(keys) } else { Err(refusals) }
 }
 
-/// Whether a user has a key that could be given up in this way and is not named.
-fn has_another(user: &ObservedUser, how: GiveUp, given_up: &BTreeMap<AccessKeyId, GiveUp>) -> bool {
-    let contents = user.readable();
-    // A user with one key and a secret of ours: that key is the current one.
-    let is_current = |key: &AccessKeyId| match contents {
-        Some(contents) => contents.current.as_ref() == Some(key),
-        None => user.secret.is_some(),
-    };
+/// Whether a user has a key that could be given up in this way, is not named, and is not known to be keyturn's.
+fn has_another(config: &Config, user: &ObservedUser, how: GiveUp) -> bool {
     let status = if how == GiveUp::Reclaim { KeyStatus::Inactive } else { KeyStatus::Active };
-    let fits = |status_of: KeyStatus, key: &AccessKeyId| {
-        status_of == status && !given_up.contains_key(key) && !is_current(key)
-    };
-    user.keys.iter().any(|key| fits(key.status, &key.id))
+    let mut keys = user.keys.iter().filter(|key| key.status == status && !config.given_up.contains_key(&key.id));
+    keys.any(|key| is_foreign(config, user, key))
 }

@@ -5,7 +5,7 @@ use contract::{AccessKeyId, GiveUp, UserName};
 use jiff::Timestamp;
 
 use super::give_up::due;
-use super::standing::{KEYS_PER_USER, foreign, is_of_a_rotation, is_revoked};
+use super::standing::{KEYS_PER_USER, is_foreign, is_of_a_rotation, is_revoked};
 use super::{GivenUpKey, KeyReport, Refusal, Unfit};
 use crate::aws::users::{AccessKey, KeyStatus};
 use crate::config::Config;
@@ -50,7 +50,7 @@ pub fn in_the_way(config: &Config, user: &ObservedUser, now: Timestamp) -> Resul
         let keys = user.keys.iter().map(|key| KeyReport::of(user, key, now)).collect();
         return Err(Refusal::NoWorkingKey { user: name.clone(), current: current.clone(), keys });
     }
-    if secret.given_up(&other.id).is_none() && foreign(config, user, secret).is_some_and(|key| key.id == other.id) {
+    if secret.given_up(&other.id).is_none() && is_foreign(config, user, other) {
         return Err(refused(&other.id, how, Unfit::Foreign));
     }
     let due = due(user, name, &other.id, how).map_err(|why| refused(&other.id, how, why))?;

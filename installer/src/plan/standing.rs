@@ -191,12 +191,16 @@ pub(super) fn is_revoked(user: &ObservedUser, key: &AccessKey) -> bool {
     user.secret.as_ref().is_some_and(|secret| secret.given_up(&key.id) == Some(GiveUp::Revoke))
 }
 
-/// The key of a managed user that is neither in the secret nor on its way out: keyturn did not make it.
-pub(super) fn foreign<'a>(config: &Config, user: &'a ObservedUser, secret: &Secret) -> Option<&'a AccessKey> {
-    let Contents { current, pending, previous, .. } = user.readable()?;
-    let is_known = |key: &AccessKey| {
-        let stored = [current, pending, previous].into_iter().flatten().any(|stored| stored == &key.id);
-        stored || secret.mark(&key.id).is_some() || is_of_a_rotation(config, user, key)
-    };
-    user.keys.iter().find(|key| !is_known(key))
+/// The key of a managed user that keyturn did not make.
+pub(super) fn foreign<'a>(config: &Config, user: &'a ObservedUser) -> Option<&'a AccessKey> {
+    user.keys.iter().find(|key| is_foreign(config, user, key))
+}
+
+/// Whether a key is neither in the user's secret nor on its way out. Of a secret that nobody had to read, the keys are
+/// all known.
+pub(super) fn is_foreign(config: &Config, user: &ObservedUser, key: &AccessKey) -> bool {
+    let Some(secret) = &user.secret else { return true };
+    let Some(Contents { current, pending, previous, .. }) = user.readable() else { return false };
+    let is_stored = [current, pending, previous].into_iter().flatten().any(|stored| stored == &key.id);
+    !is_stored && secret.mark(&key.id).is_none() && !is_of_a_rotation(config, user, key)
 }

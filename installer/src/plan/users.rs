@@ -55,7 +55,7 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
         }
         users.bound.push(bound.clone());
     }
-    match give_up::judge(&config.given_up, &observed.users) {
+    match give_up::judge(config, &observed.users) {
         Ok(keys) => {
             users.given_up = keys.due;
             users.remarks.extend(keys.remarks);
@@ -100,7 +100,7 @@ impl Users {
                     (false, room) => self.found.push(view.joining(room)),
                     (true, Some(room)) => self.found.push(view.without_key(room)),
                     (true, None) => {
-                        let foreign = standing::foreign(config, user, secret);
+                        let foreign = standing::foreign(config, user);
                         self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
                     }
                 }
