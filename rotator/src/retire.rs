@@ -58,6 +58,8 @@ pub(crate) enum Class {
     Revoked(KeyMark),
     /// It was ours: in AWSPREVIOUS, in an older version, or marked as on its way out.
     Superseded(KeyMark),
+    /// Stored by a rotation that has begun since the secret was described, and may be about to become current.
+    JustStored,
     /// Created by an attempt that died before it could store it: nobody has its secret half.
     Orphan,
     /// It was there before us, or a person made it.
@@ -82,7 +84,13 @@ pub(crate) fn classify(key: &Key, observed: &Observed, settings: &Settings) -> R
     }
     let evidence = evidence(key, observed)?;
     if evidence.in_a_version {
-        return Ok(Class::Superseded(unmarked(key, observed)));
+        let was_current = observed.previous.as_ref().is_some_and(|previous| previous.key() == Some(&key.id));
+        let is_young = observed.since(key.created) < settings.lease;
+        return Ok(if is_young && !was_current {
+            Class::JustStored
+        } else {
+            Class::Superseded(unmarked(key, observed))
+        });
     }
     let attempt = observed.secret.attempt().map_err(|_| Blocked::UnreadableMark)?;
     let from_an_attempt = attempt.is_some_and(|attempt| may_come_from(&attempt, key.created, settings));
@@ -93,6 +101,7 @@ pub(crate) fn classify(key: &Key, observed: &Observed, settings: &Settings) -> R
 pub(crate) fn judge(key: &Key, class: &Class, observed: &Observed, settings: &Settings) -> Result<Verdict, Blocked> {
     let id = key.id.clone();
     Ok(match class {
+        Class::JustStored => Verdict::Keep(Blocked::InFlight { key: id }),
         Class::Orphan if observed.since(key.created) < settings.lease => Verdict::Keep(Blocked::InFlight { key: id }),
         Class::Orphan => Verdict::Delete(Doomed::Orphan(id)),
         Class::Superseded(mark) => retire(key, *mark, observed, settings)?,
@@ -149,15 +158,17 @@ fn was_used_after(key: &Key, deactivated: Timestamp, observed: &Observed) -> boo
 }
 
 /// What stands for a mark that is missing: superseded since the current key took over, and since the key itself was
-/// made. Of the times that tell, the latest is the careful one. None of them tells when an older key became current
-/// again, as after a rollback: from now on somebody knows.
+/// made. Of the times that tell, the latest is the careful one: a rotation may have been under way for long before it
+/// made the key that is current now, and may have died before it was noted as complete. None of them tells when an older
+/// key became current again, as after a rollback: from now on somebody knows.
 pub(crate) fn unmarked(key: &Key, observed: &Observed) -> KeyMark {
     let current = observed.current.key().and_then(|id| observed.key(id));
     if current.is_some_and(|current| current.created < key.created) {
         return KeyMark { superseded: observed.secret.now, deactivated: None };
     }
-    let took_over = observed.current.created.max(observed.secret.last_rotated.unwrap_or(observed.current.created));
-    KeyMark { superseded: took_over.max(key.created), deactivated: None }
+    let times = [observed.secret.last_rotated, current.map(|current| current.created), Some(key.created)];
+    let superseded = times.into_iter().flatten().fold(observed.current.created, Timestamp::max);
+    KeyMark { superseded, deactivated: None }
 }
 
 /// Refuses to retire anything beside a current key that somebody has disabled or deleted; not when that was a

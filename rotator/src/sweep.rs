@@ -127,7 +127,7 @@ fn due(key: &Key, class: &Class, observed: &Observed, settings: &Settings) -> Op
     let mark = match class {
         Class::Superseded(mark) | Class::GivenUp(mark) | Class::Revoked(mark) => *mark,
         Class::Foreign if settings.foreign == ForeignPolicy::Retire => unmarked(key, observed),
-        Class::Foreign | Class::Orphan | Class::Reclaimed => return None,
+        Class::Foreign | Class::JustStored | Class::Orphan | Class::Reclaimed => return None,
     };
     let (since, pause) = match (&key.status, mark.deactivated) {
         (KeyStatus::Active, _) => (mark.superseded, settings.deactivate_after),

@@ -126,8 +126,15 @@ fn an_active_superseded_key_is_deactivated_when_its_time_has_come_and_nobody_use
     assert_eq!(room(world(7).used(&key('P'), DAY)), deactivate(key('P'), 7));
     // A key that was made a moment ago cannot have been superseded long since: it may be that of another attempt of
     // this very rotation.
-    let twin = two(World::new().with_key(&key('N'), ago(MINUTE), KeyStatus::Active).in_a_version(&key('N')));
-    assert_eq!(room(twin), Room::Blocked(Blocked::Overlap { key: key('N') }));
+    let twin = || two(World::new().with_key(&key('N'), ago(MINUTE), KeyStatus::Active).in_a_version(&key('N')));
+    assert_eq!(room(twin()), Room::Blocked(Blocked::InFlight { key: key('N') }));
+    let (zero, in_use) = (Duration::ZERO, InUsePolicy::Deactivate);
+    let single = Settings { deactivate_after: zero, quiet: zero, in_use, ..settings() };
+    let in_flight = Room::Blocked(Blocked::InFlight { key: key('N') });
+    assert_eq!(make_room(&token('n'), &twin().observed(), &single), in_flight, "also when no overlap is wanted");
+    // Nor can a key have been superseded before the one was made that is current now.
+    let late = World::new().previous(&key('P')).key(&key('P'), 60).current_since(&key('C'), 9).key(&key('C'), 6);
+    assert_eq!(room(late), Room::Blocked(Blocked::Overlap { key: key('P') }));
     // The version is older than the moment in which it became current.
     assert_eq!(room(world(9).rotated(6)), Room::Blocked(Blocked::Overlap { key: key('P') }));
 }
