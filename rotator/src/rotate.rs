@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{AccessKeyId, Settings, tag_keys};
+use contract::{AccessKeyId, KeyMark, Settings, tag_keys};
 use tokio::time::Instant;
 
 use crate::act::{self, TIME_TO_ACT, Target};
@@ -161,8 +161,10 @@ async fn test(target: Target<'_>, observed: &Observed, binding: &Binding, end: I
     prove(target.clients, key, &bound_user(target.secret, binding), end).await
 }
 
-/// Moves `AWSCURRENT`, and nothing else (R6). The key is proven once more, so that R2 holds whatever has been called
-/// before.
+/// Moves `AWSCURRENT`, and does nothing behind that (R6). The key is proven once more, so that R2 holds whatever has
+/// been called before. The key that is about to be superseded is marked before: dying right after the move must not
+/// leave the time to be guessed, nor a mark from another time, which could hasten the key's end. A mark that is left on
+/// a current key, because the move never came, is taken off by the sweeper.
 async fn finish(
     target: Target<'_>,
     event: &RotationEvent,
@@ -171,6 +173,9 @@ async fn finish(
     end: Instant,
 ) -> Result<Done, RotationError> {
     test(target, observed, binding, end).await?;
+    if let Some(key) = observed.current.key() {
+        target.mark(key, KeyMark { superseded: observed.secret.now, deactivated: None }).await?;
+    }
     let moved = secrets::move_current(target.clients, target.secret, &observed.current.token, &event.token).await;
     if let Err(RotationError::CurrentMoved) = moved {
         // It may have been ourselves: a first try that was done, and whose answer was lost.
