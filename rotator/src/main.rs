@@ -15,6 +15,8 @@ mod observe;
 mod observed;
 mod order;
 mod pace;
+#[cfg(test)]
+mod proof;
 mod protocol;
 mod prove;
 mod retire;
