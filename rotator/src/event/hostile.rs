@@ -55,7 +55,8 @@ fn field() -> impl Strategy<Value = Value> {
 
 /// An object with some of the names that an event has.
 fn near_miss() -> impl Strategy<Value = Value> {
-    let names = ["Step", "SecretId", "ClientRequestToken", "RotationToken", SWEEP, ROTATE, "step", "Records"];
+    let names =
+        ["Step", "SecretId", "ClientRequestToken", "RotationToken", SWEEP, ROTATE, ROLLBACK, REVOKE, KEYS, "Records"];
     let fields = prop::collection::btree_map(prop::sample::select(names.to_vec()), field(), 0..=names.len());
     fields.prop_map(|fields| Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
@@ -90,7 +91,8 @@ proptest! {
                 let shown = format!("Step(RotationEvent {{ step: {step:?}, secret: {secret:?}, token: {token:?}, rotation_token: ");
                 prop_assert!(parsed.is_ok_and(|text| text.starts_with(&shown) && !text[shown.len()..].contains(MARK)));
             }
-            Ok(Request::Sweep(_) | Request::Rotate(_)) => {}
+            // Users and keys that are named have passed their checks too.
+            Ok(Request::Sweep(_) | Request::Rotate(_) | Request::Order(..)) => {}
             Err(error) => prop_assert!(!format!("{error} {error:?}").contains(MARK), "{error}"),
         }
     }

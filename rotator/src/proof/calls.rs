@@ -18,6 +18,10 @@ pub(super) enum Call {
     /// GetSecretValue of AWSCURRENT, to see that it is not this key (R1).
     ProtectCurrent(KeyNo),
     Deactivate(KeyNo),
+    /// GetSecretValue of AWSCURRENT once more: was the key made current in the same moment?
+    LookAgain(KeyNo),
+    /// UpdateAccessKey to Active, of a key that was made current while this run deactivated it.
+    TakeBack(KeyNo),
     Delete(KeyNo),
     /// UpdateAccessKey to Active: no program of ours holds it, a broken one does.
     Activate(KeyNo),
@@ -100,11 +104,12 @@ impl Call {
             Self::Describe | Self::IsCurrent => VERSIONS | TAGS | SWITCHES,
             Self::ReadPending
             | Self::ProtectCurrent(_)
+            | Self::LookAgain(_)
             | Self::MoveCurrent { .. }
             | Self::DropPending(_)
             | Self::ReadBack { .. } => VERSIONS,
             Self::ListKeys | Self::IsInactive(_) | Self::CreateKey { .. } | Self::IsThereRoom => KEYS,
-            Self::Deactivate(_) | Self::Delete(_) | Self::Activate(_) => ALL,
+            Self::Deactivate(_) | Self::TakeBack(_) | Self::Delete(_) | Self::Activate(_) => ALL,
             Self::Evidence => VERSIONS | USES,
             Self::Mark(..) | Self::Forget { .. } | Self::Attempt(_) => TAGS,
             Self::Put(_) => VERSIONS | KEYS,
@@ -124,6 +129,7 @@ impl Call {
                 | Self::Evidence
                 | Self::IsInactive(_)
                 | Self::ProtectCurrent(_)
+                | Self::LookAgain(_)
                 | Self::IsThereRoom
                 | Self::ReadBack { .. }
                 | Self::Prove(_)

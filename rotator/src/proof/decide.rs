@@ -243,18 +243,23 @@ fn deletion(doomed: &Doomed) -> Vec<Call> {
     let key = number_of(doomed.key());
     match doomed {
         Doomed::Inactive(_) => vec![Call::IsInactive(key), Call::ProtectCurrent(key), Call::Delete(key)],
-        Doomed::Orphan(_) => discard(key).to_vec(),
+        Doomed::Orphan(_) => discard(key),
+        Doomed::RevokedCurrent(_) => unreachable!("nobody revokes in this model"),
     }
 }
 
 /// How a key goes that nobody has.
-pub(super) fn discard(key: KeyNo) -> [Call; 4] {
-    [Call::ProtectCurrent(key), Call::Deactivate(key), Call::ProtectCurrent(key), Call::Delete(key)]
+pub(super) fn discard(key: KeyNo) -> Vec<Call> {
+    [&deactivate(key)[..], &[Call::ProtectCurrent(key), Call::Delete(key)]].concat()
+}
+
+fn deactivate(key: KeyNo) -> [Call; 3] {
+    [Call::ProtectCurrent(key), Call::Deactivate(key), Call::LookAgain(key)]
 }
 
 fn deactivate_and_mark(key: KeyNo, mark: Mark) -> Vec<Call> {
     let first = Mark { deactivated: None, ..mark };
-    vec![Call::Mark(key, first), Call::ProtectCurrent(key), Call::Deactivate(key), Call::Mark(key, mark)]
+    [&[Call::Mark(key, first)][..], &deactivate(key), &[Call::Mark(key, mark)]].concat()
 }
 
 fn forget(tags: &[String]) -> Option<Call> {

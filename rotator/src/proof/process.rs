@@ -188,6 +188,11 @@ impl Process {
                 }
                 _ => {}
             },
+            Call::LookAgain(key) => {
+                if aws.secret.current_key() == Some(key) {
+                    self.then(&[Call::TakeBack(key), Call::End(End::Failed("CurrentKeyProtected"))]);
+                }
+            }
             Call::IsThereRoom => {
                 let has_room = aws.alive().count() < KEYS_PER_USER;
                 let limit = Call::End(End::Blocked("key_limit"));
@@ -245,7 +250,7 @@ impl Process {
                 self.cover.status = 0;
                 aws.set_active(key, false);
             }
-            Call::Activate(key) => aws.set_active(key, true),
+            Call::Activate(key) | Call::TakeBack(key) => aws.set_active(key, true),
             Call::Delete(key) => aws.delete_key(key),
             Call::Mark(key, mark) => aws.secret.marks[usize::from(key)] = Some(mark),
             Call::Forget { marks, given_up } => {

@@ -2,7 +2,7 @@
 
 use super::aws::{Attempt, KeyNo, NOW, Time, VersionNo};
 use super::calls::{Call, End};
-use super::decide::{Program, Seen, discard};
+use super::decide::{Program, Seen};
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Variant {
 
 /// Deletes a key without asking, and goes on.
 fn careless(key: KeyNo, token: VersionNo) -> Vec<Call> {
-    let [_, deactivate, _, delete] = discard(key);
+    let [deactivate, delete] = [Call::Deactivate(key), Call::Delete(key)];
     let attempt = Attempt { token, since: NOW, at: NOW };
     vec![deactivate, delete, Call::Attempt(attempt), Call::CreateKey { again: false }]
 }
