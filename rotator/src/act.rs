@@ -13,7 +13,7 @@ use crate::aws::{Clients, iam, secrets};
 use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::RotationEvent;
-use crate::observed::{KeyStatus, Observed, PENDING};
+use crate::observed::{Description, KeyStatus, Observed, PENDING};
 use crate::retire::{Doomed, stale_tags};
 use crate::slots::KEYS_PER_USER;
 
@@ -88,17 +88,24 @@ impl Target<'_> {
         Ok(iam::delete_key(self.clients, self.user, key).await?)
     }
 
-    /// Deletes a key that has been Inactive for long.
-    async fn delete_inactive(&self, key: &AccessKeyId) -> Result<(), RotationError> {
+    /// Deletes a key that has been Inactive for long. Another sweep may have deactivated it again after somebody had brought
+    /// it back: then its mark is no longer the one that was `seen`, and its grace has only begun. The mark is changed
+    /// before the key, so it is read behind the key.
+    async fn delete_inactive(&self, key: &AccessKeyId, seen: &Description) -> Result<(), RotationError> {
         self.confirm_inactive(key).await?;
+        let secret = secrets::describe(self.clients, self.secret).await?;
+        let mark = tag_keys::mark_of(key);
+        if secret.tags.get(&mark) != seen.tags.get(&mark) {
+            return Err(RotationError::KeyReactivated);
+        }
         self.protect_current(key).await?;
         Ok(iam::delete_key(self.clients, self.user, key).await?)
     }
 
-    /// Deletes a key, in the way that its kind wants.
-    pub(crate) async fn delete(&self, doomed: &Doomed) -> Result<(), RotationError> {
+    /// Deletes a key, in the way that its kind wants. `seen` is the secret as it was when that was decided.
+    pub(crate) async fn delete(&self, doomed: &Doomed, seen: &Description) -> Result<(), RotationError> {
         match doomed {
-            Doomed::Inactive(key) => self.delete_inactive(key).await,
+            Doomed::Inactive(key) => self.delete_inactive(key, seen).await,
             Doomed::Orphan(key) => self.discard(key).await,
             Doomed::RevokedCurrent(key) => self.delete_revoked_current(key).await,
         }
@@ -138,7 +145,7 @@ pub(crate) async fn create(
     let renderings = observed.secret.renderings().map_err(|_| RotationError::Blocked(Blocked::UnreadableMark))?;
     let region = event.secret.region().map_err(|_| RotationError::Answer("ARN"))?;
     for doomed in delete {
-        target.delete(doomed).await?;
+        target.delete(doomed, &observed.secret).await?;
     }
     secrets::tag(target.clients, target.secret, tag_keys::ATTEMPT, &attempt.to_tag()).await?;
     let stale = stale_tags(observed, delete);

@@ -167,16 +167,16 @@ async fn work(
         if Instant::now() + TIME_TO_ACT > end {
             return Err(RotationError::OutOfTime);
         }
-        act(target, step).await?;
+        act(target, step, &observed.secret).await?;
     }
     let current = observed.current.key().and_then(|id| observed.key(id));
     Ok((current.map(|key| observed.since(key.created).as_secs() / 86_400), sweep))
 }
 
-async fn act(target: Target<'_>, step: &SweepStep) -> Result<(), RotationError> {
+async fn act(target: Target<'_>, step: &SweepStep, seen: &Description) -> Result<(), RotationError> {
     let Target { clients, secret, .. } = target;
     match step {
-        SweepStep::Retire(Verdict::Delete(doomed)) => target.delete(doomed).await,
+        SweepStep::Retire(Verdict::Delete(doomed)) => target.delete(doomed, seen).await,
         SweepStep::Retire(Verdict::Deactivate { key, mark }) => target.deactivate_and_mark(key, *mark).await,
         SweepStep::Retire(Verdict::Mark { key, mark }) => target.mark(key, *mark).await,
         SweepStep::Retire(Verdict::Keep(_)) => Ok(()),

@@ -179,6 +179,40 @@ fn superseded(world: &World, user: &str) -> Option<KeyStatus> {
     world.access_keys(ACCOUNT, user).iter().find(|key| key.id() == previous).map(|key| key.status)
 }
 
+/// One sweep has read that the key has long been Inactive. Before it sees the key, somebody brings it back, and another
+/// sweep deactivates it once more: its grace has only begun.
+#[tokio::test]
+async fn a_key_that_was_brought_back_between_two_sweeps_has_its_grace_again() {
+    let disturbed = Disturbed::with_keys(vec!["alice".to_owned()], Options::default(), SELDOM).await;
+    disturbed.rotate().await;
+    for _ in 0..2 {
+        disturbed.stage.sandbox.advance(DAY + HOUR).await;
+        if disturbed.stage.sandbox.visit(|world| superseded(world, "alice")).await == Some(KeyStatus::Active) {
+            disturbed.sweep_all().await;
+        }
+    }
+    let sabotage = |world: &mut World| {
+        let mut is_first = true;
+        world.sabotage(move |world, upcoming| {
+            if upcoming.operation != "iam:ListAccessKeys" || !std::mem::take(&mut is_first) {
+                return None;
+            }
+            let previous = key_in(&secret(world, "alice"), "AWSPREVIOUS").unwrap();
+            world.set_access_key_status(&previous, KeyStatus::Active).unwrap();
+            Some(FaultEffect::Meanwhile(sweep_of("alice")))
+        });
+    };
+    disturbed.stage.sandbox.visit(sabotage).await;
+    disturbed.sweep(&disturbed.users).await;
+    disturbed.undisturbed().await;
+    let look = |world: &mut World| superseded(world, "alice");
+    assert_eq!(disturbed.stage.sandbox.visit(look).await, Some(KeyStatus::Inactive));
+    disturbed.stage.sandbox.advance(DAY - HOUR).await;
+    disturbed.sweep_all().await;
+    assert_eq!(disturbed.stage.sandbox.visit(look).await, Some(KeyStatus::Inactive));
+    disturbed.come_to_rest("a key that was brought back").await;
+}
+
 /// More users than can be swept in the time that the shortest timeout leaves, at the pace that IAM is spared by.
 #[tokio::test]
 async fn a_sweep_that_is_cut_off_by_its_timeout_is_gone_on_with() {
