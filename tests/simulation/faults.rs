@@ -58,6 +58,7 @@ pub(crate) fn strike(world: &mut World, chance: Chance, ledger: Arc<Mutex<Ledger
         let kind = match draw(&mut chance.about(&["kind", &user, &upcoming.operation, &nth])) {
             // Others are swept by the same invocation, and their year must not depend on this one's.
             Kind::KillBefore | Kind::KillAfter if ledger.is_swept_with_others(&user) => Kind::FailAfter,
+            Kind::Again if ledger.is_swept_with_others(&user) => Kind::Sweep,
             kind => kind,
         };
         ledger.user(&user).note(world.now(), format!("{kind:?} strikes {}", upcoming.operation));

@@ -59,7 +59,11 @@ async fn the_same_seed_is_the_same_year() {
     let (first, again) = tokio::join!(live(), live());
     for (user, history) in &first {
         let differs = history.iter().zip(&again[user]).position(|(one, other)| one != other);
-        assert_eq!(differs.map(|call| (call, &history[call], &again[user][call])), None, "{user}");
+        let around =
+            |history: &[String], call: usize| history[call.saturating_sub(20)..history.len().min(call + 5)].to_vec();
+        if let Some(call) = differs {
+            panic!("{user}, call {call}:\n{:#?}\n{:#?}", around(history, call), around(&again[user], call));
+        }
         assert_eq!(history.len(), again[user].len(), "{user}");
     }
 }
