@@ -19,6 +19,13 @@ pub(crate) struct Written {
     after: usize,
 }
 
+impl Written {
+    /// Whether it was a call to this service, such as `secretsmanager`.
+    pub(crate) fn is_to(&self, service: &str) -> bool {
+        self.operation.split(':').next() == Some(service)
+    }
+}
+
 /// What happens to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strike {

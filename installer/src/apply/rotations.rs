@@ -212,7 +212,10 @@ async fn await_new_version(clients: &Clients, before: &Secret, is_asked: bool, s
         if let Some(reason) = reason
             && (before.tag(tag_keys::BLOCKED) != Some(reason) || began.elapsed() > OLD_REASON_STANDS)
         {
-            return Err(blocked(&secret, reason));
+            // A request whose answer got lost is sent again. When the first one took up an earlier rotation, which has
+            // ended meanwhile, the second one has begun another: it may wait, the user has a new key.
+            let has_moved = secret.version(CURRENT) != before.version(CURRENT);
+            return if has_moved { Ok(()) } else { Err(blocked(&secret, reason)) };
         }
         if began.elapsed() > WITHIN {
             return Err(Failure::TooSlow);
