@@ -64,34 +64,48 @@ pub(crate) async fn sweep(
     let mut listed = secrets::of_stack(clients, stack).await?;
     listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
     let (queue, bookmarks) = queue(listed);
-    let arns: Vec<SecretArn> = queue.iter().map(|secret| secret.arn.clone()).collect();
+    // A bookmark is kept where it can be taken off again.
+    let places: Vec<Option<SecretArn>> =
+        queue.iter().map(|secret| secret.is_rotated.then(|| secret.arn.clone())).collect();
     let latest = end.checked_sub(TIME_TO_READ + TIME_TO_ACT).unwrap_or(end);
     let (shared, settings) = (clients.clone(), *settings);
-    let paced = pace::for_each(arns.clone(), latest, |secret| {
+    let paced = pace::for_each(queue, latest, |secret| {
         let clients = shared.clone();
         async move {
-            let swept = sweep_one(&clients, &settings, &secret, end).await;
-            log::swept(&secret, &swept);
-            swept
+            let swept = sweep_one(&clients, &settings, &secret.arn, end).await;
+            if has_left(&secret, &swept) {
+                return None;
+            }
+            log::swept(&secret.arn, &swept);
+            Some(swept)
         }
     });
     let paced = paced.await;
-    let report = Report::of(&paced.done, arns.len() - paced.left, paced.left);
+    let done: Vec<_> = paced.done.into_iter().flatten().collect();
+    let report = Report::of(&done, paced.left);
     log::sweep(&report);
-    let now = paced.done.iter().flatten().map(|swept| swept.now).max();
-    let last = (paced.left > 0).then(|| arns.len().checked_sub(paced.left + 1).and_then(|last| arns.get(last)));
+    let now = done.iter().flatten().map(|swept| swept.now).max();
+    let begun = places.iter().take(places.len() - paced.left);
+    let last = begun.rev().flatten().next().filter(|_| paced.left > 0);
     if *users == Users::All {
-        bookmark(clients, last.flatten(), now, &bookmarks).await?;
+        bookmark(clients, last, now, &bookmarks).await?;
     }
     let Report { failed, swept, .. } = report;
     if failed > 0 { Err(RotationError::SweepIncomplete { failed, swept }) } else { Ok(report) }
+}
+
+/// Whether the user was taken out of the stack: the secret keeps its tags, but nobody rotates it any more, and the role
+/// has lost its permission. What is denied of a secret that is rotated is a failure.
+fn has_left(secret: &Listed, swept: &Result<Swept, RotationError>) -> bool {
+    let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.code == "AccessDeniedException");
+    is_denied && !secret.is_rotated
 }
 
 /// The secrets in the order of this pass, and those that bear a bookmark: it goes on behind the newest, where the pass
 /// before was cut off.
 fn queue(mut listed: Vec<Listed>) -> (Vec<Listed>, Vec<SecretArn>) {
     listed.sort_by(|one, other| one.arn.cmp(&other.arn));
-    let marked: Vec<&Listed> = listed.iter().filter(|secret| secret.bookmark.is_some()).collect();
+    let marked: Vec<&Listed> = listed.iter().filter(|secret| secret.bookmark.is_some() && secret.is_rotated).collect();
     let newest =
         marked.iter().max_by_key(|secret| secret.bookmark.as_deref().and_then(|at| at.parse::<Timestamp>().ok()));
     let behind = newest.map(|newest| listed.partition_point(|secret| secret.arn <= newest.arn));
@@ -192,7 +206,8 @@ async fn act(target: Target<'_>, step: &SweepStep, seen: &Description) -> Result
 }
 
 impl Report {
-    fn of(done: &[Result<Swept, RotationError>], swept: usize, left: usize) -> Self {
+    fn of(done: &[Result<Swept, RotationError>], left: usize) -> Self {
+        let swept = done.len();
         let ok: Vec<&Swept> = done.iter().flatten().collect();
         let mut blocked = BTreeMap::new();
         for finding in ok.iter().flat_map(|swept| &swept.sweep.findings) {
@@ -216,7 +231,7 @@ mod tests {
     fn listed(letter: char, bookmark: Option<&str>) -> Listed {
         let arn = format!("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/{letter}-AbCdEf");
         let arn = SecretArn::new(arn).unwrap();
-        Listed { name: letter.to_string(), arn, user: None, bookmark: bookmark.map(str::to_owned) }
+        Listed { name: letter.to_string(), arn, user: None, is_rotated: true, bookmark: bookmark.map(str::to_owned) }
     }
 
     fn order(secrets: Vec<Listed>) -> (String, usize) {
@@ -235,5 +250,8 @@ mod tests {
         // The one behind it is gone, or the value is nobody's: begin anew.
         assert_eq!(order(vec![listed('a', None), listed('b', late)]), ("ab".to_owned(), 1));
         assert_eq!(order(vec![listed('a', Some("hunter2")), listed('b', None)]), ("b".to_owned(), 1));
+        // Its user has left the stack, and nobody may take the bookmark off.
+        let left = Listed { is_rotated: false, ..listed('a', late) };
+        assert_eq!(order(vec![left, listed('b', None)]), ("ab".to_owned(), 0));
     }
 }

@@ -160,6 +160,8 @@ pub(crate) struct Listed {
     pub(crate) arn: SecretArn,
     pub(crate) name: String,
     pub(crate) user: Option<UserName>,
+    /// Whether it has a schedule.
+    pub(crate) is_rotated: bool,
     /// The value of the tag that says where a pass was cut off.
     pub(crate) bookmark: Option<String>,
 }
@@ -181,6 +183,7 @@ pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Liste
                     arn: arn.ok_or(RotationError::Answer("ARN"))?,
                     name: secret.name.ok_or(RotationError::Answer("Name"))?,
                     user: tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok()),
+                    is_rotated: secret.rotation_enabled == Some(true),
                     bookmark: tags.get(tag_keys::SWEPT).cloned(),
                 });
             }

@@ -47,6 +47,8 @@ async fn a_user_who_leaves_keeps_secret_and_keys_and_comes_back_with_them() {
     stage.sandbox.advance(40 * DAY).await;
     assert_eq!(stage.sandbox.visit(values).await, live, "nobody rotates bob any more");
     assert_ne!(current_keys(&stage, &["alice"]).await, before[..1], "alice is rotated on schedule");
+    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    assert!(!log.contains("could not be swept"), "the sweeper misses nobody: {log}");
 
     configure(&stage, &["alice", "bob"], "");
     let back = stage.bootstrap(&[]).await;
