@@ -34,6 +34,9 @@ const MOST_DAYS: usize = 14;
 /// comes right before the call.
 pub(crate) type Plan = BTreeMap<String, (usize, Disturbance)>;
 
+/// What befalls a user of this name, by the beginning of the name.
+pub(crate) type Effect = (&'static str, fn(&str) -> Disturbance);
+
 pub(crate) struct Disturbance {
     pub(crate) effect: Option<FaultEffect>,
     pub(crate) jump: Duration,
@@ -189,7 +192,7 @@ impl Disturbed {
 pub(crate) fn user_of(subject: &str) -> &str {
     match subject.split_once("keyturn/") {
         None => subject,
-        Some((arn, name)) if arn.is_empty() => name,
+        Some(("", name)) => name,
         // Behind the name stand a hyphen and six random characters.
         Some((_, name)) => name.get(..name.len() - 7).unwrap_or(name),
     }
@@ -213,7 +216,7 @@ fn unrest(world: &World, user: &str) -> Option<String> {
 }
 
 /// A plan that strikes each user, named after what comes, at another call: `count` calls for each of these effects.
-pub(crate) fn each_call(count: usize, effects: &[(&str, fn(&str) -> Disturbance)]) -> Plan {
+pub(crate) fn each_call(count: usize, effects: &[Effect]) -> Plan {
     let mut plan = Plan::new();
     for (name, effect) in effects {
         for nth in 0..count {

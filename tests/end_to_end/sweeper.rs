@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 
 use sandbox::{ApiError, FaultEffect, KeyStatus, Options, World};
 
-use crate::disturbed::{ALL_RETRIES, DAY, Disturbance, Disturbed, HOUR, SELDOM, calls_struck, each_call, secret};
+use crate::disturbed::{ALL_RETRIES, DAY, Disturbed, Effect, HOUR, SELDOM, calls_struck, each_call, secret};
 use crate::invariants::key_in;
 use crate::stage::{ACCOUNT, REGION};
 
 /// More calls about one user than a sweep makes, and fewer; the tests say so when that is no longer true.
 const MOST_CALLS: usize = 17;
 const FEWEST_CALLS: usize = 6;
-
-type Effect = (&'static str, fn(&str) -> Disturbance);
 
 /// What ends the invocation, where each strike has one of its own, and what the SDK gets over by asking again, where many
 /// users are struck in one sweep.

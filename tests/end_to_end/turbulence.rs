@@ -8,7 +8,9 @@ use std::time::Duration;
 use sandbox::{FaultEffect, KeyStatus, Options, World};
 use serde_json::json;
 
-use crate::disturbed::{ALL_RETRIES, DAY, Disturbance, Disturbed, HOUR, SELDOM, calls_struck, each_call, secret};
+use crate::disturbed::{
+    ALL_RETRIES, DAY, Disturbance, Disturbed, Effect, HOUR, SELDOM, calls_struck, each_call, secret,
+};
 use crate::invariants::key_in;
 use crate::stage::{ACCOUNT, REGION};
 
@@ -22,7 +24,7 @@ const FEWEST_CALLS_IF_BLOCKED: usize = 8;
 /// An attempt can be under way for so long, as its lease says, and a bit.
 const LEASE: Duration = Duration::from_mins(4);
 
-type Effects = &'static [(&'static str, fn(&str) -> Disturbance)];
+type Effects = &'static [Effect];
 
 const SWEEPS: Effects = &[("swept", |user| FaultEffect::Meanwhile(sweep_of(user)).into())];
 

@@ -124,7 +124,7 @@ async fn a_call_that_was_held_up_meets_with_no_saboteur_again() {
         world.sabotage(move |_, upcoming| {
             let is_meant = upcoming.operation == "secretsmanager:DescribeSecret";
             met += usize::from(is_meant);
-            is_meant.then(|| if met == 1 { FaultEffect::Again } else { FaultEffect::KillBefore })
+            is_meant.then_some(if met == 1 { FaultEffect::Again } else { FaultEffect::KillBefore })
         });
     };
     cell.sandbox.visit(sabotage).await;

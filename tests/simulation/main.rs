@@ -24,6 +24,7 @@ const SMALL: Scale = Scale { users: 50, cells: 2, days: 365, days_between_sweeps
 
 const LARGE: Scale = Scale { users: 1_000, cells: 5, days: 365, days_between_sweeps: 7 };
 
+#[expect(clippy::print_stderr, reason = "nothing else is there to tell it")]
 async fn live(seed: u64, scale: Scale) {
     // Whoever sees a failure, or nothing for long, needs to know this.
     eprintln!("KEYTURN_SEED={seed}: {scale:?}");

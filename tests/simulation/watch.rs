@@ -76,7 +76,7 @@ fn after_a_change(
     if user.current.as_ref() != current_before {
         let keys = world.access_keys(ACCOUNT, name);
         let key = keys.iter().find(|key| Some(key.id()) == user.current.as_deref());
-        if !key.and_then(|key| key.last_used.as_ref()).is_some_and(|used| used.service == "sts") {
+        if key.and_then(|key| key.last_used.as_ref()).is_none_or(|used| used.service != "sts") {
             findings.push(format!("R2: {name}'s new current key was never proven"));
         }
     }
