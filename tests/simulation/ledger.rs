@@ -9,7 +9,7 @@ use sandbox::{KeyStatus, World};
 use crate::stage::{ACCOUNT, REGION};
 
 /// So many of the last events of a user are told with a failure.
-const TOLD: usize = 60;
+const TOLD: usize = 250;
 
 /// Everything.
 #[derive(Debug, Default)]

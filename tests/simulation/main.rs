@@ -1,7 +1,8 @@
 //! A year in the life of many users, with the real function behind the sandbox: calls get lost, processes are killed,
 //! people interfere, applications are slow to notice a new key. All of it by a seed, which is printed first.
 //!
-//! `KEYTURN_SEED=7 cargo test --test simulation` lives one year again. What befalls a user, and when, depends on the seed
+//! `KEYTURN_SEED=7 cargo test --test simulation` lives one year again, with `KEYTURN_USER=user-0042` that of one user only.
+//! What befalls a user, and when, depends on the seed
 //! and on that user's own calls only, never on who else is about, so it is the same each time; ids, the milliseconds of
 //! the virtual clock, and the order among users are not.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -28,15 +29,19 @@ const LARGE: Scale = Scale { users: 1_000, cells: 5, days: 365, days_between_swe
 async fn live(seed: u64, scale: Scale) {
     // Whoever sees a failure, or nothing for long, needs to know this.
     eprintln!("KEYTURN_SEED={seed}: {scale:?}");
-    let report = Year::begin(Chance::new(seed), scale).await.live().await;
+    let only = variable("KEYTURN_USER");
+    let report = Year::begin(Chance::new(seed), scale, only.as_deref()).await.live().await;
     eprintln!("KEYTURN_SEED={seed}: {report}");
 }
 
 /// The seed that somebody wants to see again.
 fn wanted() -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment what to do")]
-    let seed = std::env::var("KEYTURN_SEED").ok()?;
-    Some(seed.parse().expect("KEYTURN_SEED is a number"))
+    variable("KEYTURN_SEED").map(|seed| seed.parse().expect("KEYTURN_SEED is a number"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment what to do")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +61,7 @@ async fn a_year_of_a_thousand_users() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_seed_is_the_same_year() {
     let scale = Scale { users: 10, cells: 1, days: 150, days_between_sweeps: 4 };
-    let live = async || Year::begin(Chance::new(3), scale).await.live().await.histories;
+    let live = async || Year::begin(Chance::new(3), scale, None).await.live().await.histories;
     let (first, again) = tokio::join!(live(), live());
     for (user, history) in &first {
         let differs = history.iter().zip(&again[user]).position(|(one, other)| one != other);
