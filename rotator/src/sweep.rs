@@ -147,10 +147,10 @@ fn first_mark(key: &Key, blocked: &Blocked, observed: &Observed) -> Result<Optio
 
 /// Takes up a rotation that stands still.
 fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: &mut Sweep) -> Result<(), Blocked> {
+    let attempt = observed.secret.attempt().map_err(|_| Blocked::UnreadableMark)?;
+    let tried = attempt.filter(|attempt| &attempt.token == token).map(|attempt| observed.since(attempt.at));
     let Some(version) = &observed.pending else {
         // No key was stored yet. The last attempt that came near to it is on record.
-        let attempt = observed.secret.attempt().map_err(|_| Blocked::UnreadableMark)?;
-        let tried = attempt.filter(|attempt| &attempt.token == token).map(|attempt| observed.since(attempt.at));
         if tried.is_none_or(|ago| ago >= ASK_AGAIN_AFTER) {
             match make_room(token, observed, settings) {
                 Room::After { .. } => sweep.steps.push(SweepStep::Rotate),
@@ -161,7 +161,10 @@ fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: 
         }
         return Ok(());
     };
+    // The version was staged when the rotation began, which may have been blocked for days. Its key is no older than the
+    // attempt that has made it, and the steps after that may be under way at this very moment.
     let age = observed.since(version.created);
+    let age = tried.map_or(age, |tried| tried.min(age));
     let is_copy = version.key() == observed.current.key();
     let drop = |mark| SweepStep::DropPending { token: token.clone(), mark };
     match protocol::pending(observed, settings) {

@@ -151,6 +151,11 @@ fn a_rotation_that_stands_still_is_asked_for_again() {
     let dead = |age| rotating().pending_since(&key('N'), age).with_key(&key('N'), ago(age), KeyStatus::Inactive);
     assert_eq!(swept(dead(HOUR / 2)), Sweep::default());
     assert_eq!(swept(dead(HOUR)).steps, [drop(None), SweepStep::Rotate]);
+    // The rotation was blocked for long, and its key is only as old as the attempt that made it.
+    assert_eq!(swept(stored(9 * DAY).attempt_of('n', HOUR / 2)), Sweep::default());
+    assert_eq!(swept(stored(9 * DAY).attempt_of('n', HOUR)).steps, [SweepStep::Rotate]);
+    assert_eq!(swept(stored(9 * DAY).attempt_of('n', DAY)).steps.len(), 2);
+    assert_eq!(swept(stored(DAY).attempt_of('o', HOUR / 2)).steps.len(), 2, "the attempt of another rotation");
     // A copy of the current value is what a test of the schedule has left behind.
     assert_eq!(swept(rotating().pending_since(&key('C'), HOUR)).steps, [drop(None)]);
 }
