@@ -124,9 +124,9 @@ fn every_world() {
         let left = Left { fault: true, second: true, ..CALM };
         prove(&format!("all worlds: two attempts{name}"), settings, &two, left, 500_000);
         let left = Left { fault: true, sweep: true, ..CALM };
-        prove(&format!("all worlds: sweeper{name}"), settings, &two, left, 500_000);
+        prove(&format!("all worlds: sweeper{name}"), settings, &two, left, 450_000);
         let left = Left { person: true, sweep: true, ..CALM };
-        prove(&format!("all worlds: a person, the sweeper{name}"), settings, &two, left, 500_000);
+        prove(&format!("all worlds: a person, the sweeper{name}"), settings, &two, left, 350_000);
     }
     let world = |roles: &[Role]| initial::world(Current::Active(10), Pending::Fresh, roles);
     let few: Vec<Aws> = [world(&[]), world(&[Role::Retiring(8)])].into_iter().flatten().collect();

@@ -14,7 +14,7 @@ pub(super) enum Act {
     UseKey(KeyNo),
     /// PutSecretValue, which makes the new version current.
     PutValue(Value),
-    /// Moves AWSCURRENT back by hand. Nothing in AWS tells when: see [`Act::happen`].
+    /// Moves AWSCURRENT back by hand, to a version with a key. Nothing in AWS tells when: see [`Act::happen`].
     MoveBack,
     /// CancelRotateSecret.
     CancelRotation,
@@ -69,7 +69,7 @@ impl Act {
         if aws.alive().count() < 2 {
             acts.push(Self::AddKey);
         }
-        if aws.secret.previous.is_some_and(|previous| aws.secret.value(previous) != Value::Nothing) {
+        if aws.secret.previous.is_some_and(|previous| aws.secret.value(previous).key().is_some()) {
             acts.push(Self::MoveBack);
         }
         if aws.secret.unfinished().is_some() {
