@@ -21,7 +21,7 @@ mod year;
 use chance::Chance;
 use year::{Scale, Year};
 
-const SMALL: Scale = Scale { users: 50, cells: 2, days: 365, days_between_sweeps: 4 };
+const SMALL: Scale = Scale { users: 50, cells: 2, days: 365, days_between_sweeps: 5 };
 
 const LARGE: Scale = Scale { users: 1_000, cells: 5, days: 365, days_between_sweeps: 7 };
 
@@ -60,7 +60,7 @@ async fn a_year_of_a_thousand_users() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_seed_is_the_same_year() {
-    let scale = Scale { users: 10, cells: 1, days: 150, days_between_sweeps: 4 };
+    let scale = Scale { users: 10, cells: 1, days: 150, days_between_sweeps: 5 };
     let live = async || Year::begin(Chance::new(3), scale, None).await.live().await.histories;
     let (first, again) = tokio::join!(live(), live());
     for (user, history) in &first {

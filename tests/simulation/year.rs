@@ -1,9 +1,10 @@
-//! The year itself: the cells are deployed one after the other, and then each day has its rotations, its people, its
+//! The year itself: the cells are deployed, and then each day has its rotations, its people, its
 //! applications, and on some days the sweeper.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::primitives::Blob;
@@ -37,6 +38,9 @@ const SWEEPS_AT_ONCE: usize = 4;
 
 /// So many users begin within one sweep without being paced.
 const BURST: usize = 20;
+
+/// Where the function's code is put.
+const BUCKET: &str = "artifacts";
 
 /// So many of a thousand sweeps of a user have an invocation of their own, in which the process may be killed.
 const ALONE_PER_THOUSAND: u32 = 40;
@@ -89,6 +93,7 @@ impl Year {
         let prepare = move |world: &mut World| {
             // This year has a sweeper of its own.
             world.pause_rules(true);
+            world.create_bucket(ACCOUNT, REGION, BUCKET).unwrap();
             world.rotate_at_once(AT_ONCE);
             watch::watch(world, watched.clone());
             faults::strike(world, chance, watched);
@@ -98,11 +103,16 @@ impl Year {
     }
 
     pub(crate) async fn live(mut self) -> Report {
+        // How `keyturn` itself gets over faults is another test.
+        self.ledger.lock().unwrap().is_quiet = true;
+        self.deploy().await;
         let last = self.scale.days - QUIET_DAYS;
         for day in 0..self.scale.days {
             self.ledger.lock().unwrap().is_quiet = day >= last;
             self.wait_until(day, 9 * HOUR).await;
-            self.deploy_on(day).await;
+            // First, because it says more than an application that is locked out by it.
+            self.check(day).await;
+            self.spread_on(day).await;
             self.meddle(day, last).await;
             self.use_keys(day).await;
             if day.is_multiple_of(self.scale.days_between_sweeps) {
@@ -128,27 +138,40 @@ impl Year {
         self.stage.sandbox.advance(age(now, then)).await;
     }
 
-    /// Deploys the cell whose day it is. They lie apart, so that not everybody is rotated on the same day.
-    async fn deploy_on(&self, day: u32) {
-        let cells = self.scale.cells;
-        let apart = 30 / u32::try_from(cells).unwrap();
-        let Some(cell) = (0..cells).find(|cell| u32::try_from(*cell).unwrap() * apart == day) else { return };
-        let users = self.users_of(cell);
-        if users.is_empty() {
-            return;
-        }
-        let names = users.join(", ");
-        self.stage.configure(&format!(
-            "version: 1\nregion: {REGION}\nstack: cell-{cell}\nusers: [{names}]\nretire: {{ sweep_every: 1d }}\n"
-        ));
-        // Nothing is struck yet: how keyturn gets over that is another test.
-        let was_quiet = std::mem::replace(&mut self.ledger.lock().unwrap().is_quiet, true);
-        let run = self.stage.bootstrap(&[]).await;
-        assert_eq!(run.code, 0, "{run}");
+    /// Deploys every cell: `keyturn` takes its time between two users, so all at once.
+    async fn deploy(&self) {
+        let cells = (0..self.scale.cells).filter(|cell| !self.users_of(*cell).is_empty());
+        together(cells.map(|cell| self.deploy_cell(cell))).await;
         self.stage.sandbox.settle().await;
-        let mut ledger = self.ledger.lock().unwrap();
-        ledger.is_quiet = was_quiet;
-        assert!(users.iter().all(|user| ledger.users[user].current.is_some()), "cell-{cell}");
+        let ledger = self.ledger.lock().unwrap();
+        assert!(ledger.users.values().all(|user| user.current.is_some()), "somebody has no first key");
+    }
+
+    async fn deploy_cell(&self, cell: usize) {
+        let names = self.users_of(cell).join(", ");
+        let configuration = self.stage.path(&format!("cell-{cell}.yaml"));
+        let text = format!(
+            "version: 1\nregion: {REGION}\nstack: cell-{cell}\nartifact_bucket: {BUCKET}\nusers: [{names}]\n\
+             retire: {{ sweep_every: 1d }}\n"
+        );
+        std::fs::write(&configuration, text).unwrap();
+        let run = self.stage.bootstrap(&["--config", configuration.to_str().unwrap()]).await;
+        assert_eq!(run.code, 0, "{run}");
+    }
+
+    /// Has the users of the cell rotated whose day it is. The cells lie apart from then on, so that not everybody is
+    /// rotated on the same day.
+    async fn spread_on(&self, day: u32) {
+        let apart = 30 / u32::try_from(self.scale.cells).unwrap();
+        let Some(cell) = (1..self.scale.cells).find(|cell| u32::try_from(*cell).unwrap() * apart == day) else {
+            return;
+        };
+        let secrets = self.stage.secrets();
+        for user in self.users_of(cell) {
+            // A refusal means that a rotation is under way.
+            let _ = secrets.rotate_secret().secret_id(format!("keyturn/{user}")).send().await;
+        }
+        self.stage.sandbox.settle().await;
     }
 
     fn users_of(&self, cell: usize) -> Vec<String> {
@@ -199,8 +222,6 @@ impl Year {
             sweeps.extend(shared.chunks(BURST).map(|users| (cell, users.to_vec())));
             sweeps.extend(alone.into_iter().map(|user| (cell, vec![user])));
         }
-        let deployed = self.stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await;
-        sweeps.retain(|(cell, _)| deployed.iter().any(|thing| thing.ends_with(&format!(":function:cell-{cell}"))));
         self.ledger.lock().unwrap().swept_alone = Some(all_alone);
         self.stage.sandbox.visit(|world| world.rotate_at_once(0)).await;
         let functions = aws_sdk_lambda::Client::new(&self.stage.config());
@@ -253,6 +274,16 @@ impl Year {
             took: self.begun.elapsed(),
         }
     }
+}
+
+/// Does all of this at once.
+async fn together<F: Future<Output = ()>>(work: impl Iterator<Item = F>) {
+    let mut work: Vec<_> = work.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        work.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if work.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl fmt::Display for Report {
