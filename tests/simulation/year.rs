@@ -112,9 +112,11 @@ impl Year {
             self.wait_until(day, 9 * HOUR).await;
             // First, because it says more than an application that is locked out by it.
             self.check(day).await;
+            // Before anything else of the day: a key that is used once in a whole quiet period is in use by an instant.
+            self.use_keys(day).await;
+            self.wait_until(day, 10 * HOUR).await;
             self.spread_on(day).await;
             self.meddle(day, last).await;
-            self.use_keys(day).await;
             if day.is_multiple_of(self.scale.days_between_sweeps) {
                 // Never at the same time of day: no age is a whole number of days but for an instant.
                 let pass = day / self.scale.days_between_sweeps;
