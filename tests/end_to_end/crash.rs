@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandbox::{ApiError, Fault, FaultEffect, KeyStatus, Outcome, World};
 
-use crate::invariants::{Watch, assert_at_rest, key_in};
+use crate::invariants::{assert_at_rest, key_in, watch};
 use crate::stage::{ACCOUNT, REGION, Stage};
 
 /// More calls than a rotation makes; the tests say so when that is no longer true.
@@ -148,13 +148,8 @@ async fn watched_stage() -> Stage {
     let users: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = Stage::with_users(&users).await;
     stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [{}]\n{SELDOM}", names.join(", ")));
-    let mut watch = Watch::default();
-    let prepare = move |world: &mut World| {
-        // These tests are about rotations; the sweeper would do a part of their work.
-        world.pause_rules(true);
-        world.observe(move |world, call| watch.look(world, call));
-    };
-    stage.sandbox.visit(prepare).await;
+    // These tests are about rotations; the sweeper would do a part of their work.
+    watch(&stage).await;
     stage
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sandbox::{FaultEffect, Options, World};
 use serde_json::json;
 
-use crate::invariants::{Watch, key_in};
+use crate::invariants::{key_in, watch};
 use crate::stage::{ACCOUNT, REGION, Stage};
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -83,13 +83,8 @@ impl Disturbed {
         let names: Vec<&str> = users.iter().map(String::as_str).collect();
         let stage = Stage::with_options(&names, options).await;
         stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [{}]\n{settings}", names.join(", ")));
-        let mut watch = Watch::default();
-        let prepare = move |world: &mut World| {
-            world.pause_rules(true);
-            world.rotate_at_once(AT_ONCE);
-            world.observe(move |world, call| watch.look(world, call));
-        };
-        stage.sandbox.visit(prepare).await;
+        watch(&stage).await;
+        stage.sandbox.visit(|world| world.rotate_at_once(AT_ONCE)).await;
         Self { stage, users }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sandbox::{Call, KeyStatus, SecretView, World};
 use serde_json::Value;
 
-use crate::stage::{ACCOUNT, REGION};
+use crate::stage::{ACCOUNT, REGION, Stage};
 
 /// What was seen after the last call.
 #[derive(Default)]
@@ -74,6 +74,16 @@ fn is_meant(subject: &str, name: &str) -> bool {
     let of_secret = subject.split_once(":secret:").map(|(_, rest)| rest.get(..rest.len() - 7).unwrap_or(rest));
     let of_user = subject.split_once(":user/").map(|(_, user)| user);
     of_secret == Some(name) || of_user.is_some_and(|user| name.strip_prefix("keyturn/") == Some(user))
+}
+
+/// Has the invariants watched after every call, and the sweeper come only when it is called.
+pub(crate) async fn watch(stage: &Stage) {
+    let mut watch = Watch::default();
+    let prepare = move |world: &mut World| {
+        world.pause_rules(true);
+        world.observe(move |world, call| watch.look(world, call));
+    };
+    stage.sandbox.visit(prepare).await;
 }
 
 /// The id of the key in the version with this label.

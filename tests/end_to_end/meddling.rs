@@ -9,7 +9,7 @@ use sandbox::{Fault, FaultEffect, KeyStatus, World};
 use serde_json::json;
 
 use crate::bootstrap::{configure, current_keys};
-use crate::invariants::{Watch, assert_at_rest, key_in};
+use crate::invariants::{assert_at_rest, key_in, watch};
 use crate::stage::{ACCOUNT, REGION, Stage};
 
 const NAME: &str = "keyturn/alice";
@@ -30,12 +30,7 @@ const SELDOM: &str =
 async fn stage_with_alice() -> Stage {
     let stage = Stage::with_users(&["alice", "bob"]).await;
     configure(&stage, &["alice"], SELDOM);
-    let mut watch = Watch::default();
-    let prepare = move |world: &mut World| {
-        world.pause_rules(true);
-        world.observe(move |world, call| watch.look(world, call));
-    };
-    stage.sandbox.visit(prepare).await;
+    watch(&stage).await;
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 0, "{run}");
     stage

@@ -12,7 +12,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use sandbox::{KeyStatus, World};
 use serde_json::{Value, json};
 
-use crate::invariants::{Watch, key_in};
+use crate::invariants::{key_in, watch};
 use crate::stage::{ACCOUNT, REGION, Stage};
 
 /// Longer than Secrets Manager goes on retrying.
@@ -74,12 +74,7 @@ async fn untag(stage: &Stage, user: &str, key: &str) {
 async fn stage_with(users: &[&str]) -> Stage {
     let stage = Stage::with_users(users).await;
     stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [{}]\n{SELDOM}", users.join(", ")));
-    let mut watch = Watch::default();
-    let prepare = move |world: &mut World| {
-        world.pause_rules(true);
-        world.observe(move |world, call| watch.look(world, call));
-    };
-    stage.sandbox.visit(prepare).await;
+    watch(&stage).await;
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 0, "{run}");
     stage.sandbox.advance(Duration::from_hours(1)).await;

@@ -6,7 +6,7 @@ use sandbox::KeyStatus::{Active, Inactive};
 use sandbox::World;
 
 use crate::bootstrap::{configure, current_keys};
-use crate::invariants::Watch;
+use crate::invariants::watch;
 use crate::stage::{ACCOUNT, Stage};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -15,13 +15,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 async fn the_superseded_key_is_inactive_when_the_rotation_ends() {
     let stage = Stage::with_users(&["alice"]).await;
     configure(&stage, &["alice"], "retire: { deactivate_after: 0s }\n");
-    let mut watch = Watch::default();
-    let prepare = move |world: &mut World| {
-        // What the sweeper does an hour later does not count here.
-        world.pause_rules(true);
-        world.observe(move |world, call| watch.look(world, call));
-    };
-    stage.sandbox.visit(prepare).await;
+    // What the sweeper does an hour later does not count here.
+    watch(&stage).await;
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 0, "{run}");
     let first = current_keys(&stage, &["alice"]).await.remove(0);

@@ -4,6 +4,7 @@
 use sandbox::{Fault, FaultEffect, Outcome};
 
 use super::*;
+use crate::invariants::Watch;
 use crate::invariants::assert_at_rest;
 
 /// More calls than an order or a rotation makes; the tests say so when that is no longer true.
