@@ -130,8 +130,8 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     limits::check(text).map_err(|what| ConfigError::TooMuch { path: path.to_owned(), what })?;
-    let document =
-        serde_yaml::from_str(text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
+    let document = serde_yaml::from_str(text)
+        .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })?;
     build(Field::document(document)).map_err(|Fault { place, problem }| {
         let line = line::of(text, &place.0).map(|line| format!(":{line}")).unwrap_or_default();
         ConfigError::Field { origin: format!("{}{line}", path.display()), field: place.to_string(), problem }

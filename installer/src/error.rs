@@ -9,6 +9,7 @@ use crate::artifact::ArtifactError;
 use crate::aws::CallError;
 use crate::commands::{DemoError, OrderError};
 use crate::config::ConfigError;
+use crate::names::printable;
 use crate::plan::{PlanError, Refusals};
 use crate::template::TemplateError;
 use crate::ui::{Interrupted, Unconfirmed};
@@ -152,9 +153,9 @@ impl Error {
     }
 }
 
-/// Puts the further lines of a text under its first one.
+/// Puts the further lines of a text under its first one. Parts of it come from files and from AWS.
 fn indented(text: &str) -> String {
-    text.replace('\n', "\n    ")
+    printable(text).replace('\n', "\n    ")
 }
 
 #[cfg(test)]
@@ -201,5 +202,13 @@ mod tests {
         assert_eq!(Error::Output(file).render(), "error: cannot write the result\n  because: no space left");
         let expected = "error: `iam:GetUser` is not allowed: User: x is not authorized\n  to do: let the caller do `iam:GetUser`, then run the same command again";
         assert_eq!(Error::from(denied()).render(), expected);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_instead() {
+        let message = "\x1b[2Jgone\nand\ta tab".to_owned();
+        let error = CallError::Refused { operation: "iam:GetUser", code: "Odd".to_owned(), message };
+        let shown = Error::from(error).render();
+        assert!(shown.contains("\\u{1b}[2Jgone\n    and\\ta tab"), "{shown}");
     }
 }

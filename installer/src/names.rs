@@ -130,6 +130,12 @@ pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
+/// A text of somebody else's, without what a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    let harmless = |c: char| c == '\n' || !c.is_control();
+    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
+}
+
 /// Whether a name ends in a hyphen and six characters: a search by a part of the ARN could take it for another secret.
 fn looks_like_an_arn(name: &str) -> bool {
     name.bytes().rev().nth(6) == Some(b'-')

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_yaml::Value;
 
-use crate::names::excerpt;
+use crate::names::{excerpt, printable};
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: serde_yaml::Error,
+        source: NotYaml,
     },
     /// A field is wrong.
     #[error("{origin}: {}{problem}", Quoted(field))]
@@ -45,6 +45,22 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: Problem,
     },
+}
+
+/// What the parser says of a text. It repeats keys of the text, whatever is in them and however long they are.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", shortened(&.0.to_string()))]
+pub struct NotYaml(#[from] serde_yaml::Error);
+
+/// The beginning of a message, and its end, where the line is.
+fn shortened(message: &str) -> String {
+    const BEGINNING: usize = 200;
+    const END: usize = 80;
+    let length = message.chars().count();
+    let cut = length > BEGINNING + END;
+    let beginning: String = message.chars().take(if cut { BEGINNING } else { length }).collect();
+    let end: String = if cut { message.chars().skip(length - END).collect() } else { String::new() };
+    printable(&format!("{beginning}{}{end}", if cut { " … " } else { "" }))
 }
 
 /// What is wrong with a field.

@@ -156,6 +156,16 @@ fn wrong_documents_are_explained() {
         error("version: 1\nusers: []\nusers: []"),
         "`keyturn.yaml` is not valid YAML: duplicate entry with key \"users\""
     );
+    assert_eq!(
+        error("a\tb\x1b: !!int"),
+        "`keyturn.yaml` is not valid YAML: control characters are not allowed at position 3"
+    );
+    assert_eq!(
+        error("a\tb: !!int"),
+        "`keyturn.yaml` is not valid YAML: a\\tb: invalid value: string \"\", expected an integer at line 1 column 6"
+    );
+    let long = error(&format!("{}: !!int", "a".repeat(500)));
+    assert!(long.len() < 400 && long.contains("aaaa … ") && long.ends_with(" at line 1 column 503"), "{long}");
 }
 
 #[test]
