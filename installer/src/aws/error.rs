@@ -70,6 +70,10 @@ pub enum CallError {
     },
 }
 
+/// How CloudFormation refuses the second of two runs: the stack is there by now, or executing the other one's change set
+/// has taken this one's away.
+const LOST_RACES: [&str; 3] = ["AlreadyExistsException", "ChangeSetNotFound", "InvalidChangeSetStatus"];
+
 impl CallError {
     /// The error code, when AWS refused for a reason that the caller may know how to deal with.
     pub fn code(&self) -> Option<&str> {
@@ -102,8 +106,7 @@ impl CallError {
                 Some("sign in again, or choose another profile with `--profile`; then run the same command again".to_owned())
             }
             Self::Denied { action, .. } => Some(format!("let the caller do `{action}`, then run the same command again")),
-            // Two runs at once: whoever comes second to a new stack is refused.
-            Self::Refused { code, .. } if code == "AlreadyExistsException" => {
+            Self::Refused { code, .. } if LOST_RACES.contains(&code.as_str()) => {
                 Some("somebody else is at it too; run the same command again, it goes on from what is there".to_owned())
             }
             Self::Refused { .. } => None,
@@ -194,6 +197,15 @@ mod tests {
         assert!(matches!(&error, CallError::Denied { action, .. } if action == "iam:PassRole"), "{error:?}");
         assert!(error.is_about_credentials());
         assert_eq!(error.hint().as_deref(), Some("let the caller do `iam:PassRole`, then run the same command again"));
+    }
+
+    #[test]
+    fn a_lost_race_is_told_as_one() {
+        for code in LOST_RACES {
+            let hint = classify("cloudformation:ExecuteChangeSet", code, "it is gone", 400).hint();
+            assert!(hint.is_some_and(|hint| hint.contains("run the same command again")), "{code}");
+        }
+        assert_eq!(classify("cloudformation:ExecuteChangeSet", "ValidationError", "no", 400).hint(), None);
     }
 
     #[test]

@@ -49,8 +49,14 @@ pub enum ConfigError {
 
 /// What the parser says of a text. It repeats keys of the text, whatever is in them and however long they are.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", shortened(&.0.to_string()))]
-pub struct NotYaml(#[from] serde_yaml::Error);
+#[error("{0}")]
+pub struct NotYaml(String);
+
+impl From<serde_yaml::Error> for NotYaml {
+    fn from(error: serde_yaml::Error) -> Self {
+        Self(shortened(&error.to_string()))
+    }
+}
 
 /// The beginning of a message, and its end, where the line is.
 fn shortened(message: &str) -> String {
