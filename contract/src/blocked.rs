@@ -2,11 +2,15 @@
 //! and what each asks of a person.
 
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 21] = [
+pub const REASONS: [(&str, &str); 22] = [
     ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
     ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
     ("other_user", "the secret's value names another user than its tags; put the right `UserName` back"),
+    (
+        "unreadable_value",
+        "the secret's value was replaced by something that is no key of the user; put a value of the old form back",
+    ),
     ("user_replaced", "the user was deleted, and perhaps made again; the secret belongs to the one before"),
     ("unreadable_mark", "one of the secret's `keyturn:` tags was changed by hand; restore or remove it"),
     ("in_flight", "another attempt may still be under way; wait"),

@@ -102,11 +102,11 @@ pub enum SettingsError {
     },
     /// The old key would still take its slot when the next rotation needs it.
     #[error(
-        "a superseded key is kept for {deactivate_after:?} and then {delete_after:?}, and twice it waits up to {sweep_every:?} for the sweeper, which is not less than the {interval:?} between rotations"
+        "a superseded key is kept for {overlap:?} and then {delete_after:?}, and twice it waits up to {sweep_every:?} for the sweeper, which is not less than the {interval:?} between rotations"
     )]
     KeptTooLong {
-        /// Time until a superseded key is deactivated.
-        deactivate_after: Duration,
+        /// Time until a superseded key is deactivated, [`Settings::overlap`].
+        overlap: Duration,
         /// Time from there until it is deleted.
         delete_after: Duration,
         /// Time between two passes of the sweeper.
@@ -116,13 +116,13 @@ pub enum SettingsError {
     },
     /// Keys would get older than allowed.
     #[error(
-        "a key lives for {interval:?}, then {deactivate_after:?} more, and up to {sweep_every:?} until the sweeper comes, which is over the allowed age of {max_key_age:?}"
+        "a key lives for {interval:?}, then {overlap:?} more, and up to {sweep_every:?} until the sweeper comes, which is over the allowed age of {max_key_age:?}"
     )]
     TooOld {
         /// Time between rotations.
         interval: Duration,
-        /// Time until a superseded key is deactivated.
-        deactivate_after: Duration,
+        /// Time until a superseded key is deactivated, [`Settings::overlap`].
+        overlap: Duration,
         /// Time between two passes of the sweeper.
         sweep_every: Duration,
         /// The oldest a key may get.
@@ -144,24 +144,35 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with the figures that do not fit.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let Self { timeout, lease, interval, deactivate_after, delete_after, sweep_every, max_key_age, .. } = *self;
+        let Self { timeout, lease, interval, delete_after, sweep_every, max_key_age, .. } = *self;
+        let overlap = self.overlap();
         if timeout < SHORTEST_TIMEOUT {
             return Err(SettingsError::TimeoutTooShort(timeout));
         }
         if lease < Self::shortest_lease(timeout) {
             return Err(SettingsError::LeaseTooShort { lease, timeout });
         }
-        let kept = [deactivate_after, sweep_every, delete_after, sweep_every];
+        let kept = [overlap, sweep_every, delete_after, sweep_every];
         if sum(&kept) >= interval {
-            return Err(SettingsError::KeptTooLong { deactivate_after, delete_after, sweep_every, interval });
+            return Err(SettingsError::KeptTooLong { overlap, delete_after, sweep_every, interval });
         }
-        if sum(&[interval, deactivate_after, sweep_every]) > max_key_age {
-            return Err(SettingsError::TooOld { interval, deactivate_after, sweep_every, max_key_age });
+        if sum(&[interval, overlap, sweep_every]) > max_key_age {
+            return Err(SettingsError::TooOld { interval, overlap, sweep_every, max_key_age });
         }
         if self.is_single_key() && (self.quiet > Duration::ZERO || self.in_use == InUsePolicy::Wait) {
             return Err(SettingsError::SingleKeyWaits);
         }
         Ok(())
+    }
+
+    /// How long a superseded key stays Active at the least when it was used until it was superseded.
+    pub fn overlap(&self) -> Duration {
+        self.deactivate_after.max(self.quiet)
+    }
+
+    /// The oldest that a key may be while it is current: what comes after that still has to fit into its age.
+    pub fn longest_current(&self) -> Duration {
+        self.max_key_age.saturating_sub(self.overlap()).saturating_sub(self.sweep_every)
     }
 
     /// Whether a user is to have one Active key only, but for the moment in which one follows the other.
@@ -295,6 +306,11 @@ mod tests {
         assert!(matches!(kept.check(), Err(SettingsError::KeptTooLong { .. })));
         let old = Settings { max_key_age: 37 * DAY, ..settings() };
         assert!(matches!(old.check(), Err(SettingsError::TooOld { .. })));
+        // A key that was used to the last stays Active for the quiet period at least.
+        let quiet = Settings { quiet: 23 * DAY, ..settings() };
+        assert!(matches!(quiet.check(), Err(SettingsError::KeptTooLong { overlap, .. }) if overlap == 23 * DAY));
+        let quiet = Settings { quiet: 16 * DAY, delete_after: DAY, max_key_age: 46 * DAY, ..settings() };
+        assert!(matches!(quiet.check(), Err(SettingsError::TooOld { overlap, .. }) if overlap == 16 * DAY));
         let endless = Settings { deactivate_after: Duration::MAX, ..settings() };
         assert!(endless.check().is_err(), "no overflow");
     }

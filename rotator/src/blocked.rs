@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::AccessKeyId;
+use contract::{AccessKeyId, DocumentError};
 use jiff::Timestamp;
 
 /// A state in which the function leaves everything as it is, until time or a person changes it.
@@ -16,6 +16,8 @@ pub(crate) enum Blocked {
     Unbound,
     /// The secret's value names another user than its tags.
     OtherUser,
+    /// AWSCURRENT holds something that keyturn cannot have put there.
+    UnreadableValue(DocumentError),
     /// The user is gone, or was deleted and created again under the same name.
     UserReplaced,
     /// A mark on the secret cannot be read.
@@ -60,6 +62,7 @@ impl Blocked {
             Self::Unbound
             | Self::RotationOff
             | Self::OtherUser
+            | Self::UnreadableValue(_)
             | Self::UserReplaced
             | Self::UnreadableMark
             | Self::CurrentMissing { .. }
@@ -88,6 +91,7 @@ impl Blocked {
             Self::RotationOff => "rotation_off",
             Self::Unbound => "unbound",
             Self::OtherUser => "other_user",
+            Self::UnreadableValue(_) => "unreadable_value",
             Self::UserReplaced => "user_replaced",
             Self::UnreadableMark => "unreadable_mark",
             Self::InFlight { .. } => "in_flight",
@@ -121,6 +125,7 @@ impl fmt::Display for Blocked {
                 contract::tag_keys::USER_ID
             ),
             Self::OtherUser => f.write_str("the secret's value names another user than its tags"),
+            Self::UnreadableValue(why) => write!(f, "AWSCURRENT holds no value of keyturn's: {why}"),
             Self::UserReplaced => f.write_str("the user is gone, or is another one of the same name"),
             Self::UnreadableMark => f.write_str("a tag of the secret has a value that keyturn did not write"),
             Self::InFlight { key } => write!(f, "another attempt may still be under way with {key}"),
@@ -165,6 +170,7 @@ mod tests {
             Blocked::RotationOff,
             Blocked::Unbound,
             Blocked::OtherUser,
+            Blocked::UnreadableValue(DocumentError::NotAnObject),
             Blocked::UserReplaced,
             Blocked::UnreadableMark,
             Blocked::InFlight { key: key.clone() },

@@ -23,7 +23,12 @@ pub(crate) async fn observe(
 ) -> Result<Observed, RotationError> {
     let current = description.labelled(CURRENT).cloned().ok_or(RotationError::Refused(Refusal::NoCurrent))?;
     let previous = description.labelled(PREVIOUS).cloned();
-    let current = version(clients, secret, &current, CURRENT).await?;
+    let current = match version(clients, secret, &current, CURRENT).await {
+        Err(RotationError::Document { source, .. }) => {
+            return Err(RotationError::Blocked(Blocked::UnreadableValue(source)));
+        }
+        current => current?,
+    };
     let pending = match token {
         None => None,
         Some(token) => version(clients, secret, token, PENDING).await?,
@@ -42,6 +47,23 @@ pub(crate) async fn observe(
         keys: iam::keys(clients, &binding.user).await?,
         evidence: BTreeMap::new(),
     })
+}
+
+/// Reads the same for whoever comes between two steps. A pending version that holds no document holds no key of
+/// anybody's: createSecret gives it up, and until then it counts as one without a value.
+pub(crate) async fn observe_between_steps(
+    clients: &Clients,
+    secret: &SecretArn,
+    description: Description,
+    binding: &Binding,
+) -> Result<Observed, RotationError> {
+    let pending = description.unfinished().cloned();
+    match observe(clients, secret, pending.as_ref(), description.clone(), binding).await {
+        Err(RotationError::Document { label: PENDING, .. }) => {
+            observe(clients, secret, None, description, binding).await
+        }
+        observed => observed,
+    }
 }
 
 async fn version(

@@ -35,6 +35,11 @@ impl Description {
         self.labels.iter().find(|(_, labels)| labels.iter().any(|known| known == label)).map(|(token, _)| token)
     }
 
+    /// The version of a rotation that has not come to its end.
+    pub(crate) fn unfinished(&self) -> Option<&VersionToken> {
+        self.labelled(PENDING).filter(|pending| self.labelled(CURRENT) != Some(pending))
+    }
+
     /// The mark of `key`, if it has one.
     pub(crate) fn mark(&self, key: &AccessKeyId) -> Result<Option<KeyMark>, TagError> {
         self.tags.get(&contract::tag_keys::mark_of(key)).map(|value| KeyMark::parse(key, value)).transpose()
@@ -140,6 +145,15 @@ impl Observed {
 
     pub(crate) fn key(&self, id: &AccessKeyId) -> Option<&Key> {
         self.keys.iter().find(|key| &key.id == id)
+    }
+
+    /// How long ago a version got its key. It was staged when its rotation began, which may have been blocked for days;
+    /// its key is no older than the attempt that has made it.
+    pub(crate) fn age_of(&self, version: &Version) -> Duration {
+        let staged = self.since(version.created);
+        // An attempt that cannot be read says nothing.
+        let attempt = self.secret.attempt().ok().flatten().filter(|attempt| attempt.token == version.token);
+        attempt.map_or(staged, |attempt| self.since(attempt.at).min(staged))
     }
 
     /// How long ago `then` was; no time at all when it lies ahead, which is the careful side.

@@ -13,13 +13,12 @@ use crate::aws::{Clients, iam, secrets};
 use crate::blocked::Blocked;
 use crate::error::{Refusal, RotationError, chain};
 use crate::event::{Leaked, Order};
-use crate::observe::{observe, stored_keys};
+use crate::observe::{observe_between_steps, stored_keys};
 use crate::observed::{CURRENT, Description, KeyStatus, Observed, PENDING};
 use crate::protocol::{Binding, binding, check_binding};
 use crate::prove::{bound_user, prove};
 use crate::revoke::{self, Plan, Revocation};
 use crate::rollback::{self, Back, Rollback, Tidy};
-use crate::sweep::unfinished;
 use crate::{Scope, pace};
 
 /// Follows the order for each user who is named and lies within the scope.
@@ -93,14 +92,7 @@ async fn look(clients: &Clients, secret: &SecretArn) -> Result<(Binding, Observe
         return Err(RotationError::Refused(Refusal::Deleted));
     }
     let binding = binding(&description).map_err(RotationError::Blocked)?;
-    let token = unfinished(&description).cloned();
-    let observed = match observe(clients, secret, token.as_ref(), description.clone(), &binding).await {
-        // What a rotation has left there is no key of anybody's, and createSecret gives it up.
-        Err(RotationError::Document { label: PENDING, .. }) => {
-            observe(clients, secret, None, description, &binding).await?
-        }
-        observed => observed?,
-    };
+    let observed = observe_between_steps(clients, secret, description, &binding).await?;
     check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
     Ok((binding, observed))
 }
@@ -182,7 +174,7 @@ fn check_unchanged(back: &Back, now: &Description) -> Result<(), RotationError> 
     if now.labelled(CURRENT) != Some(&back.from) {
         return Err(RotationError::CurrentMoved);
     }
-    if unfinished(now).is_some() {
+    if now.unfinished().is_some() {
         return Err(RotationError::Blocked(Blocked::RotationUnderWay));
     }
     if now.is_revoked(&back.key) { Err(RotationError::RevokedMeanwhile) } else { Ok(()) }

@@ -121,14 +121,14 @@ pub(crate) fn pending(observed: &Observed, settings: &Settings) -> Result<Pendin
         Some(key) if key.status == KeyStatus::Active => Ok(Pending::Key),
         // A copy of the current value, with which Secrets Manager tries out `testSecret`, is new; its key is not.
         None if observed.current.key() == Some(id) => Err(Refusal::PendingKeyUnusable),
-        None if observed.since(version.created) < settings.lease => Ok(Pending::Key),
+        None if observed.age_of(version) < settings.lease => Ok(Pending::Key),
         Some(_) | None => Err(Refusal::PendingKeyUnusable),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use contract::{SecretArn, SecretText};
+    use contract::{Attempt, SecretArn, SecretText};
 
     use super::*;
     use crate::event::Step;
@@ -240,6 +240,14 @@ mod tests {
         observed.pending.as_mut().unwrap().created = worlds::now();
         assert_eq!(pending(&observed, &worlds::settings()), Ok(Pending::Key));
         assert_eq!(create(&token('n'), &observed, &worlds::settings()), Create::Stored);
+        // Its rotation was blocked for a month before there was a key to store.
+        observed.pending.as_mut().unwrap().created = worlds::ago(30 * worlds::DAY);
+        let attempt = |of| Attempt { token: token(of), since: worlds::now(), at: worlds::now() }.to_tag();
+        observed.secret.tags.insert(tag_keys::ATTEMPT.into(), attempt('n'));
+        assert_eq!(pending(&observed, &worlds::settings()), Ok(Pending::Key));
+        // That attempt was another rotation's.
+        observed.secret.tags.insert(tag_keys::ATTEMPT.into(), attempt('x'));
+        assert_eq!(pending(&observed, &worlds::settings()), Err(Refusal::PendingKeyUnusable));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use contract::{AccessKeyId, GiveUp, KeyMark, VersionToken, tag_keys};
 
 use crate::event::Leaked;
 use crate::observed::{Key, KeyStatus, Observed};
-use crate::sweep::unfinished;
 
 /// What comes of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +81,7 @@ fn plan(keys: Vec<AccessKeyId>, observed: &Observed) -> Plan {
     Plan {
         tags: keys.iter().flat_map(|id| tags(id, observed)).collect(),
         deactivate: keys.iter().filter(|id| may_work(id, observed)).cloned().collect(),
-        drop_pending: unfinished(&observed.secret).filter(|_| is_pending_covered).cloned(),
+        drop_pending: observed.secret.unfinished().filter(|_| is_pending_covered).cloned(),
         reissue: is_covered(observed.current.key()) || is_pending_covered,
         left: observed.keys.iter().filter(is_left).map(|key| key.id.clone()).collect(),
         keys,

@@ -7,7 +7,6 @@ use crate::blocked::Blocked;
 use crate::observed::{KeyStatus, Observed, Version};
 use crate::protocol::Binding;
 use crate::retire::check_current;
-use crate::sweep::unfinished;
 
 /// What comes of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub(crate) struct Tidy {
 
 /// Decides the order for the user of `binding`.
 pub(crate) fn decide(binding: &Binding, observed: &Observed) -> Result<Rollback, Blocked> {
-    if unfinished(&observed.secret).is_some() {
+    if observed.secret.unfinished().is_some() {
         return Err(Blocked::RotationUnderWay);
     }
     let earlier = observed.previous.as_ref().and_then(|version| Some((version, version.key()?)));

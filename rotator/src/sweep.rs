@@ -10,7 +10,7 @@ use contract::{AccessKeyId, ForeignPolicy, KeyMark, Settings, VersionToken};
 use jiff::Timestamp;
 
 use crate::blocked::Blocked;
-use crate::observed::{CURRENT, Description, Key, KeyStatus, Observed, PENDING};
+use crate::observed::{Description, Key, KeyStatus, Observed};
 use crate::protocol::{self, Binding, Pending};
 use crate::retire::{Class, Doomed, Verdict, check_current, classify, judge, stale_tags, unmarked};
 use crate::slots::{Room, make_room};
@@ -56,11 +56,6 @@ pub(crate) fn gate(secret: &Description) -> Result<Binding, Blocked> {
         return Err(Blocked::RotationOff);
     }
     protocol::binding(secret)
-}
-
-/// The version of a rotation that has not come to its end.
-pub(crate) fn unfinished(secret: &Description) -> Option<&VersionToken> {
-    secret.labelled(PENDING).filter(|pending| secret.labelled(CURRENT) != Some(pending))
 }
 
 /// Whether a key is neither the current nor the pending one.
@@ -110,16 +105,25 @@ fn decide(observed: &Observed, settings: &Settings) -> Result<Sweep, Blocked> {
     if !stale.is_empty() {
         sweep.steps.push(SweepStep::Forget(stale));
     }
-    match unfinished(&observed.secret) {
+    match observed.secret.unfinished() {
         Some(token) => stuck(token, observed, settings, &mut sweep)?,
         // The order died before it could ask, or what it asked for has come to nothing. Also while the key is still
         // Active: only the order itself deactivates it, but replaced it is all the same.
         None if observed.current.key().is_some_and(|id| observed.secret.is_revoked(id)) => {
             sweep.steps.push(SweepStep::Rotate);
         }
+        // Nobody asks before the schedule's next turn when a rotation was given up, by this sweeper or by Secrets
+        // Manager. That may be too late for the age that a key may get.
+        None if is_overdue(observed, settings) => sweep.steps.push(SweepStep::Rotate),
         None => {}
     }
     Ok(sweep)
+}
+
+/// Whether the current key is so old that, if it were superseded now, it would not be gone in time.
+fn is_overdue(observed: &Observed, settings: &Settings) -> bool {
+    let key = observed.current.key().and_then(|id| observed.key(id));
+    key.is_some_and(|key| observed.since(key.created) >= settings.longest_current())
 }
 
 /// When a key that waits moves on by itself.
@@ -148,9 +152,9 @@ fn first_mark(key: &Key, blocked: &Blocked, observed: &Observed) -> Result<Optio
 /// Takes up a rotation that stands still.
 fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: &mut Sweep) -> Result<(), Blocked> {
     let attempt = observed.secret.attempt().map_err(|_| Blocked::UnreadableMark)?;
-    let tried = attempt.filter(|attempt| &attempt.token == token).map(|attempt| observed.since(attempt.at));
     let Some(version) = &observed.pending else {
         // No key was stored yet. The last attempt that came near to it is on record.
+        let tried = attempt.filter(|attempt| &attempt.token == token).map(|attempt| observed.since(attempt.at));
         if tried.is_none_or(|ago| ago >= ASK_AGAIN_AFTER) {
             match make_room(token, observed, settings) {
                 Room::After { .. } => sweep.steps.push(SweepStep::Rotate),
@@ -161,10 +165,8 @@ fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: 
         }
         return Ok(());
     };
-    // The version was staged when the rotation began, which may have been blocked for days. Its key is no older than the
-    // attempt that has made it, and the steps after that may be under way at this very moment.
-    let age = observed.since(version.created);
-    let age = tried.map_or(age, |tried| tried.min(age));
+    // The steps after the attempt may be under way at this very moment.
+    let age = observed.age_of(version);
     let is_copy = version.key() == observed.current.key();
     let drop = |mark| SweepStep::DropPending { token: token.clone(), mark };
     match protocol::pending(observed, settings) {

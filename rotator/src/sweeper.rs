@@ -16,7 +16,7 @@ use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::Users;
 use crate::log;
-use crate::observe::{gather_evidence, observe};
+use crate::observe::{gather_evidence, observe_between_steps};
 use crate::observed::Description;
 use crate::pace;
 use crate::protocol::check_binding;
@@ -140,7 +140,7 @@ pub(crate) async fn sweep_one(
 ) -> Result<Swept, RotationError> {
     let description = secrets::describe(clients, secret).await?;
     let (now, tag) = (description.now, description.tags.get(tag_keys::BLOCKED).cloned());
-    let is_rotating = sweep::unfinished(&description).is_some();
+    let is_rotating = description.unfinished().is_some();
     if description.deleted {
         return Ok(Swept { now, key_days: None, sweep: Sweep::default() });
     }
@@ -169,8 +169,7 @@ async fn work(
     end: Instant,
 ) -> Result<(Option<u64>, Sweep), RotationError> {
     let binding = sweep::gate(&description).map_err(RotationError::Blocked)?;
-    let pending = sweep::unfinished(&description).cloned();
-    let mut observed = observe(clients, secret, pending.as_ref(), description, &binding).await?;
+    let mut observed = observe_between_steps(clients, secret, description, &binding).await?;
     check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
     if sweep::needs_evidence(&observed) {
         gather_evidence(clients, secret, &mut observed).await?;

@@ -49,7 +49,7 @@ pub(super) fn read(mut fields: Fields, timing: &Timing, timeout: Duration) -> Re
     let but_for_age = Settings { max_key_age: Duration::MAX, ..settings };
     // A rotation may begin late in its window, and the one before may have begun early.
     let by_age = Settings { interval: timing.longest.saturating_add(timing.window()), ..settings };
-    but_for_age.check().and_then(|()| by_age.check()).map_err(contradiction)?;
+    but_for_age.check().and_then(|()| by_age.check()).map_err(|error| contradiction(error, &settings))?;
     Ok(settings)
 }
 
@@ -65,28 +65,29 @@ fn sweep_every(fields: &mut Fields) -> Result<Duration, Fault> {
 }
 
 /// The same contradiction in the words of the configuration.
-fn contradiction(error: SettingsError) -> Fault {
+fn contradiction(error: SettingsError, settings: &Settings) -> Fault {
+    let kept_by = if settings.quiet > settings.deactivate_after { "quiet" } else { "deactivate_after" };
     let fault = |field, text| Place::of(&["retire", field]).fault(Problem::Contradiction(text));
     let sum =
         |durations: &[Duration]| show(durations.iter().fold(Duration::ZERO, |sum, next| sum.saturating_add(*next)));
     match error {
-        SettingsError::KeptTooLong { deactivate_after, delete_after, sweep_every, interval } => {
-            let kept = sum(&[deactivate_after, sweep_every, delete_after, sweep_every]);
-            let [first, then, sweep, interval] = [deactivate_after, delete_after, sweep_every, interval].map(show);
+        SettingsError::KeptTooLong { overlap, delete_after, sweep_every, interval } => {
+            let kept = sum(&[overlap, sweep_every, delete_after, sweep_every]);
+            let [first, then, sweep, interval] = [overlap, delete_after, sweep_every, interval].map(show);
             fault(
                 "delete_after",
                 format!(
-                    "keeps a superseded key for {first} (`deactivate_after`) and then {then}, each time until the next sweep ({sweep}, `sweep_every`), which is {kept} and has to be less than the {interval} between rotations"
+                    "keeps a superseded key for {first} (`{kept_by}`) and then {then}, each time until the next sweep ({sweep}, `sweep_every`), which is {kept} and has to be less than the {interval} between rotations"
                 ),
             )
         }
-        SettingsError::TooOld { interval, deactivate_after, sweep_every, max_key_age } => {
-            let age = sum(&[interval, deactivate_after, sweep_every]);
-            let [first, then, sweep, limit] = [interval, deactivate_after, sweep_every, max_key_age].map(show);
+        SettingsError::TooOld { interval, overlap, sweep_every, max_key_age } => {
+            let age = sum(&[interval, overlap, sweep_every]);
+            let [first, then, sweep, limit] = [interval, overlap, sweep_every, max_key_age].map(show);
             fault(
                 "max_key_age",
                 format!(
-                    "is {limit}, and a key is current for up to {first} (with the rotation window), kept for {then} (`deactivate_after`) after that, and deactivated by the next sweep ({sweep}, `sweep_every`), which is {age}"
+                    "is {limit}, and a key is current for up to {first} (with the rotation window), kept for {then} (`{kept_by}`) after that, and deactivated by the next sweep ({sweep}, `sweep_every`), which is {age}"
                 ),
             )
         }

@@ -130,13 +130,13 @@ pub(super) fn gate(program: Program, token: VersionNo, seen: &Seen) -> Option<En
     }
     // The current value is read next. The previous one may be anything.
     let is_readable = !matches!(seen.secret.value(seen.secret.current), Value::Garbage | Value::Nothing);
-    (!is_readable).then_some(End::Failed("Document"))
+    (!is_readable).then_some(End::Blocked("unreadable_value"))
 }
 
 /// What is done, once everything has been read. It may be to read more.
 pub(super) fn decide(program: Program, token: VersionNo, seen: &Seen, settings: &Settings) -> Vec<Call> {
     let pending_is_readable = seen.pending.is_none_or(|version| version.value != Value::Garbage);
-    if !pending_is_readable {
+    if !pending_is_readable && !program.is_sweep() {
         return match program {
             Program::Create => give_up(token),
             _ => vec![Call::End(End::Failed("Document"))],

@@ -114,8 +114,7 @@ fn is_true(model: &Model, aws: &Aws, end: End) -> bool {
         End::Blocked("in_use") => {
             others().any(|(_, key)| key.used.is_some_and(|used| age(used) < seconds(model.settings.quiet)))
         }
-        // What AWSCURRENT holds is no document at all; the error names it.
-        End::Failed("Document") => aws.secret.value(aws.secret.current) == Value::Garbage,
+        End::Blocked("unreadable_value") => aws.secret.value(aws.secret.current) == Value::Garbage,
         _ => false,
     }
 }

@@ -40,6 +40,18 @@ fn a_healthy_user_with_one_key_needs_nothing() {
 }
 
 #[test]
+fn a_rotation_that_nobody_asks_for_any_more_is_asked_for_before_the_key_gets_too_old() {
+    // 90 days, less 7 of overlap and the hour until the sweeper comes.
+    assert_eq!(settings().longest_current(), 83 * DAY - HOUR);
+    assert_eq!(swept(rotated(82)), Sweep::default());
+    assert_eq!(swept(rotated(83)).steps, [SweepStep::Rotate]);
+    // It is being rotated, or a person wants it as it is.
+    let under_way = World::new().current_since(&key('C'), 83).key(&key('C'), 83).attempt_of('n', HOUR / 2);
+    assert_eq!(swept(under_way).steps, []);
+    assert_eq!(swept(World::new().at_rest().current_since(&key('C'), 83).inactive(&key('C'), 83)).steps, []);
+}
+
+#[test]
 fn a_superseded_key_is_marked_then_deactivated_then_deleted() {
     let world = |days| rotated(days).previous(&key('P')).key(&key('P'), 40);
     let fresh = swept(world(0));
