@@ -315,3 +315,33 @@ async fn a_mark_that_a_person_has_written_wrongly_stops_the_rotation() {
     assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Active));
     assert_nothing_was_broken(&stage).await;
 }
+
+/// Somebody has pasted something else over the value, and later the value from before over that.
+#[tokio::test]
+async fn a_value_that_is_none_of_keyturns_stops_the_rotation_until_it_is_put_right() {
+    let (stage, superseded) = stage_with_superseded_key().await;
+    let secrets = stage.secrets();
+    let value = secrets.get_secret_value().secret_id(NAME).send().await.unwrap().secret_string.unwrap();
+    let put = |text: &str| secrets.put_secret_value().secret_id(NAME).secret_string(text).send();
+    put("hunter2").await.unwrap();
+    let log = rotate(&stage).await;
+    assert!(log.contains("\"blocked\":\"unreadable_value\"") && !log.contains("hunter2"), "{log}");
+    let (failure, answer) = stage.invoke(br#"{"sweep":["alice"]}"#).await;
+    assert_eq!((failure, &answer["blocked"]["unreadable_value"]), (None, &json!(1)), "{answer}");
+    assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Active));
+    let told = stage.keyturn(&["status"]).await;
+    assert!(told.code != 0 && told.stdout.contains("unreadable_value") && !told.stdout.contains("hunter2"), "{told}");
+
+    put(&value).await.unwrap();
+    stage.sandbox.advance(ALL_RETRIES).await;
+    stage.sandbox.advance(4 * DAY).await;
+    stage.rotate_secret("alice").await;
+    stage.sandbox.settle().await;
+    let look = |world: &mut World| {
+        let secret = secret(world);
+        (key_in(&secret, "AWSCURRENT"), secret.tags.contains_key("keyturn:blocked"))
+    };
+    let (current, is_blocked) = stage.sandbox.visit(look).await;
+    assert!(current.is_some_and(|key| !value.contains(&key)) && !is_blocked, "it goes on");
+    assert_nothing_was_broken(&stage).await;
+}

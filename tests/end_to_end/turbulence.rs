@@ -162,6 +162,33 @@ async fn a_key_that_is_unusable_for_20_seconds_becomes_current_when_it_works() {
     disturbed.assert_rotated_since(&before, "an unusable key").await;
 }
 
+/// So long that the first attempt ends before: it has to give up in time, and to leave everything to the next.
+#[tokio::test]
+async fn a_key_that_is_not_accepted_in_time_becomes_nobodys_until_it_is() {
+    let timeout = format!("{SELDOM}\nfunction: {{ timeout: 60s }}");
+    let disturbed = Disturbed::with_keys(vec!["alice".to_owned()], Options::default(), &timeout).await;
+    let before = disturbed.current_keys().await;
+    let refuse = |world: &mut World| {
+        world.sabotage(|_, upcoming| {
+            let unknown = || sandbox::ApiError::new("InvalidClientTokenId", "The security token is invalid.");
+            (upcoming.operation == "sts:GetCallerIdentity").then(|| FaultEffect::FailBefore(unknown()))
+        });
+    };
+    disturbed.stage.sandbox.visit(refuse).await;
+    disturbed.rotate().await;
+    assert_eq!(disturbed.current_keys().await, before);
+    let look = |world: &mut World| {
+        let pending = key_in(&secret(world, "alice"), "AWSPENDING");
+        (world.function_log(ACCOUNT, REGION, "keyturn"), pending)
+    };
+    let (log, pending) = disturbed.stage.sandbox.visit(look).await;
+    assert!(pending.is_some() && log.contains("NotProven"), "{pending:?}\n{log}");
+    disturbed.undisturbed().await;
+    disturbed.stage.sandbox.advance(ALL_RETRIES).await;
+    assert_eq!(disturbed.current_keys().await["alice"], pending, "the key that was made is the one that is proven");
+    disturbed.come_to_rest("a key that is not accepted in time").await;
+}
+
 /// The host's clock shows another time than that of AWS, by years: only the latter counts.
 #[tokio::test]
 async fn a_host_whose_clock_is_wrong_neither_hastens_nor_delays_anything() {
