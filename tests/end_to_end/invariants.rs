@@ -89,7 +89,8 @@ pub(crate) async fn watch(stage: &Stage) {
 /// The id of the key in the version with this label.
 pub(crate) fn key_in(secret: &SecretView, label: &str) -> Option<String> {
     let value = secret.labelled(label)?.value.as_ref()?;
-    let document: Value = serde_json::from_str(value.expose()).unwrap();
+    // A person may have put anything there.
+    let document: Value = serde_json::from_str(value.expose()).ok()?;
     document.get("AccessKeyId").map(|id| id.as_str().unwrap().to_owned())
 }
 

@@ -32,9 +32,10 @@ pub(crate) const DELETE_AFTER: Duration = Duration::from_hours(7 * 24);
 /// that is given up costs its key two weeks and a few sweeps, and the schedule comes after thirty days.
 const QUIET_DAYS: u32 = 45;
 
-/// So many rotations are under way at once, and so many sweeps.
-const AT_ONCE: usize = 8;
-const SWEEPS_AT_ONCE: usize = 4;
+/// So many rotations are under way at once, and so many sweeps: many more than there are cores, since one that was struck
+/// waits for most of its time.
+const AT_ONCE: usize = 48;
+const SWEEPS_AT_ONCE: usize = 48;
 
 /// So many users begin within one sweep without being paced.
 const BURST: usize = 20;
