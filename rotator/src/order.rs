@@ -217,8 +217,11 @@ async fn revoke(
     leaked: &Leaked,
     end: Instant,
 ) -> Result<Outcome, RotationError> {
-    let (binding, observed) = look(clients, secret).await?;
+    let (_, observed) = look(clients, secret).await?;
     let stored = stored_keys(clients, secret, &observed).await?;
+    // Once more, behind the versions: the key that replaces the revoked ones may have been stored between the two looks.
+    // Only here is it seen to be the pending one, which has not leaked.
+    let (binding, observed) = look(clients, secret).await?;
     let target = Target { clients, secret, user: &binding.user };
     check_time(end)?;
     let nothing = |why: String| Ok(Outcome::Nothing { why });

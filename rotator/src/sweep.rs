@@ -120,10 +120,12 @@ fn decide(observed: &Observed, settings: &Settings) -> Result<Sweep, Blocked> {
     Ok(sweep)
 }
 
-/// Whether the current key is so old that, if it were superseded now, it would not be gone in time.
+/// Whether the current key is so old that, if it were superseded now, it would not be gone in time. What has not been
+/// rotated yet, or was just now and is back, a person wanted like that: the schedule will come.
 fn is_overdue(observed: &Observed, settings: &Settings) -> bool {
+    let is_old = |then| observed.since(then) >= settings.longest_current();
     let key = observed.current.key().and_then(|id| observed.key(id));
-    key.is_some_and(|key| observed.since(key.created) >= settings.longest_current())
+    key.is_some_and(|key| is_old(key.created)) && observed.secret.last_rotated.is_some_and(is_old)
 }
 
 /// When a key that waits moves on by itself.

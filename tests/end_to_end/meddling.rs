@@ -117,6 +117,28 @@ async fn a_key_that_becomes_current_at_the_last_moment_is_not_deactivated() {
     assert_nothing_was_broken(&stage).await;
 }
 
+/// Right after a key was deactivated Secrets Manager does not say whether it is current by now.
+#[tokio::test]
+async fn a_key_of_which_nobody_can_tell_whether_it_is_current_is_active_again() {
+    let (stage, superseded) = stage_with_superseded_key().await;
+    let blind = |world: &mut World| {
+        let (mut is_deactivated, mut is_over) = (false, false);
+        world.sabotage(move |_, upcoming| {
+            let is_look = is_deactivated && !is_over && upcoming.operation == "secretsmanager:GetSecretValue";
+            is_deactivated |= upcoming.operation == "iam:UpdateAccessKey";
+            is_over |= is_look;
+            is_look.then(|| FaultEffect::FailBefore(sandbox::ApiError::new("DecryptionFailure", "not now")))
+        });
+    };
+    stage.sandbox.visit(blind).await;
+    let log = rotate(&stage).await;
+    assert!(log.contains("DecryptionFailure"), "{log}");
+    assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Active));
+    stage.sandbox.advance(ALL_RETRIES).await;
+    assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Inactive), "the next attempt goes on");
+    assert_nothing_was_broken(&stage).await;
+}
+
 #[tokio::test]
 async fn a_key_that_becomes_current_at_the_last_moment_is_not_deleted() {
     let (stage, superseded) = stage_with_inactive_key().await;

@@ -45,10 +45,14 @@ fn a_rotation_that_nobody_asks_for_any_more_is_asked_for_before_the_key_gets_too
     assert_eq!(settings().longest_current(), 83 * DAY - HOUR);
     assert_eq!(swept(rotated(82)), Sweep::default());
     assert_eq!(swept(rotated(83)).steps, [SweepStep::Rotate]);
+    // It was taken over as it is, or brought back by a rollback.
+    assert_eq!(swept(World::new().at_rest().current_since(&key('C'), 83).key(&key('C'), 83)).steps, []);
+    assert_eq!(swept(rotated(83).rotated(1)).steps, []);
     // It is being rotated, or a person wants it as it is.
-    let under_way = World::new().current_since(&key('C'), 83).key(&key('C'), 83).attempt_of('n', HOUR / 2);
+    let under_way = World::new().current_since(&key('C'), 83).rotated(83).key(&key('C'), 83).attempt_of('n', HOUR / 2);
     assert_eq!(swept(under_way).steps, []);
-    assert_eq!(swept(World::new().at_rest().current_since(&key('C'), 83).inactive(&key('C'), 83)).steps, []);
+    let disabled = World::new().at_rest().current_since(&key('C'), 83).rotated(83).inactive(&key('C'), 83);
+    assert_eq!(swept(disabled).steps, []);
 }
 
 #[test]
