@@ -167,7 +167,10 @@ impl Settings {
 
     /// How long a superseded key stays Active at the least when it was used until it was superseded.
     pub fn overlap(&self) -> Duration {
-        self.deactivate_after.max(self.quiet)
+        match self.in_use {
+            InUsePolicy::Wait => self.deactivate_after.max(self.quiet),
+            InUsePolicy::Deactivate => self.deactivate_after,
+        }
     }
 
     /// The oldest that a key may be while it is current: what comes after that still has to fit into its age.
@@ -309,6 +312,8 @@ mod tests {
         // A key that was used to the last stays Active for the quiet period at least.
         let quiet = Settings { quiet: 23 * DAY, ..settings() };
         assert!(matches!(quiet.check(), Err(SettingsError::KeptTooLong { overlap, .. }) if overlap == 23 * DAY));
+        let not_waited_for = Settings { in_use: InUsePolicy::Deactivate, ..quiet };
+        assert_eq!(not_waited_for.check(), Ok(()));
         let quiet = Settings { quiet: 16 * DAY, delete_after: DAY, max_key_age: 46 * DAY, ..settings() };
         assert!(matches!(quiet.check(), Err(SettingsError::TooOld { overlap, .. }) if overlap == 16 * DAY));
         let endless = Settings { deactivate_after: Duration::MAX, ..settings() };

@@ -63,10 +63,12 @@ fn shortened(message: &str) -> String {
     const BEGINNING: usize = 200;
     const END: usize = 80;
     let length = message.chars().count();
-    let cut = length > BEGINNING + END;
-    let beginning: String = message.chars().take(if cut { BEGINNING } else { length }).collect();
-    let end: String = if cut { message.chars().skip(length - END).collect() } else { String::new() };
-    printable(&format!("{beginning}{}{end}", if cut { " … " } else { "" }))
+    if length <= BEGINNING + END {
+        return printable(message);
+    }
+    let beginning: String = message.chars().take(BEGINNING).collect();
+    let end: String = message.chars().skip(length - END).collect();
+    printable(&format!("{beginning} … {end}"))
 }
 
 /// What is wrong with a field.

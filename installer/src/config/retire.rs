@@ -66,7 +66,7 @@ fn sweep_every(fields: &mut Fields) -> Result<Duration, Fault> {
 
 /// The same contradiction in the words of the configuration.
 fn contradiction(error: SettingsError, settings: &Settings) -> Fault {
-    let kept_by = if settings.quiet > settings.deactivate_after { "quiet" } else { "deactivate_after" };
+    let kept_by = if settings.overlap() > settings.deactivate_after { "quiet" } else { "deactivate_after" };
     let fault = |field, text| Place::of(&["retire", field]).fault(Problem::Contradiction(text));
     let sum =
         |durations: &[Duration]| show(durations.iter().fold(Duration::ZERO, |sum, next| sum.saturating_add(*next)));

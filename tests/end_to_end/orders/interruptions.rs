@@ -4,8 +4,7 @@
 use sandbox::{Fault, FaultEffect, Outcome};
 
 use super::*;
-use crate::invariants::Watch;
-use crate::invariants::assert_at_rest;
+use crate::invariants::{Watch, assert_at_rest};
 
 /// More calls than an order or a rotation makes; the tests say so when that is no longer true.
 const MOST_CALLS: usize = 24;
