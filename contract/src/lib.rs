@@ -13,7 +13,7 @@ mod tags;
 
 pub use document::{DocumentError, KeyPair, SecretDocument};
 pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
-pub use order::{OrderAnswer, Outcome, Reissue};
+pub use order::{OrderAnswer, Outcome, Reissue, SAME_REVOCATION};
 pub use rendering::{Rendering, Renderings};
 pub use secret_text::SecretText;
 pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};

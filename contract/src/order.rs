@@ -3,10 +3,15 @@
 //! Texts are for people: they name keys and users, and never hold secret material.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AccessKeyId, UserName};
+
+/// For so long after a key was made to take the place of revoked ones, the same order again is the same order, and not
+/// about that key: somebody was interrupted, or wants to be sure. Later it is about another leak.
+pub const SAME_REVOCATION: Duration = Duration::from_secs(3_600);
 
 /// What came of an order, for each user who was named.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,8 +55,8 @@ pub(crate) enum Blocked {
 }
 
 impl Blocked {
-    /// Whether the current key, or its binding to the user, is not as it should be: a person has to look, and no
-    /// rotation is needed to see it.
+    /// Whether a key, or its binding to the user, is not as it should be: a person has to look, and no rotation is needed
+    /// to see it.
     pub(crate) fn wants_a_person(&self) -> bool {
         match self {
             Self::Unbound
@@ -66,7 +66,8 @@ impl Blocked {
             | Self::UserReplaced
             | Self::UnreadableMark
             | Self::CurrentMissing { .. }
-            | Self::CurrentDisabled { .. } => true,
+            | Self::CurrentDisabled { .. }
+            | Self::UnknownStatus { .. } => true,
             Self::Held
             | Self::InFlight { .. }
             | Self::Overlap { .. }
@@ -76,7 +77,6 @@ impl Blocked {
             | Self::Foreign { .. }
             | Self::NoSuccessor { .. }
             | Self::TwoForeign
-            | Self::UnknownStatus { .. }
             | Self::TooManyVersions
             | Self::KeyLimit
             | Self::RotationUnderWay

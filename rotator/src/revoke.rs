@@ -1,7 +1,7 @@
 //! Decides a revocation: which keys have leaked, and what is left to do about them. A pure function from what was
 //! observed to what is to be done.
 
-use contract::{AccessKeyId, GiveUp, KeyMark, VersionToken, tag_keys};
+use contract::{AccessKeyId, GiveUp, KeyMark, SAME_REVOCATION, VersionToken, tag_keys};
 
 use crate::event::Leaked;
 use crate::observed::{Key, KeyStatus, Observed};
@@ -105,9 +105,10 @@ fn pending(observed: &Observed) -> Option<&AccessKeyId> {
     observed.pending.as_ref().and_then(|version| version.key())
 }
 
-/// Whether the current key was made after another one was revoked, as far as anybody can tell.
+/// Whether the current key was made a moment ago, after another one was revoked, as far as anybody can tell.
 fn was_reissued(observed: &Observed) -> bool {
     let current = observed.current.key().and_then(|id| observed.key(id));
+    let current = current.filter(|current| observed.since(current.created) < SAME_REVOCATION);
     let is_successor = |current: &Key, key: &Key| observed.secret.is_revoked(&key.id) && key.created <= current.created;
     current.is_some_and(|current| observed.keys.iter().any(|key| key.id != current.id && is_successor(current, key)))
 }

@@ -63,7 +63,8 @@ pub(crate) async fn sweep(
 ) -> Result<Report, RotationError> {
     let mut listed = secrets::of_stack(clients, stack).await?;
     listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
-    let (queue, bookmarks) = queue(listed);
+    // Whoever names users wants all of them.
+    let (queue, bookmarks) = if *users == Users::All { queue(listed) } else { (listed, Vec::new()) };
     // A bookmark is kept where it can be taken off again.
     let places: Vec<Option<SecretArn>> =
         queue.iter().map(|secret| secret.is_rotated.then(|| secret.arn.clone())).collect();

@@ -68,6 +68,15 @@ async fn a_revoked_user_has_one_new_key_that_works() {
     let named = stage.keyturn(&["--yes", "revoke", "alice", "--key", &new]).await;
     settings().bind(|| insta::assert_snapshot!("a_revocation_of_a_named_key", named));
     assert_ne!(current_keys(&stage, &["alice"]).await, [new]);
+
+    // The next leak. What was revoked before is still there, and does not stand for this order.
+    stage.sandbox.advance(Duration::from_hours(2)).await;
+    let leaked = current_keys(&stage, &["alice"]).await.remove(0);
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_second_revocation", run));
+    let new = current_keys(&stage, &["alice"]).await.remove(0);
+    let keys = keys_of(&stage, "alice").await;
+    assert!(new != leaked && keys.contains(&(new, Active)) && !keys.contains(&(leaked, Active)), "{keys:?}");
     stage.assert_no_secret_left_behind().await;
 }
 

@@ -61,12 +61,12 @@ async fn a_hold_stops_a_rotation_before_its_next_step() {
     stage.sandbox.settle().await;
     let held = stage.keyturn(&["hold", "alice"]).await;
     settings().bind(|| insta::assert_snapshot!("held_during_a_rotation", held));
-    stage.sandbox.advance(DAY / 2).await;
+    // After a day the sweeper gives up a key that got stuck, but not one that is held.
+    stage.sandbox.advance(3 * DAY).await;
     assert_eq!(current_keys(&stage, &["alice"]).await, before, "it went on in spite of the hold");
     let released = stage.keyturn(&["release", "alice"]).await;
     settings().bind(|| insta::assert_snapshot!("released_during_a_rotation", released));
-    let rotated = stage.keyturn(&["rotate", "alice"]).await;
-    assert_eq!(rotated.code, 0, "{rotated}");
+    stage.sandbox.settle().await;
     assert_ne!(current_keys(&stage, &["alice"]).await, before);
     assert_eq!(keys_of(&stage, "alice").await.len(), 2, "the key of the first attempt was used");
     stage.assert_no_secret_left_behind().await;

@@ -40,6 +40,8 @@ const SWEEPS_AT_ONCE: usize = 48;
 /// So many users begin within one sweep without being paced.
 const BURST: usize = 20;
 
+const DAYS_BETWEEN_LINES: u32 = 30;
+
 /// Where the function's code is put.
 const BUCKET: &str = "artifacts";
 
@@ -126,6 +128,7 @@ impl Year {
                 self.check_by_the_clock(day).await;
             }
             self.check(day).await;
+            self.tell(day);
         }
         let ledger = self.ledger.clone();
         let findings = self.stage.sandbox.visit(move |world| watch::at_the_end(&ledger.lock().unwrap(), world)).await;
@@ -260,6 +263,19 @@ impl Year {
         let (calls, findings) = self.stage.sandbox.visit(look).await;
         self.calls += calls;
         self.fail_on(findings, day);
+    }
+
+    /// Whoever waits for a large year wants to see that it goes on.
+    #[expect(clippy::print_stderr, reason = "nothing else is there to tell it")]
+    fn tell(&self, day: u32) {
+        if day.is_multiple_of(DAYS_BETWEEN_LINES) {
+            eprintln!(
+                "{:?}: day {day}, {} calls, {:.0} s",
+                self.chance,
+                self.calls,
+                self.begun.elapsed().as_secs_f64()
+            );
+        }
     }
 
     fn fail_on(&self, findings: Vec<String>, day: u32) {

@@ -8,7 +8,8 @@ use contract::{SecretArn, UserName, tag_keys};
 use serde::Serialize;
 
 use super::named;
-use crate::aws::{CallError, Clients, secrets};
+use crate::aws::secrets::{self, Secret};
+use crate::aws::{CallError, Clients};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::observe::Closely;
@@ -46,7 +47,7 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], 
             if secret.tag(tag_keys::HOLD) != Some(&reason) {
                 secrets::tag(clients, secret.arn.as_str(), &tags).await?;
             }
-            read_back(clients, &secret.arn, Some(&reason)).await
+            read_back(clients, &secret.arn, Some(&reason)).await.map(|held| held.unfinished_rotation().is_some())
         };
         let rotating = session.interrupts.unless_pressed(hold).await??;
         let (user, secret) = (user.name.clone(), secret.name.clone());
@@ -56,17 +57,15 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], 
     Ok(Exit::Done)
 }
 
-/// Checks that the secret says of a hold what it should, and says whether a rotation is under way.
+/// Reads the secret again, and checks that it says of a hold what it should.
 ///
 /// # Errors
 /// [`CallError`], also when somebody else has set or removed the hold meanwhile.
-pub(super) async fn read_back(clients: &Clients, secret: &SecretArn, hold: Option<&str>) -> Result<bool, CallError> {
+pub(super) async fn read_back(clients: &Clients, secret: &SecretArn, hold: Option<&str>) -> Result<Secret, CallError> {
     const OPERATION: &str = "secretsmanager:DescribeSecret";
     let found = secrets::describe(clients, secret.as_str()).await?;
-    match found.filter(|found| found.tag(tag_keys::HOLD) == hold) {
-        Some(found) => Ok(found.unfinished_rotation().is_some()),
-        None => Err(CallError::incomplete(OPERATION, tag_keys::HOLD)),
-    }
+    let found = found.filter(|found| found.tag(tag_keys::HOLD) == hold);
+    found.ok_or_else(|| CallError::incomplete(OPERATION, tag_keys::HOLD))
 }
 
 /// The reason as a tag can hold it: every other character becomes a space.

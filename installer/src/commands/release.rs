@@ -1,25 +1,22 @@
-//! `keyturn release`: ends a hold. The JSON document has one entry per user under `users`, like that of `hold`.
+//! `keyturn release`: ends a hold, and has a rotation that stood still go on. The JSON document has one entry per user
+//! under `users`, like that of `hold`.
 
 use std::fmt;
-use std::time::Duration;
 
 use contract::{UserName, tag_keys};
 use serde::Serialize;
 
 use super::hold::{Held, read_back};
 use super::named;
-use crate::aws::secrets;
+use crate::aws::{CallError, secrets};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::observe::Closely;
 use crate::session::Session;
-use crate::ui::span;
 
 #[derive(Serialize)]
 struct Report {
     users: Vec<Held>,
-    #[serde(skip)]
-    sweep_every: Duration,
 }
 
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) -> Result<Exit, Error> {
@@ -34,13 +31,19 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) 
             if !tags.is_empty() {
                 secrets::untag(&session.clients, &secret.arn, tags).await?;
             }
-            read_back(&session.clients, &secret.arn, None).await
+            let released = read_back(&session.clients, &secret.arn, None).await?;
+            // Asked of a secret whose rotation was turned off, Secrets Manager would turn it on.
+            let rotating = released.unfinished_rotation().is_some() && released.rotator.is_some();
+            if rotating {
+                secrets::go_on(&session.clients, &secret.arn).await?;
+            }
+            Ok::<_, CallError>(rotating)
         };
         let rotating = session.interrupts.unless_pressed(release).await??;
         let (user, secret) = (user.name.clone(), secret.name.clone());
         released.push(Held { user, secret, held: false, reason: String::new(), rotating });
     }
-    session.printer.result("release", &Report { users: released, sweep_every: config.settings.sweep_every })?;
+    session.printer.result("release", &Report { users: released })?;
     Ok(Exit::Done)
 }
 
@@ -49,11 +52,7 @@ impl fmt::Display for Report {
         for Held { user, rotating, .. } in &self.users {
             write!(f, "{user}: released")?;
             if *rotating {
-                let soon = span(self.sweep_every);
-                write!(
-                    f,
-                    "; a rotation stood still: it goes on by itself within {soon}, or now with `keyturn rotate {user}`"
-                )?;
+                write!(f, "; the rotation that stood still goes on")?;
             }
             writeln!(f)?;
         }

@@ -3,14 +3,16 @@
 //! like that of `rollback`, with the rotation that has made the new key under `rotation`.
 
 use std::fmt;
+use std::time::Duration;
 
-use contract::{AccessKeyId, GiveUp, Outcome, Reissue, UserName};
+use contract::{AccessKeyId, GiveUp, Outcome, Reissue, SAME_REVOCATION, UserName};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::named;
 use super::order::{self, Ordered, Report};
 use crate::apply::rotations::{self, Outcome as Rotated, Target};
+use crate::aws::users::AccessKey;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::observe::{Closely, ObservedUser};
@@ -62,7 +64,11 @@ fn what_happens(user: &ObservedUser, named: &[AccessKeyId], now: Option<Timestam
     let was_revoked =
         |key: &AccessKeyId| user.secret.as_ref().is_some_and(|secret| secret.given_up(key) == Some(GiveUp::Revoke));
     let current = contents.and_then(|contents| contents.current.as_ref());
-    let is_done = user.keys.iter().any(|key| was_revoked(&key.id)) && !current.is_some_and(was_revoked);
+    let is_fresh = |key: &AccessKey| {
+        let age = now.and_then(|now| now.duration_since(key.created).try_into().ok());
+        Some(&key.id) == current && !was_revoked(&key.id) && age.is_some_and(|age: Duration| age < SAME_REVOCATION)
+    };
+    let is_done = user.keys.iter().any(|key| was_revoked(&key.id)) && user.keys.iter().any(is_fresh);
     let mut lines = Vec::new();
     for key in &user.keys {
         let fate = match (named.is_empty(), named.contains(&key.id), is_managed(&key.id)) {
@@ -80,7 +86,16 @@ fn what_happens(user: &ObservedUser, named: &[AccessKeyId], now: Option<Timestam
 
 fn line(f: &mut fmt::Formatter<'_>, ordered: &Ordered) -> fmt::Result {
     let Ordered { user, secret, outcome, rotation } = ordered;
-    let Outcome::Revoked { keys, left, reissue } = outcome else { return order::unusual(f, user, outcome) };
+    let Outcome::Revoked { keys, left, reissue } = outcome else {
+        order::unusual(f, user, outcome)?;
+        // A leak does not wait until the secret is in order.
+        return match outcome {
+            Outcome::Blocked { .. } => {
+                writeln!(f, "{user}: until then the leaked key works; to stop it now, deactivate it in IAM")
+            }
+            _ => Ok(()),
+        };
+    };
     write!(f, "{user}: revoked {}; ", listed(keys))?;
     match (rotation.as_ref().map(|rotation| &rotation.outcome), reissue) {
         (Some(Rotated::Rotated { key }), _) => writeln!(f, "`{secret}` holds the new key {key}")?,

@@ -197,7 +197,10 @@ impl View<'_> {
             (Some(GiveUp::Reclaim), KeyStatus::Inactive) => "is deleted by the next sweep (`--reclaim`)".to_owned(),
             _ if is_foreign_retired => "is retired like a superseded key (`retire.foreign`)".to_owned(),
             (_, KeyStatus::Active) => {
-                format!("stays until you give it up: `keyturn rotate {user} --retire {id}`")
+                // Where a user is meant to have a single Active key.
+                let is_single = self.config.settings.deactivate_after.is_zero();
+                let two = if is_single { "; until then two keys are Active" } else { "" };
+                format!("stays until you give it up: `keyturn rotate {user} --retire {id}`{two}")
             }
             (_, KeyStatus::Inactive) => {
                 format!("stays until you give it up: `keyturn rotate {user} --reclaim {id}`")

@@ -1,5 +1,7 @@
 //! What a revocation comes to in each state of a user: a table of worlds.
 
+use std::time::Duration;
+
 use super::*;
 use crate::worlds::{DAY, World, ago, key, token};
 
@@ -7,6 +9,11 @@ use crate::worlds::{DAY, World, ago, key, token};
 fn rotated() -> World {
     let world = World::new().at_rest().current_since(&key('C'), 3).rotated(3).key(&key('C'), 3);
     world.previous(&key('P')).mark(&key('P'), 3, None)
+}
+
+/// `P` was revoked, and `C` was made a moment ago.
+fn reissued() -> World {
+    World::new().at_rest().current_since(&key('C'), 0).key(&key('C'), 0).revoked(&key('P'))
 }
 
 fn decided(world: World, leaked: &Leaked) -> Revocation {
@@ -121,10 +128,9 @@ fn what_was_made_after_the_order_is_what_it_was_given_for() {
     assert_eq!(all(world.pending(&key('N')).key(&key('N'), 0)), Revocation::Revoke(plan));
     // It is current.
     let done = Revocation::Done { current: Some(key('C')) };
-    assert_eq!(all(rotated().inactive(&key('P'), 33).revoked(&key('P'))), done);
+    assert_eq!(all(reissued().inactive(&key('P'), 33)), done);
     // It has leaked as well.
-    let world = rotated().inactive(&key('P'), 33).revoked(&key('P'));
-    assert_eq!(named(world, &['C']), Revocation::Revoke(fresh("C", "", true)));
+    assert_eq!(named(reissued().inactive(&key('P'), 33), &['C']), Revocation::Revoke(fresh("C", "", true)));
     // An older key is current: nothing was made since.
     let older = World::new().at_rest().current(&key('C')).key(&key('C'), 30).inactive(&key('N'), 1).revoked(&key('N'));
     let plan = Plan { tags: revoke_tags("C"), deactivate: keys("C"), ..fresh("CN", "", true) };
@@ -132,11 +138,19 @@ fn what_was_made_after_the_order_is_what_it_was_given_for() {
 }
 
 #[test]
-fn a_key_that_was_revoked_and_still_works_is_deactivated_unless_somebody_has_brought_it_back() {
-    let world = |mark| {
-        let world = World::new().at_rest().current_since(&key('C'), 3).key(&key('C'), 3).key(&key('P'), 33);
-        world.revoked(&key('P')).mark(&key('P'), 3, mark)
+fn long_after_an_order_the_same_order_is_about_another_leak() {
+    let created = |age| {
+        let world = World::new().at_rest().current(&key('C')).with_key(&key('C'), ago(age), KeyStatus::Active);
+        all(world.inactive(&key('P'), 33).revoked(&key('P')))
     };
+    assert_eq!(created(SAME_REVOCATION - Duration::from_secs(1)), Revocation::Done { current: Some(key('C')) });
+    let plan = Plan { tags: revoke_tags("C"), deactivate: keys("C"), ..fresh("CP", "", true) };
+    assert_eq!(created(SAME_REVOCATION), Revocation::Revoke(plan));
+}
+
+#[test]
+fn a_key_that_was_revoked_and_still_works_is_deactivated_unless_somebody_has_brought_it_back() {
+    let world = |mark| reissued().key(&key('P'), 33).mark(&key('P'), 3, mark);
     let plan = Plan { tags: vec![], ..fresh("P", "C", false) };
     assert_eq!(all(world(None)), Revocation::Revoke(plan));
     assert_eq!(all(world(Some(1))), Revocation::Done { current: Some(key('C')) });

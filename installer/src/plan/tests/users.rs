@@ -75,6 +75,16 @@ fn the_policy_waits_for_an_inactive_key_and_does_not_choose_between_two_active_o
 }
 
 #[test]
+fn where_one_key_is_meant_to_be_active_a_second_one_is_told() {
+    let mut config = config(&["alice"]);
+    let observed = with_keys(&config, &[(1, ACTIVE)]);
+    let text = |config: &Config| decide(config, &observed).unwrap().users[0].text.clone();
+    assert!(!text(&config).contains("two keys are Active"), "{}", text(&config));
+    config.settings.deactivate_after = std::time::Duration::ZERO;
+    assert!(text(&config).ends_with("; until then two keys are Active"), "{}", text(&config));
+}
+
+#[test]
 fn every_secret_that_is_not_ours_has_a_row() {
     type Row<'a> = (&'a [(u8, KeyStatus)], &'a [(u8, GiveUp)], Option<(Kind, bool)>);
     let (taken, renewed) = (Some((Kind::AdoptedSecret, false)), Some((Kind::AdoptedSecretWithoutKey, true)));
