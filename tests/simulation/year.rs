@@ -34,8 +34,8 @@ const QUIET_DAYS: u32 = 45;
 
 /// So many rotations are under way at once, and so many sweeps: many more than there are cores, since one that was struck
 /// waits for most of its time.
-const AT_ONCE: usize = 48;
-const SWEEPS_AT_ONCE: usize = 48;
+const AT_ONCE: usize = 96;
+const SWEEPS_AT_ONCE: usize = 96;
 
 /// So many users begin within one sweep without being paced.
 const BURST: usize = 20;
