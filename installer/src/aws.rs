@@ -12,11 +12,13 @@ pub mod identity;
 mod profile;
 pub mod secrets;
 pub mod stacks;
+mod surroundings;
 pub mod users;
 
-pub use clients::{Clients, Connection};
+pub use clients::{Clients, Connection, Source};
 pub use clock::Clock;
 pub use error::CallError;
+pub use profile::is_served_by_keyturn;
 
 use error::reduce;
 use jiff::Timestamp;

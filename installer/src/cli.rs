@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
+use crate::commands::{SecretId, refresh};
 use crate::ui::Format;
 
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
@@ -112,6 +114,22 @@ pub enum Command {
         /// Only this key of the one user who is named. Can be given several times.
         #[arg(long, value_name = "KEY")]
         key: Vec<AccessKeyId>,
+    },
+    /// Print the current key of a user for the AWS CLI and SDKs, as a `credential_process`.
+    ///
+    /// For a profile of an application, which then needs no code to follow rotation. Needs secretsmanager:GetSecretValue
+    /// on the secret and nothing else. The credentials for that come from --profile, or else from the environment, the
+    /// container or the machine, never from AWS_PROFILE. Refuses to write to a terminal.
+    Credentials {
+        /// The user, as IAM spells it.
+        #[arg(value_name = "USER")]
+        user: UserName,
+        /// The name or ARN of the secret, where it is not that of the configuration or `keyturn/<user>`.
+        #[arg(long, value_name = "NAME")]
+        secret: Option<SecretId>,
+        /// How long an SDK may keep the key before it asks again, from 1m to 6h. Some ask up to 15 minutes earlier.
+        #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = refresh)]
+        refresh: Duration,
     },
     /// Take everything away again.
     Teardown {

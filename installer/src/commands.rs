@@ -1,6 +1,7 @@
 //! The commands: one file each, named after it. What they share stands here.
 
 mod bootstrap;
+mod credentials;
 mod demo;
 mod hold;
 mod named;
@@ -17,13 +18,15 @@ mod teardown;
 mod template;
 
 use std::path::Path;
+use std::time::Duration;
 
+pub use credentials::{CredentialsError, SecretId, refresh};
 pub use demo::DemoError;
 pub use order::OrderError;
 
-use contract::{GiveUp, UserName};
+use contract::{GiveUp, Region, UserName};
 
-use crate::aws::{Clients, Connection};
+use crate::aws::{Clients, Connection, Source};
 use crate::cli::{Cli, Command, Global};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
@@ -81,6 +84,14 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let session = connect(global, &config, printer, seed).await;
             Box::pin(revoke::run(&session, &config, users, key)).await
         }
+        Command::Credentials { user, secret, refresh } => {
+            let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
+            let profile = global.profile.as_deref();
+            let source = profile.map_or(Source::Surroundings, |profile| Source::Profile(profile.to_owned()));
+            let session = connect_as(global, &region, source, printer, seed).await;
+            let asked = credentials::Asked { user, secret, region: region.to_string(), profile, refresh };
+            Box::pin(credentials::run(&session, &asked)).await
+        }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await;
@@ -111,12 +122,33 @@ fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
     }
 }
 
-async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Session {
-    let connection = Connection {
-        region: config.region.clone(),
-        profile: global.profile.clone(),
-        endpoint_url: global.endpoint_url.clone(),
+/// Where a user's key is, and how long it may be kept. A file is needed only for what the command line does not say.
+fn current_key(
+    global: &Global,
+    user: &UserName,
+    secret: Option<&SecretId>,
+    refresh: Duration,
+) -> Result<(Region, SecretId, Duration), Error> {
+    let region = match (&global.region, secret) {
+        (Some(region), _) => Some(region.clone()),
+        (None, Some(SecretId::Arn(arn))) => arn.region().ok(),
+        (None, _) => None,
     };
+    if let (None, Some(region), Some(secret)) = (&global.config, region, secret) {
+        return Ok((region, secret.clone(), refresh));
+    }
+    let config = configuration(global, &[])?;
+    let secret = secret.cloned().unwrap_or_else(|| SecretId::Name(config.secret_name(user)));
+    Ok((config.region, secret, credentials::within(refresh, config.settings.deactivate_after)))
+}
+
+async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Session {
+    let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
+    connect_as(global, &config.region, source, printer, seed).await
+}
+
+async fn connect_as(global: &Global, region: &Region, source: Source, printer: Printer, seed: u64) -> Session {
+    let connection = Connection { region: region.clone(), source, endpoint_url: global.endpoint_url.clone() };
     Session { clients: Clients::connect(&connection).await, printer, interrupts: Interrupts::listen(), seed }
 }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use contract::{AccessKeyId, GiveUp, Region, Renderings, Settings, UserName};
 
+pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, Problem};
 
 use crate::names::{SecretName, StackName};

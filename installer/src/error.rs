@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
 use crate::aws::CallError;
-use crate::commands::{DemoError, OrderError};
+use crate::commands::{CredentialsError, DemoError, OrderError};
 use crate::config::ConfigError;
 use crate::names::printable;
 use crate::plan::{PlanError, Refusals};
@@ -64,6 +64,8 @@ pub enum Error {
     #[error(transparent)]
     Order(#[from] OrderError),
     #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
     Unconfirmed(#[from] Unconfirmed),
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -98,6 +100,7 @@ impl Error {
             Self::Stack(error) => error.hint(),
             Self::Function(error) => Some(error.hint()),
             Self::Order(error) => Some(error.hint()),
+            Self::Credentials(error) => Some(error.hint()),
             Self::Unconfirmed(Unconfirmed::Declined) => None,
             Self::Unconfirmed(Unconfirmed::NobodyToAsk) => Some("look at the plan, then pass `--yes`".to_owned()),
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
@@ -116,6 +119,7 @@ impl Error {
             {
                 Exit::Credentials
             }
+            Self::Credentials(error) => error.exit(),
             Self::Stack(StackError::Failed { .. }) => Exit::StackFailed,
             Self::Stack(StackError::Interrupted(_)) | Self::Interrupted(_) | Self::Demo(DemoError::Interrupted) => {
                 Exit::Interrupted

@@ -9,6 +9,7 @@ mod times;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use contract::SecretText;
 use serde::Serialize;
 
 pub use interrupts::{Interrupted, Interrupts};
@@ -63,6 +64,17 @@ impl Printer {
         };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{}", text.trim_end_matches('\n'))?;
+        stdout.flush()
+    }
+
+    /// Prints what nobody may see to whatever program reads stdout.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to.
+    pub fn secret(&self, text: &SecretText) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.expose().as_bytes())?;
+        stdout.write_all(b"\n")?;
         stdout.flush()
     }
 

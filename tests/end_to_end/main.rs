@@ -7,6 +7,7 @@ mod adoption;
 mod bad_input;
 mod bootstrap;
 mod crash;
+mod credentials;
 mod direct;
 mod disturbed;
 mod emergencies;

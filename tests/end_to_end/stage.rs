@@ -107,6 +107,19 @@ impl Stage {
     }
 
     async fn start(&self, environment: &[(&str, &str)], arguments: &[&str], process: &AtomicU32) -> Run {
+        let run = self.launch(environment, arguments, process).await;
+        self.assert_no_secret_in(&[("stdout", &run.stdout), ("stderr", &run.stderr)]).await;
+        run
+    }
+
+    /// Runs the one command whose stdout may hold a secret.
+    pub(crate) async fn credentials_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+        let run = self.launch(environment, &[&["credentials"], arguments].concat(), &AtomicU32::new(0)).await;
+        self.assert_no_secret_in(&[("stderr", &run.stderr)]).await;
+        run
+    }
+
+    async fn launch(&self, environment: &[(&str, &str)], arguments: &[&str], process: &AtomicU32) -> Run {
         let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyturn"))
             .args(arguments)
             .current_dir(self.directory.path())
@@ -122,13 +135,11 @@ impl Stage {
             .unwrap();
         process.store(child.id().unwrap(), Ordering::SeqCst);
         let output = child.wait_with_output().await.unwrap();
-        let run = Run {
+        Run {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
-        };
-        self.assert_no_secret_in(&[("stdout", &run.stdout), ("stderr", &run.stderr)]).await;
-        run
+        }
     }
 
     /// Greps for the secret half of every access key that was ever made here, and for every session token.

@@ -9,7 +9,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use contract::Region;
 
-use super::Clock;
+use super::{Clock, surroundings};
 use super::profile::NamedProfile;
 
 /// How long to wait for a connection; the endpoints of AWS answer within a second from anywhere.
@@ -26,10 +26,21 @@ const ATTEMPTS: u32 = 5;
 pub struct Connection {
     /// The region of everything that is not global.
     pub region: Region,
-    /// The profile of the shared configuration; without one the chain decides.
-    pub profile: Option<String>,
+    /// Where the credentials come from.
+    pub source: Source,
     /// Another endpoint than AWS's own, for every service.
     pub endpoint_url: Option<String>,
+}
+
+/// Where credentials come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Wherever the usual chain of the SDKs finds some.
+    Chain,
+    /// This profile of the shared configuration.
+    Profile(String),
+    /// The environment, container or machine: the usual chain without any profile.
+    Surroundings,
 }
 
 /// The clients of one account and region.
@@ -61,9 +72,13 @@ impl Clients {
             .http_client(http.clone())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS));
-        if let Some(profile) = &connection.profile {
-            let sources = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
-            loader = loader.profile_name(profile).credentials_provider(NamedProfile::new(profile, &sources));
+        let sources = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+        match &connection.source {
+            Source::Chain => {}
+            Source::Profile(name) => {
+                loader = loader.profile_name(name).credentials_provider(NamedProfile::new(name, &sources));
+            }
+            Source::Surroundings => loader = loader.credentials_provider(surroundings::chain(&sources)),
         }
         if let Some(url) = &connection.endpoint_url {
             loader = loader.endpoint_url(url);

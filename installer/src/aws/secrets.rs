@@ -1,5 +1,5 @@
-//! Secrets and their rotation. Secret values pass through here on one way only: to the user and the id of the key that
-//! they hold.
+//! Secrets and their rotation. Secret values pass through here on two ways only: to the user and the id of the key that
+//! they hold, and to `keyturn credentials`.
 
 use std::collections::BTreeMap;
 
@@ -179,7 +179,7 @@ pub async fn tagged(clients: &Clients, key: &str, value: &str) -> Result<Vec<Lis
 /// # Errors
 /// [`CallError`], also for a value that keyturn did not write.
 pub async fn key_id(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
-    let document = document(clients, secret, stage).await?.transpose();
+    let document = document(clients, secret.as_str(), stage).await?.transpose();
     let document = document
         .map_err(|error| CallError::NoAnswer { operation: VALUE, cause: format!("{error} ({secret}, {stage})") });
     Ok(document?.and_then(|document| document.key).map(|key| key.id))
@@ -194,7 +194,7 @@ pub async fn contents(
     clients: &Clients,
     secret: &Secret,
 ) -> Result<Option<Result<Contents, DocumentError>>, CallError> {
-    let document = match document(clients, &secret.arn, CURRENT).await? {
+    let document = match document(clients, secret.arn.as_str(), CURRENT).await? {
         None => return Ok(None),
         Some(Err(error)) => return Ok(Some(Err(error))),
         Some(Ok(document)) => document,
@@ -211,18 +211,23 @@ pub async fn contents(
 }
 
 async fn beside(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
-    let document = document(clients, secret, stage).await?.and_then(Result::ok);
+    let document = document(clients, secret.as_str(), stage).await?.and_then(Result::ok);
     Ok(document.and_then(|document| document.key).map(|key| key.id))
 }
 
 const VALUE: &str = "secretsmanager:GetSecretValue";
 
-async fn document(
+/// Reads the version with `stage` of a secret, named by name or ARN; `None` when there is no such version. This is the
+/// only function whose answer holds a secret access key.
+///
+/// # Errors
+/// [`CallError`]; inside, what is wrong with the value.
+pub async fn document(
     clients: &Clients,
-    secret: &SecretArn,
+    secret: &str,
     stage: &str,
 ) -> Result<Option<Result<SecretDocument, DocumentError>>, CallError> {
-    let asked = clients.secrets_manager.get_secret_value().secret_id(secret.as_str()).version_stage(stage);
+    let asked = clients.secrets_manager.get_secret_value().secret_id(secret).version_stage(stage);
     let Some(answer) = found(asked.send().await.map_err(reduce(VALUE)))? else { return Ok(None) };
     Ok(Some(SecretDocument::parse(&SecretText::new(answer.secret_string().unwrap_or_default()))))
 }

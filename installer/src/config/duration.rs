@@ -8,7 +8,7 @@ use jiff::{Span, SpanRelativeTo};
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// Reads a duration of whole seconds; a day has 24 hours, months and years have no fixed length.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     let duration = Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()?;
     (duration.subsec_nanos() == 0).then_some(duration)
