@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-pub use build::build;
+pub use build::{build, can_build};
 pub use error::ArtifactError;
 
 use crate::config::Architecture;

@@ -11,6 +11,7 @@ pub mod functions;
 pub mod identity;
 mod profile;
 pub mod secrets;
+pub mod simulation;
 pub mod stacks;
 mod surroundings;
 pub mod users;

@@ -51,6 +51,11 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look for whatever would stand in the way of `bootstrap`, and change nothing.
+    ///
+    /// Looks at the configuration, the credentials, the function, the users, quotas, stacks, and asks IAM whether the
+    /// caller may do all that is needed. Exits with 1 when there is a problem, and with 5 without credentials.
+    Doctor(Target),
     /// Show what `bootstrap` would do, and do nothing.
     Plan {
         #[command(flatten)]

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod credentials;
 mod demo;
+mod doctor;
 mod hold;
 mod named;
 mod order;
@@ -27,7 +28,7 @@ pub use order::OrderError;
 use contract::{GiveUp, Region, UserName};
 
 use crate::aws::{Clients, Connection, Source};
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::plan::{Refusal, Refusals, Unfit};
@@ -86,17 +87,14 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         }
         Command::Credentials { user, secret, refresh } => {
             let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
-            let profile = global.profile.as_deref();
-            let source = profile.map_or(Source::Surroundings, |profile| Source::Profile(profile.to_owned()));
-            let session = connect_as(global, &region, source, printer, seed).await;
-            let asked = credentials::Asked { user, secret, region: region.to_string(), profile, refresh };
-            Box::pin(credentials::run(&session, &asked)).await
+            Box::pin(show_credentials(global, (user, secret), region, refresh, (printer, seed))).await
         }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await;
             Box::pin(teardown::run(&session, &config, *keys, *recovery_window)).await
         }
+        Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
         Command::Sandbox { users } => Box::pin(sandbox::run(users)).await,
         Command::Template { which, artifact } => {
@@ -120,6 +118,32 @@ fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
         (None, Some(region)) => Ok(Config::for_users(region.clone(), users.to_vec())?),
         (None, None) => Err(Error::NoConfig),
     }
+}
+
+/// Runs `doctor`, which has something to say of a configuration that cannot be used too.
+async fn examine(global: &Global, target: &Target, printer: Printer, seed: u64) -> Result<Exit, Error> {
+    match configuration(global, &target.users).and_then(|config| target.applied_to(config)) {
+        Ok(config) => {
+            let session = connect(global, &config, printer, seed).await;
+            Box::pin(doctor::run(&session, &config, target.artifact.as_deref())).await
+        }
+        Err(error) => doctor::without_configuration(printer, &error),
+    }
+}
+
+/// Runs `credentials`, for which no profile is used that is not named.
+async fn show_credentials(
+    global: &Global,
+    (user, secret): (&UserName, SecretId),
+    region: Region,
+    refresh: Duration,
+    (printer, seed): (Printer, u64),
+) -> Result<Exit, Error> {
+    let profile = global.profile.as_deref();
+    let source = profile.map_or(Source::Surroundings, |profile| Source::Profile(profile.to_owned()));
+    let session = connect_as(global, &region, source, printer, seed).await;
+    let asked = credentials::Asked { user, secret, region: region.to_string(), profile, refresh };
+    credentials::run(&session, &asked).await
 }
 
 /// Where a user's key is, and how long it may be kept. A file is needed only for what the command line does not say.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod error;
 pub mod names;
 pub mod observe;
+pub mod permissions;
 pub mod plan;
 #[cfg(test)]
 mod sandboxed;

@@ -28,6 +28,7 @@ pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
 pub use stacks::Action;
+pub use users::judge_one;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
 const LONGEST_INLINE: usize = 51_200;

@@ -86,9 +86,14 @@ async fn a_configuration_names_the_secret_and_bounds_how_long_a_key_is_kept() {
     ));
     let run = stage.bootstrap(&[]).await;
     assert_eq!(run.code, 0, "{run}");
-    let run = stage.credentials_with(&environment(&reader(&stage).await), &["alice"]).await;
+    let reader = reader(&stage).await;
+    let run = stage.credentials_with(&environment(&reader), &["alice"]).await;
     let remaining = remaining(&printed(&stage, &run).await);
     assert!(remaining <= Duration::from_secs(600), "half of the time that it is sure to work: {remaining:?}");
+    // An application begins in whatever directory, with whatever in it.
+    stage.configure("[}");
+    let all = ["alice", "--region", REGION, "--secret", "prod/alice"];
+    printed(&stage, &stage.credentials_with(&environment(&reader), &all).await).await;
 }
 
 /// The program that reads the profile is `keyturn` itself: it finds credentials as any program with an SDK does. With
@@ -142,7 +147,9 @@ async fn what_is_no_key_of_the_user_is_not_printed() {
     let stage = Stage::with_users(&["alice", "bob"]).await;
     let reader = reader(&stage).await;
     let secret = |user: &str| {
-        format!(r#"{{"UserName":"{user}","AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"cGFzc3dvcmQtb2YtYm9i"}}"#)
+        format!(
+            r#"{{"UserName":"{user}","AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"cGFzc3dvcmQtb2YtYm9i"}}"#
+        )
     };
     let table = [
         ("a_placeholder", r#"{"UserName":"alice"}"#.to_owned()),

@@ -10,6 +10,7 @@ mod crash;
 mod credentials;
 mod direct;
 mod disturbed;
+mod doctor;
 mod emergencies;
 mod function;
 mod holds;

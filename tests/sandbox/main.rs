@@ -23,3 +23,4 @@ mod policy;
 mod rotation;
 mod s3;
 mod secrets_manager;
+mod simulation;

@@ -26,6 +26,27 @@ pub async fn build(architecture: Architecture) -> Result<Artifact, ArtifactError
     super::read(&executable, architecture)
 }
 
+/// Whether all that [`build`] needs is there; nothing is compiled.
+///
+/// # Errors
+/// [`ArtifactError`] names what is not.
+pub async fn can_build(architecture: Architecture) -> Result<(), ArtifactError> {
+    let workspace = workspace()?;
+    if is_native(architecture) {
+        let quiet = Command::new("cargo").arg("--version").current_dir(&workspace).stdin(Stdio::null()).output().await;
+        let is_there = quiet.map_err(ArtifactError::NoCargo)?.status.success();
+        return if is_there { Ok(()) } else { Err(ArtifactError::BuildFailed) };
+    }
+    find_zigbuild(&workspace).await?;
+    let target = format!("{}-unknown-linux-gnu", processor(architecture));
+    let mut rustc = Command::new("rustc");
+    let quiet = rustc.args(["--print", "target-libdir", "--target", &target]).current_dir(&workspace);
+    let output = quiet.stdin(Stdio::null()).output().await.map_err(ArtifactError::NoCargo)?;
+    let directory = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let is_there = output.status.success() && Path::new(&directory).is_dir();
+    if is_there { Ok(()) } else { Err(ArtifactError::NoTarget(target)) }
+}
+
 fn workspace() -> Result<PathBuf, ArtifactError> {
     let candidates = [Path::new("."), Path::new(BUILT_IN)];
     let found = candidates.into_iter().find(|directory| directory.join("rotator/Cargo.toml").is_file());
@@ -39,10 +60,7 @@ async fn compile(workspace: &Path, architecture: Architecture) -> Result<PathBuf
         cargo.arg("build");
     } else {
         find_zigbuild(workspace).await?;
-        let processor = match architecture {
-            Architecture::X86_64 => "x86_64",
-            Architecture::Arm64 => "aarch64",
-        };
+        let processor = processor(architecture);
         cargo.args(["zigbuild", "--target", &format!("{processor}-unknown-linux-gnu.{TARGET_GLIBC}")]);
     }
     cargo.args(["--locked", "--profile", "function", "--package", "rotator", "--bin", "bootstrap"]);
@@ -59,6 +77,14 @@ async fn compile(workspace: &Path, architecture: Architecture) -> Result<PathBuf
         is_function.then(|| message.get("executable")?.as_str().map(PathBuf::from)).flatten()
     });
     executable.next_back().ok_or(ArtifactError::BuildFailed)
+}
+
+/// The name of the processor in those of Rust's targets.
+fn processor(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => "x86_64",
+        Architecture::Arm64 => "aarch64",
+    }
 }
 
 fn is_native(architecture: Architecture) -> bool {

@@ -42,6 +42,8 @@ pub enum ArtifactError {
     BuildFailed,
     #[error("building the function for another processor needs `cargo-zigbuild`, and it is not installed")]
     NoZigbuild,
+    #[error("Rust's standard library for the target `{0}` is not installed")]
+    NoTarget(String),
 }
 
 impl ArtifactError {
@@ -64,6 +66,7 @@ impl ArtifactError {
                 "run keyturn in a checkout of its sources with Rust installed, or pass a function that is built already: `--artifact FILE`".to_owned()
             }
             Self::BuildFailed => "see what cargo said above; or pass a function that is built already: `--artifact FILE`".to_owned(),
+            Self::NoTarget(target) => format!("`rustup target add {target}`, or pass a function that is built already: `--artifact FILE`"),
             Self::NoZigbuild => {
                 "`pip install cargo-zigbuild` and `rustup target add` the target, or pass a function that is built already: `--artifact FILE`".to_owned()
             }

@@ -9,8 +9,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use contract::Region;
 
-use super::{Clock, surroundings};
 use super::profile::NamedProfile;
+use super::{Clock, surroundings};
 
 /// How long to wait for a connection; the endpoints of AWS answer within a second from anywhere.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);

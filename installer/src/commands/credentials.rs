@@ -287,7 +287,8 @@ mod tests {
         assert_eq!(within(hour / 2, 168 * hour), hour / 2);
         assert_eq!(within(6 * hour, 4 * hour), 2 * hour);
         assert_eq!(within(hour, Duration::ZERO), minute, "one key only");
-        for (text, expected) in [("1m", Some(minute)), ("6h", Some(6 * hour)), ("59s", None), ("7h", None), ("", None)] {
+        for (text, expected) in [("1m", Some(minute)), ("6h", Some(6 * hour)), ("59s", None), ("7h", None), ("", None)]
+        {
             assert_eq!(refresh(text).ok(), expected, "{text}");
         }
     }

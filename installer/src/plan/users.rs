@@ -72,6 +72,21 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
     if refusals.is_empty() { Ok(users) } else { Err(refusals) }
 }
 
+/// How one user was found by itself; `None` when it is in keyturn's hands altogether.
+///
+/// # Errors
+/// [`Refusal`] when a person has to look first.
+pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> Result<Option<Found>, Refusal> {
+    let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
+    // A template that cannot be read is told by whoever looks at the stack.
+    let deployed = observed.cell.as_ref().and_then(|cell| super::deployed(cell).ok().flatten());
+    let members = deployed.as_ref().map(Template::resources).unwrap_or_default();
+    let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
+    let mut users = Users::default();
+    users.add(View { config, user, name: &bound.name, now: observed.now }, bound, is_member)?;
+    Ok(users.found.pop())
+}
+
 impl Users {
     /// Decides about one user.
     fn add(&mut self, view: View<'_>, bound: &BoundUser, is_member: bool) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Whether a caller's policies allow something, decided as the IAM user guide's "Policy evaluation logic" says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -20,13 +20,7 @@ pub(crate) fn decide(
     context: &BTreeMap<String, String>,
 ) -> Result<Result<(), ApiError>, ApiError> {
     let (permissions, principal_arn) = permissions_of(&world.iam, caller)?;
-    let mut context = context.clone();
-    context.insert("aws:PrincipalArn".to_owned(), principal_arn.clone());
-    // Loopback stands for the TLS that every SDK uses towards AWS.
-    context.insert("aws:SecureTransport".to_owned(), "true".to_owned());
-    if !account_of(resource).is_empty() {
-        context.insert("aws:ResourceAccount".to_owned(), account_of(resource).to_owned());
-    }
+    let context = completed(context, &principal_arn, resource);
     let question = Question { action, resource, context: &context };
     let reason = match action {
         "sts:AssumeRole" => {
@@ -36,6 +30,46 @@ pub(crate) fn decide(
         _ => own_refusal(&world.iam, permissions, &question),
     };
     Ok(reason.map_or(Ok(()), |reason| Err(access_denied(&caller.arn, action, resource, reason))))
+}
+
+/// What a simulation says of a call.
+pub(super) struct Simulated {
+    /// `allowed`, `explicitDeny` or `implicitDeny`.
+    pub(super) decision: &'static str,
+    /// The condition keys that the policies ask for and nobody has supplied.
+    pub(super) missing: BTreeSet<String>,
+}
+
+/// Decides about a call that nobody makes, by the policies of a principal.
+pub(super) fn simulate(
+    iam: &State,
+    permissions: &Permissions,
+    principal_arn: &str,
+    (action, resource): (&str, &str),
+    context: &BTreeMap<String, String>,
+) -> Simulated {
+    let context = completed(context, principal_arn, resource);
+    let decision = match own_refusal(iam, permissions, &Question { action, resource, context: &context }) {
+        None => "allowed",
+        Some(Reason::DeniedByIdentityPolicy | Reason::DeniedByBoundary | Reason::DeniedByTrust) => "explicitDeny",
+        Some(Reason::NoIdentityPolicy | Reason::NoBoundary | Reason::NoTrust) => "implicitDeny",
+    };
+    let attached = permissions.attached.iter().chain(&permissions.boundary).filter_map(|arn| iam.managed_policy(arn));
+    let asked = permissions.inline.values().chain(attached).flat_map(|policy| policy.condition_keys(action));
+    let is_supplied = |key: &str| context.keys().any(|supplied| supplied.eq_ignore_ascii_case(key));
+    Simulated { decision, missing: asked.filter(|key| !is_supplied(key)).map(str::to_owned).collect() }
+}
+
+/// The condition keys of a call, with those that every call has.
+fn completed(context: &BTreeMap<String, String>, principal_arn: &str, resource: &str) -> BTreeMap<String, String> {
+    let mut context = context.clone();
+    context.insert("aws:PrincipalArn".to_owned(), principal_arn.to_owned());
+    // Loopback stands for the TLS that every SDK uses towards AWS.
+    context.insert("aws:SecureTransport".to_owned(), "true".to_owned());
+    if !account_of(resource).is_empty() {
+        context.insert("aws:ResourceAccount".to_owned(), account_of(resource).to_owned());
+    }
+    context
 }
 
 /// Whether a resource's own policy lets a service do `action`, such as `secretsmanager.amazonaws.com` call a function.

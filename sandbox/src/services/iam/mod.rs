@@ -10,8 +10,10 @@ mod policy;
 mod population;
 mod quotas;
 pub(crate) mod resources;
+mod roles;
 mod session;
 mod signature;
+mod simulation;
 mod users;
 
 use jiff::Timestamp;
@@ -35,9 +37,11 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteAccessKey" => access_keys::delete,
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,
         "ListUsers" => users::list,
+        "SimulatePrincipalPolicy" => simulation::principal,
         "UpdateAccessKey" => access_keys::update,
         other => return Err(ApiError::unknown("operation", other)),
     };

@@ -60,6 +60,10 @@ impl Condition {
         Ok(conditions)
     }
 
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     pub(super) fn holds(&self, context: &BTreeMap<String, String>) -> bool {
         let actual = context.iter().find(|(key, _)| key.eq_ignore_ascii_case(&self.key)).map(|(_, value)| value);
         let mut values = self.values.iter();

@@ -91,6 +91,13 @@ impl Policy {
         self.verdict_on(|statement| statement.principals.iter().any(&is_meant), question)
     }
 
+    /// The condition keys that the statements on an action ask for.
+    pub(crate) fn condition_keys<'a>(&'a self, action: &str) -> impl Iterator<Item = &'a str> {
+        let action = action.to_ascii_lowercase();
+        let about = self.statements.iter().filter(move |statement| statement.is_about(&action));
+        about.flat_map(Statement::condition_keys)
+    }
+
     fn verdict_on(&self, concerns: impl Fn(&Statement) -> bool, question: &Question<'_>) -> Verdict {
         let applying = self.statements.iter().filter(|statement| concerns(statement) && statement.applies_to(question));
         applying.map(|statement| statement.effect).max().unwrap_or(Verdict::Silent)

@@ -68,10 +68,21 @@ impl Statement {
     }
 
     pub(super) fn applies_to(&self, question: &Question<'_>) -> bool {
-        let action = question.action.to_ascii_lowercase();
-        self.actions.iter().any(|pattern| pattern::matches(pattern, &action))
+        self.is_about(&question.action.to_ascii_lowercase())
             && self.resources.iter().any(|wanted| wanted == "*" || pattern::matches_arn(wanted, question.resource))
             && self.conditions.iter().all(|condition| condition.holds(question.context))
+    }
+}
+
+impl Statement {
+    /// Whether it speaks of an action, which is given in lower case.
+    pub(super) fn is_about(&self, action: &str) -> bool {
+        self.actions.iter().any(|pattern| pattern::matches(pattern, action))
+    }
+
+    /// The condition keys that it asks for.
+    pub(super) fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().map(Condition::key)
     }
 }
 

@@ -1,0 +1,217 @@
+//! What is found of the configuration and the account, as values become findings. No call is made here.
+
+use contract::Region;
+
+use super::report::{Check, Finding, with_causes};
+use crate::aws::identity::Caller;
+use crate::aws::stacks::Rest;
+use crate::config::Config;
+use crate::names::ARTIFACTS_STACK;
+use crate::observe::{Observed, ObservedStack};
+use crate::plan::{self, Found, Kind, PlanError, Refusal, Refusals};
+use crate::template::{self, CodeLocation};
+
+/// How many resources a stack may have (CloudFormation user guide, quotas).
+const RESOURCES: usize = 500;
+
+/// How many managed policies a role may have unless the quota is raised (IAM user guide, quotas).
+const POLICIES: usize = 10;
+
+/// A quota is told as a warning when so much of it, in percent, is used up.
+const NEARLY: usize = 90;
+
+pub(super) fn configuration(config: &Config) -> [Finding; 1] {
+    let what = match config.users.len() {
+        0 => {
+            let to_do = "name users on the command line or in `keyturn.yaml`";
+            return [Finding::warning(Check::Configuration, "no users are named: nobody would be rotated", to_do)];
+        }
+        1 => "1 user".to_owned(),
+        several => format!("{several} users"),
+    };
+    let (region, stack) = (&config.region, &config.stack);
+    let what = format!("the configuration is sound: {what} in {region}, in the stack `{stack}`");
+    [Finding::ok(Check::Configuration, what)]
+}
+
+/// Who asks, and whether the region is one of the caller's partition.
+pub(super) fn caller(caller: &Caller, region: &Region) -> Vec<Finding> {
+    let Caller { account, arn, partition } = caller;
+    let mut findings = vec![Finding::ok(Check::Credentials, format!("you are `{arn}` in the account {account}"))];
+    findings.push(match partition_of(region) {
+        expected if expected == partition => {
+            Finding::ok(Check::Region, format!("the region {region} is in your partition, `{partition}`"))
+        }
+        expected => Finding::problem(
+            Check::Region,
+            format!("the region {region} is in the partition `{expected}`, and your credentials are of `{partition}`"),
+            "set another `region`, or choose another profile with `--profile`",
+        ),
+    });
+    findings
+}
+
+/// The partition that a region is in, by the beginning of its name (AWS General Reference, "Regional endpoints", and
+/// the partitions file of the SDKs).
+fn partition_of(region: &Region) -> &'static str {
+    let prefixes = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("us-iso-", "aws-iso"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = prefixes.iter().find(|(prefix, _)| region.as_str().starts_with(prefix));
+    found.map_or("aws", |(_, partition)| partition)
+}
+
+/// The stacks, as far as a plan would not refuse them: those refusals come with the users'.
+pub(super) fn stacks(config: &Config, cell: Option<&ObservedStack>, artifacts: Option<&ObservedStack>) -> Vec<Finding> {
+    let cell = stack(config.stack.as_str(), cell);
+    let artifacts = config.artifact_bucket.is_none().then(|| stack(ARTIFACTS_STACK, artifacts));
+    artifacts.into_iter().flatten().chain(cell).collect()
+}
+
+fn stack(name: &str, found: Option<&ObservedStack>) -> Option<Finding> {
+    let status = found.map(|found| found.stack.status);
+    let finding = match (found, status.map(|status| status.rest())) {
+        (None, _) | (_, None | Some(Rest::Gone)) => {
+            Finding::ok(Check::Stack, format!("the stack `{name}` is not there; `keyturn bootstrap` makes it"))
+        }
+        (Some(found), Some(Rest::Usable)) => {
+            Finding::ok(Check::Stack, format!("the stack `{name}` is {}", found.stack.status))
+        }
+        (Some(found), Some(Rest::Review)) => {
+            let what = format!("the stack `{name}` is {}: it was never deployed", found.stack.status);
+            Finding::warning(Check::Stack, what, "`keyturn bootstrap` makes it anew")
+        }
+        (Some(found), Some(Rest::Shell)) => {
+            let what = format!("the stack `{name}` is {}: its creation was taken back", found.stack.status);
+            Finding::warning(Check::Stack, what, "`keyturn bootstrap` makes it anew, if it holds nothing")
+        }
+        (Some(found), Some(Rest::Busy)) => {
+            let what = format!("the stack `{name}` is {}: somebody is working on it", found.stack.status);
+            Finding::warning(Check::Stack, what, "`keyturn bootstrap` waits for the end of it")
+        }
+        (Some(_), Some(Rest::HalfMade | Rest::Stuck)) => return None,
+    };
+    Some(finding)
+}
+
+/// Each user as found, and everything that a plan would refuse.
+pub(super) fn users(config: &Config, observed: &Observed) -> Vec<Finding> {
+    let (mut findings, mut told) = (Vec::new(), Vec::new());
+    for user in &observed.users {
+        match plan::judge_one(config, observed, user) {
+            Ok(found) => findings.push(user_found(&user.name, user.secret_name.as_str(), found)),
+            Err(refusal) => {
+                findings.push(refused(&refusal));
+                told.push(refusal);
+            }
+        }
+    }
+    match plan::check(config, observed) {
+        Ok(()) => {}
+        Err(PlanError::Template(error)) => {
+            findings.push(Finding::problem(Check::Stack, with_causes(&error), error.hint()));
+        }
+        Err(PlanError::Refused(Refusals(refusals))) => {
+            let is_told = |refusal: &&Refusal| told.contains(refusal);
+            // One that is busy has been told as a warning.
+            let is_busy = |refusal: &&Refusal| matches!(refusal, Refusal::BusyStack { .. });
+            findings.extend(refusals.iter().filter(|refusal| !is_told(refusal) && !is_busy(refusal)).map(refused));
+        }
+    }
+    findings
+}
+
+fn user_found(name: &contract::UserName, secret: &str, found: Option<Found>) -> Finding {
+    match found {
+        None => Finding::ok(Check::User, format!("{name}: rotated by keyturn, with the secret `{secret}`")),
+        Some(found) if matches!(found.kind, Kind::TwoKeysWaiting | Kind::ManagedWithForeignKey) => {
+            let to_do =
+                "give a key up that nobody needs: `--retire` while it is Active, `--reclaim` when it is Inactive";
+            Finding::warning(Check::User, found.to_string(), to_do)
+        }
+        Some(found) => Finding::ok(Check::User, found.to_string()),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Finding {
+    let check = match refusal {
+        Refusal::HalfMadeStack { .. } | Refusal::StuckStack { .. } | Refusal::BusyStack { .. } => Check::Stack,
+        Refusal::TwoKeys { .. } => Check::Quota,
+        _ => Check::User,
+    };
+    Finding::problem(check, refusal.to_string(), refusal.hint())
+}
+
+/// What the stack and the role would hold with these users.
+pub(super) fn quotas(config: &Config, observed: &Observed) -> Vec<Finding> {
+    let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    let code = CodeLocation { bucket: observed.bucket(config), key: "keyturn/function.zip".to_owned() };
+    let template = match template::cell(config, &bound, &code) {
+        Ok(template) => template.resources(),
+        Err(error) => return vec![Finding::problem(Check::Quota, with_causes(&error), error.hint())],
+    };
+    let policies = template.values().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy").count();
+    let quota = |used: usize, most: usize, what: &str| match used * 100 > most * NEARLY {
+        false => Finding::ok(Check::Quota, format!("{used} of the {most} {what}")),
+        true => {
+            let to_do = "more users in one account come with a later version";
+            Finding::warning(Check::Quota, format!("{used} of the {most} {what}"), to_do)
+        }
+    };
+    vec![
+        quota(template.len(), RESOURCES, "resources that a stack may have"),
+        quota(policies, POLICIES, "managed policies that a role may have, each within 6144 characters"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::AccountId;
+
+    use super::super::report::State;
+    use super::*;
+    use crate::aws::stacks::{Stack, Status};
+
+    #[test]
+    fn a_region_of_another_partition_is_a_problem() {
+        let table = [
+            ("eu-central-1", "aws", State::Ok),
+            ("cn-north-1", "aws-cn", State::Ok),
+            ("us-gov-west-1", "aws-us-gov", State::Ok),
+            ("us-east-1", "aws", State::Ok),
+            ("us-isob-east-1", "aws-iso-b", State::Ok),
+            ("cn-north-1", "aws", State::Problem),
+            ("us-gov-west-1", "aws", State::Problem),
+            ("eu-central-1", "aws-cn", State::Problem),
+        ];
+        for (region, partition, expected) in table {
+            let account = AccountId::new("111122223333").unwrap();
+            let arn = format!("arn:{partition}:iam::111122223333:user/me");
+            let who = Caller { account, partition: partition.to_owned(), arn };
+            let findings = caller(&who, &Region::new(region).unwrap());
+            assert_eq!(findings.last().unwrap().state, expected, "{region} {partition}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_stack_is_told_here_or_by_the_plan() {
+        for status in Status::ALL.iter().copied() {
+            let stack_found = Stack { id: "arn:stack/1".to_owned(), status, tags: Default::default() };
+            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new() };
+            let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
+            let expected = match status.rest() {
+                Rest::Gone | Rest::Usable => Some(State::Ok),
+                Rest::Busy | Rest::Shell | Rest::Review => Some(State::Warning),
+                Rest::HalfMade | Rest::Stuck => None,
+            };
+            assert_eq!(told, expected, "{status}");
+        }
+        assert_eq!(stack("keyturn", None).map(|finding| finding.state), Some(State::Ok));
+    }
+}

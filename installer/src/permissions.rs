@@ -1,0 +1,277 @@
+//! What whoever runs keyturn must be allowed to do: one table with the reason for each action, and the ARNs that it is
+//! needed on. `keyturn doctor` asks IAM about every line of it.
+//!
+//! What CloudFormation does for a resource, it does with the caller's permissions; the actions are those of the handlers
+//! in AWS's resource schemas.
+
+use std::collections::BTreeMap;
+
+use contract::AccountId;
+
+use crate::config::Config;
+use crate::names::{ARTIFACTS_STACK, SecretName};
+
+/// An action that is needed, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// The IAM action.
+    pub action: &'static str,
+    /// What it is needed on.
+    pub on: On,
+    /// When it is needed.
+    pub when: When,
+    /// What for, as the end of a sentence: "to …".
+    pub reason: &'static str,
+}
+
+/// What an action is needed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum On {
+    /// IAM knows no narrower resource for it.
+    Everything,
+    /// The IAM users.
+    Users,
+    /// Their secrets.
+    Secrets,
+    /// Their secrets by name alone, as long as they are not there: the random end of the ARN is not known then.
+    SecretNames,
+    /// The stack of the function, and that of the bucket.
+    Stacks,
+    /// The function's role.
+    Role,
+    /// The managed policies of that role.
+    Policies,
+    /// The function.
+    Function,
+    /// The function's log.
+    LogGroup,
+    /// The sweeper's schedule.
+    Rule,
+    /// The bucket of the function's code.
+    Bucket,
+    /// What is in that bucket.
+    Objects,
+    /// The KMS key of the secrets.
+    KmsKey,
+}
+
+/// When an action is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// When keyturn makes the bucket itself.
+    OwnBucket,
+    /// When the function runs in a network of the account.
+    Network,
+    /// When the role has a permissions boundary.
+    Boundary,
+    /// When the secrets have a KMS key of the account's own.
+    KmsKey,
+    /// When the configuration has tags.
+    Tags,
+}
+
+macro_rules! table {
+    ($($on:ident, $when:ident, $reason:literal: $($action:literal),+;)+) => {
+        &[$($(Permission { action: $action, on: On::$on, when: When::$when, reason: $reason },)+)+]
+    };
+}
+
+/// Everything that bootstrap, rotate, hold, rollback, revoke, status and teardown need.
+pub const PERMISSIONS: &[Permission] = table! {
+    Users, Always, "look the users and their keys up": "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed";
+    Users, Always, "retire keys with `teardown --keys revoke`": "iam:UpdateAccessKey", "iam:DeleteAccessKey";
+    Everything, Always, "find the secrets of the stack": "secretsmanager:ListSecrets";
+    Secrets, Always, "look at the secrets and the ids of their keys":
+        "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue";
+    SecretNames, Always, "see whether the secrets are there": "secretsmanager:DescribeSecret";
+    Secrets, Always, "make the secrets": "secretsmanager:CreateSecret";
+    Secrets, Always, "bind, hold and release them": "secretsmanager:TagResource", "secretsmanager:UntagResource";
+    Secrets, Always, "rotate them, and set their schedule": "secretsmanager:RotateSecret";
+    Secrets, Always, "end their rotation":
+        "secretsmanager:CancelRotateSecret", "secretsmanager:UpdateSecretVersionStage";
+    Secrets, Always, "delete them with `teardown --keys revoke`": "secretsmanager:DeleteSecret";
+    Stacks, Always, "look at the stacks":
+        "cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:ListStackResources",
+        "cloudformation:GetTemplate";
+    Stacks, Always, "deploy them":
+        "cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet",
+        "cloudformation:DeleteChangeSet", "cloudformation:CancelUpdateStack";
+    Stacks, Always, "take them away": "cloudformation:DeleteStack";
+    Role, Always, "make the function's role": "iam:CreateRole", "iam:GetRole", "iam:AttachRolePolicy";
+    Role, Always, "give the function its role": "iam:PassRole";
+    Role, Always, "take the role away": "iam:DeleteRole", "iam:DetachRolePolicy";
+    Role, Network, "let the function into the network": "iam:PutRolePolicy", "iam:DeleteRolePolicy";
+    Role, Boundary, "bound the role": "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary";
+    Role, Tags, "tag the role": "iam:TagRole", "iam:UntagRole";
+    Policies, Always, "make the role's policies, and change them with the users":
+        "iam:CreatePolicy", "iam:GetPolicy", "iam:CreatePolicyVersion", "iam:DeletePolicyVersion",
+        "iam:ListPolicyVersions";
+    Policies, Always, "take them away": "iam:DeletePolicy";
+    Function, Always, "make the function": "lambda:CreateFunction", "lambda:GetFunction";
+    Function, Always, "change it": "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration";
+    Function, Always, "let Secrets Manager and the sweeper's schedule call it":
+        "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission";
+    Function, Always, "call it, also through RotateSecret": "lambda:InvokeFunction";
+    Function, Always, "see whether it is there": "lambda:GetFunctionConfiguration";
+    Function, Always, "take it away": "lambda:DeleteFunction";
+    Function, Tags, "tag it": "lambda:TagResource", "lambda:UntagResource";
+    Everything, Network, "put the function into the network":
+        "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs";
+    LogGroup, Always, "make the function's log": "logs:CreateLogGroup", "logs:PutRetentionPolicy";
+    LogGroup, Always, "take it away": "logs:DeleteLogGroup";
+    LogGroup, Tags, "tag it": "logs:TagResource", "logs:UntagResource";
+    Everything, Always, "look at the logs": "logs:DescribeLogGroups";
+    Rule, Always, "make the sweeper's schedule": "events:PutRule", "events:DescribeRule", "events:PutTargets";
+    Rule, Always, "take it away": "events:RemoveTargets", "events:DeleteRule";
+    Rule, Tags, "tag it": "events:TagResource", "events:UntagResource";
+    Bucket, OwnBucket, "make the bucket of the function's code":
+        "s3:CreateBucket", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketOwnershipControls", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy";
+    Bucket, OwnBucket, "empty it and take it away": "s3:ListBucketVersions", "s3:DeleteBucketPolicy", "s3:DeleteBucket";
+    Bucket, Tags, "tag it": "s3:PutBucketTagging";
+    Bucket, Always, "see what is in the bucket": "s3:ListBucket";
+    Objects, Always, "upload the function, and have Lambda fetch it": "s3:PutObject", "s3:GetObject";
+    Objects, OwnBucket, "empty the bucket": "s3:DeleteObjectVersion";
+    KmsKey, KmsKey, "encrypt the secrets": "kms:GenerateDataKey", "kms:Decrypt";
+};
+
+impl When {
+    /// Whether a configuration needs it.
+    pub fn holds(self, config: &Config) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OwnBucket => config.artifact_bucket.is_none(),
+            Self::Network => config.function.vpc.is_some(),
+            Self::Boundary => config.permissions_boundary.is_some(),
+            Self::KmsKey => config.kms_key.is_some(),
+            Self::Tags => !config.tags.is_empty(),
+        }
+    }
+}
+
+/// Where the actions are needed: an account, and what a configuration has in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: &'a str,
+    /// The account.
+    pub account: &'a AccountId,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The name of the bucket.
+    pub bucket: &'a str,
+    /// The ARNs of the users that are there.
+    pub users: &'a [String],
+    /// The names of their secrets.
+    pub secrets: &'a [SecretName],
+}
+
+/// What the random ends of names that AWS makes up may look like: of secrets, of resources of a stack, and of stacks.
+pub const SIX: &str = "AbCdEf";
+#[expect(missing_docs, reason = "see above")]
+pub const TWELVE: &str = "1A2B3C4D5E6F";
+#[expect(missing_docs, reason = "see above")]
+pub const UUID: &str = "00000000-0000-0000-0000-000000000000";
+
+impl Scope<'_> {
+    /// The ARNs of what an action is needed on; those that are not there yet as they may be once they are.
+    pub fn arns(&self, on: On) -> Vec<String> {
+        let Self { partition, account, config, bucket, users, secrets } = *self;
+        let (region, stack) = (&config.region, &config.stack);
+        let regional = |service: &str, rest: &str| format!("arn:{partition}:{service}:{region}:{account}:{rest}");
+        let path = config.role_path.as_deref().unwrap_or("/");
+        match on {
+            On::Everything => vec!["*".to_owned()],
+            On::Users => users.to_vec(),
+            On::Secrets => {
+                secrets.iter().map(|name| regional("secretsmanager", &format!("secret:{name}-{SIX}"))).collect()
+            }
+            On::SecretNames => {
+                secrets.iter().map(|name| regional("secretsmanager", &format!("secret:{name}"))).collect()
+            }
+            On::Stacks => {
+                let artifacts = config.artifact_bucket.is_none().then_some(ARTIFACTS_STACK);
+                let names = [stack.as_str()].into_iter().chain(artifacts);
+                names.map(|name| regional("cloudformation", &format!("stack/{name}/{UUID}"))).collect()
+            }
+            On::Role => vec![format!("arn:{partition}:iam::{account}:role{path}{stack}-Role-{TWELVE}")],
+            // There are more of the second kind when there are many users.
+            On::Policies => ["FunctionPolicy", "UserPolicy1"]
+                .map(|id| format!("arn:{partition}:iam::{account}:policy{path}{stack}-{id}-{TWELVE}"))
+                .to_vec(),
+            On::Function => vec![regional("lambda", &format!("function:{stack}"))],
+            On::LogGroup => vec![regional("logs", &format!("log-group:/aws/lambda/{stack}"))],
+            On::Rule => vec![regional("events", &format!("rule/{stack}-sweeper"))],
+            On::Bucket => vec![format!("arn:{partition}:s3:::{bucket}")],
+            On::Objects => vec![format!("arn:{partition}:s3:::{bucket}/keyturn/{UUID}.zip")],
+            On::KmsKey => config.kms_key.iter().cloned().collect(),
+        }
+    }
+
+    /// The condition keys that a request for an action carries, beyond those that IAM adds to every one.
+    pub fn context(&self, on: On) -> BTreeMap<&'static str, String> {
+        let domain = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        match on {
+            On::Role => {
+                let boundary = self.config.permissions_boundary.iter();
+                let boundary = boundary.map(|policy| ("iam:PermissionsBoundary", policy.clone()));
+                let policies = self.arns(On::Policies).into_iter().take(1).map(|policy| ("iam:PolicyARN", policy));
+                let service = ("iam:PassedToService", "lambda.amazonaws.com".to_owned());
+                boundary.chain(policies).chain([service]).collect()
+            }
+            On::KmsKey => [("kms:ViaService", format!("secretsmanager.{}.{domain}", self.config.region))].into(),
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use contract::{Region, UserName};
+
+    use super::*;
+
+    #[test]
+    fn every_action_stands_there_once_with_a_form_and_a_reason() {
+        let mut seen = BTreeSet::new();
+        for permission in PERMISSIONS {
+            let Permission { action, on, reason, .. } = *permission;
+            assert!(seen.insert((action, on)), "{action} twice");
+            let (service, name) = action.split_once(':').unwrap();
+            assert!(!service.is_empty() && name.starts_with(|c: char| c.is_ascii_uppercase()), "{action}");
+            assert!(!reason.is_empty() && !reason.ends_with('.'), "{action}");
+        }
+    }
+
+    #[test]
+    fn arns_follow_the_configuration() {
+        let mut config =
+            Config::for_users(Region::new("cn-north-1").unwrap(), vec![UserName::new("alice").unwrap()]).unwrap();
+        config.role_path = Some("/keyturn/".to_owned());
+        let account = AccountId::new("111122223333").unwrap();
+        let secrets = [SecretName::new("keyturn/alice").unwrap()];
+        let users = ["arn:aws-cn:iam::111122223333:user/alice".to_owned()];
+        let scope = Scope {
+            partition: "aws-cn",
+            account: &account,
+            config: &config,
+            bucket: "b",
+            users: &users,
+            secrets: &secrets,
+        };
+        assert_eq!(scope.arns(On::Users), users);
+        assert_eq!(
+            scope.arns(On::Secrets),
+            ["arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:keyturn/alice-AbCdEf"]
+        );
+        assert_eq!(scope.arns(On::Role), ["arn:aws-cn:iam::111122223333:role/keyturn/keyturn-Role-1A2B3C4D5E6F"]);
+        assert_eq!(scope.arns(On::Stacks).len(), 2);
+        let bucket = Config { artifact_bucket: Some("b".to_owned()), ..config.clone() };
+        assert_eq!(Scope { config: &bucket, ..scope }.arns(On::Stacks).len(), 1, "no stack of the bucket");
+        assert!(When::OwnBucket.holds(&config) && !When::OwnBucket.holds(&bucket) && !When::Network.holds(&config));
+    }
+}
