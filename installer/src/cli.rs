@@ -68,7 +68,12 @@ pub enum Command {
     /// Deploy what rotates the users' keys, and give each user its first managed key.
     Bootstrap(Target),
     /// Show how each user and stack is doing.
-    Status,
+    Status {
+        /// Exit with 3 when a user is blocked or otherwise not in sync, a current key is older than
+        /// `retire.max_key_age`, or a stack has drifted, for monitoring. A hold alone is no reason.
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
     /// Rotate the keys of users now.
     Rotate {
         /// The users.

@@ -55,10 +55,10 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let session = connect(global, &config, printer, seed).await;
             Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref())).await
         }
-        Command::Status => {
+        Command::Status { detailed_exitcode } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await;
-            Box::pin(status::run(&session, config)).await
+            Box::pin(status::run(&session, config, *detailed_exitcode)).await
         }
         Command::Rotate { users, keys, now } => {
             let config = keys.applied_to(configuration(global, users)?)?;

@@ -1,11 +1,12 @@
-//! `keyturn status`: how each stack and user is doing. The JSON document has them under `stacks` and `users`.
+//! `keyturn status`: how each stack and user is doing. The JSON document has them under `stacks` and `users`;
+//! `too_old` says that the current key is over `retire.max_key_age`, and `to_do` what a user wants of a person, if anything.
 
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contract::{AccessKeyId, tag_keys};
+use contract::{AccessKeyId, blocked, tag_keys};
 
 use self::report::{Report, StackRow, StackState, UserRow, UserState};
 use crate::aws::stacks::Rest;
@@ -19,19 +20,21 @@ use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
 use crate::plan::{deployed, differences};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template, TemplateError};
+use crate::ui::span;
 
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
-pub(super) async fn run(session: &Session, mut config: Config) -> Result<Exit, Error> {
+pub(super) async fn run(session: &Session, mut config: Config, detailed_exitcode: bool) -> Result<Exit, Error> {
     let Session { clients, printer, interrupts, .. } = session;
     if config.users.is_empty() {
         config.users = interrupts.unless_pressed(managed_users(clients, &config)).await??;
     }
     let observed = interrupts.unless_pressed(Box::pin(observe(clients, &config))).await??;
     let last_uses = interrupts.unless_pressed(last_uses(clients, &observed)).await??;
-    printer.result("status", &report(&config, &observed, &last_uses)?)?;
-    Ok(Exit::Done)
+    let report = report(&config, &observed, &last_uses)?;
+    printer.result("status", &report)?;
+    Ok(if detailed_exitcode && report.wants_a_person() { Exit::SomeFailed } else { Exit::Done })
 }
 
 /// The users of the stack's secrets, for whoever gives no users.
@@ -84,7 +87,7 @@ fn report(
     stacks.push(stack_row(config.stack.as_str(), observed.cell.as_ref(), wanted.as_ref())?);
     let changes = wanted.as_ref().map(|wanted| differences(current.as_ref(), wanted, &BTreeMap::new()));
     let drifted: BTreeSet<String> = changes.into_iter().flatten().map(|change| change.logical_id).collect();
-    let row = |user| user_row(user, &drifted, last_uses, observed);
+    let row = |user| user_row(config, user, &drifted, last_uses, observed);
     Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
 }
 
@@ -114,6 +117,7 @@ fn code_of(template: &Template) -> Option<CodeLocation> {
 }
 
 fn user_row(
+    config: &Config,
     user: &ObservedUser,
     drifted: &BTreeSet<String>,
     last_uses: &BTreeMap<AccessKeyId, LastUse>,
@@ -121,16 +125,53 @@ fn user_row(
 ) -> UserRow {
     let key = current_key(user);
     let secret = user.secret.as_ref();
+    let state = user_state(user, drifted);
+    let age = key.map(|key| observed.now.duration_since(key.created));
+    let too_old = age.and_then(|age| Duration::try_from(age).ok()).filter(|age| *age > config.settings.max_key_age);
     UserRow {
         user: user.name.clone(),
         secret: user.secret_name.to_string(),
-        state: user_state(user, drifted),
+        to_do: to_do(user, &state, too_old.map(|age| (age, config.settings.max_key_age))),
+        state,
         key: key.map(|key| key.id.clone()),
-        key_age_seconds: key.map(|key| observed.now.duration_since(key.created).as_secs()),
+        key_age_seconds: age.map(|age| age.as_secs()),
+        too_old: too_old.is_some(),
         last_use: key.and_then(|key| last_uses.get(&key.id)).cloned(),
         last_rotation: secret.and_then(|secret| secret.last_rotated),
         next_rotation: secret.and_then(|secret| secret.next_rotation),
     }
+}
+
+/// What a user wants of a person; `None` also for what `keyturn plan` tells better.
+fn to_do(user: &ObservedUser, state: &UserState, too_old: Option<(Duration, Duration)>) -> Option<String> {
+    let (name, secret) = (&user.name, &user.secret_name);
+    let by_state = match state {
+        UserState::Blocked { reason } => Some(match blocked::meaning(reason) {
+            Some(meaning) => format!("blocked ({reason}): {meaning}"),
+            None => format!("blocked ({reason}): the function's log says why"),
+        }),
+        UserState::Deleted { .. } => {
+            Some(format!("bring the secret back: `aws secretsmanager restore-secret --secret-id {secret}`"))
+        }
+        UserState::Foreign => {
+            Some(format!("the secret `{secret}` is not bound to this user; `keyturn plan` says more"))
+        }
+        UserState::NoUser => {
+            Some("check the name and the account, or take the user out of the configuration".to_owned())
+        }
+        UserState::InSync | UserState::Drifted | UserState::Absent | UserState::Unrotated | UserState::Held { .. } => {
+            None
+        }
+    };
+    let by_age = too_old.map(|(age, most)| {
+        let how = match state {
+            UserState::Held { .. } => format!("`keyturn release {name}`, and then `keyturn rotate {name}`"),
+            _ => format!("`keyturn rotate {name}`"),
+        };
+        format!("the current key is {} old, and `retire.max_key_age` is {}: {how}", span(age), span(most))
+    });
+    let texts: Vec<String> = by_state.into_iter().chain(by_age).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 fn user_state(user: &ObservedUser, drifted: &BTreeSet<String>) -> UserState {

@@ -79,3 +79,33 @@ async fn a_template_is_what_bootstrap_deploys() {
     }
     stage.assert_no_secret_left_behind().await;
 }
+
+#[tokio::test]
+async fn monitoring_is_told_by_the_exit_code_of_status() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "");
+    let status = async |arguments: &[&str]| stage.keyturn(&[&["status"], arguments].concat()).await;
+    assert_eq!(status(&["--detailed-exitcode"]).await.code, 3, "nothing is deployed");
+    assert_eq!(stage.bootstrap(&[]).await.code, 0);
+    assert_eq!(status(&["--detailed-exitcode"]).await.code, 0);
+    configure(&stage, &["alice"], "retire: { deactivate_after: 14d }\n");
+    assert_eq!(status(&["--detailed-exitcode"]).await.code, 3, "drifted");
+    configure(&stage, &["alice"], "");
+
+    assert_eq!(stage.keyturn(&["hold", "alice", "--reason", "audit"]).await.code, 0);
+    assert_eq!(status(&["--detailed-exitcode"]).await.code, 0, "somebody wants it");
+    stage.sandbox.advance(std::time::Duration::from_hours(24 * 95)).await;
+    let run = status(&["--detailed-exitcode"]).await;
+    settings().bind(|| insta::assert_snapshot!("status_of_a_key_that_is_too_old", run));
+    assert_eq!((run.code, status(&[]).await.code), (3, 0), "{run}");
+    assert_eq!(stage.keyturn(&["release", "alice"]).await.code, 0);
+    stage.sandbox.advance(std::time::Duration::from_hours(36)).await;
+    assert_eq!(status(&["--detailed-exitcode"]).await.code, 0);
+
+    let tag = aws_sdk_secretsmanager::types::Tag::builder().key("keyturn:blocked").value("in_use").build();
+    stage.secrets().tag_resource().secret_id("keyturn/alice").tags(tag).send().await.unwrap();
+    let run = status(&["--detailed-exitcode"]).await;
+    settings().bind(|| insta::assert_snapshot!("status_of_a_blocked_user", run));
+    let run = status(&["--output", "json"]).await;
+    assert!(document(&run)["users"][0]["to_do"].as_str().is_some_and(|to_do| to_do.starts_with("blocked (in_use)")));
+}

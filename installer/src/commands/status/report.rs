@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::aws::stacks::Status;
 use crate::aws::users::LastUse;
+use crate::names::printable;
 use crate::ui::{Table, age, span};
 
 /// How everything is doing.
@@ -49,8 +50,10 @@ pub(super) struct UserRow {
     pub(super) key: Option<AccessKeyId>,
     pub(super) key_age_seconds: Option<i64>,
     pub(super) last_use: Option<LastUse>,
+    pub(super) too_old: bool,
     pub(super) last_rotation: Option<Timestamp>,
     pub(super) next_rotation: Option<Timestamp>,
+    pub(super) to_do: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +84,27 @@ pub(super) enum UserState {
     NoUser,
 }
 
+impl Report {
+    /// Whether something is not as it should be and does not right itself. A hold is: a person wants it.
+    pub(super) fn wants_a_person(&self) -> bool {
+        let stack = |row: &StackRow| match row.state {
+            StackState::InSync | StackState::Busy => false,
+            StackState::Drifted | StackState::Absent | StackState::Broken => true,
+        };
+        let user = |row: &UserRow| match row.state {
+            UserState::InSync | UserState::Held { .. } => row.too_old,
+            UserState::Drifted
+            | UserState::Absent
+            | UserState::Unrotated
+            | UserState::Blocked { .. }
+            | UserState::Deleted { .. }
+            | UserState::Foreign
+            | UserState::NoUser => true,
+        };
+        self.stacks.iter().any(stack) || self.users.iter().any(user)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut stacks = Table::new(["STACK", "STATE", "STATUS"]);
@@ -104,7 +128,12 @@ impl fmt::Display for Report {
                 row.next_rotation.map_or("-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string()),
             ]);
         }
-        write!(f, "{users}")
+        write!(f, "{users}")?;
+        let wanted: Vec<_> = self.users.iter().filter_map(|row| Some((&row.user, row.to_do.as_ref()?))).collect();
+        if !wanted.is_empty() {
+            writeln!(f)?;
+        }
+        wanted.into_iter().try_for_each(|(user, to_do)| writeln!(f, "{user}: {}", printable(to_do)))
     }
 }
 

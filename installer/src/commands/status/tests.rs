@@ -97,3 +97,63 @@ fn the_key_in_use_is_the_newest_active_one_that_is_not_on_its_way_out() {
     secret(&mut user).last_rotated = None;
     assert_eq!(key(&user), None, "none of the keys is managed");
 }
+
+#[test]
+fn what_a_user_wants_is_told_beside_the_table() {
+    let (user, day) = (rotated(), Duration::from_hours(24));
+    let told = |state: UserState, too_old| to_do(&user, &state, too_old).unwrap_or_default();
+    let blocked = |reason: &str| UserState::Blocked { reason: reason.to_owned() };
+    assert_eq!(
+        told(blocked("in_use"), None),
+        "blocked (in_use): the superseded key is still in use; let its users fetch the new one"
+    );
+    assert_eq!(told(blocked("odd"), None), "blocked (odd): the function's log says why");
+    let old = Some((95 * day, 90 * day));
+    let expected = "the current key is 95 days old, and `retire.max_key_age` is 90 days: `keyturn rotate alice`";
+    assert_eq!(told(UserState::InSync, old), expected);
+    assert!(told(UserState::Held { reason: String::new() }, old).contains("`keyturn release alice`"));
+    assert!(told(blocked("in_use"), old).contains("one; the current key is 95 days old"), "both are told");
+    for state in [UserState::InSync, UserState::Drifted, UserState::Absent, UserState::Unrotated] {
+        assert_eq!(told(state, None), "");
+    }
+}
+
+#[test]
+fn monitoring_hears_of_what_does_not_right_itself() {
+    let row = |state: UserState, too_old| UserRow {
+        user: UserName::new("alice").unwrap(),
+        secret: "keyturn/alice".to_owned(),
+        state,
+        key: None,
+        key_age_seconds: None,
+        last_use: None,
+        too_old,
+        last_rotation: None,
+        next_rotation: None,
+        to_do: None,
+    };
+    let stack = |state| StackRow { stack: "keyturn".to_owned(), state, status: None };
+    let wants = |stack_state, user| {
+        Report { stacks: vec![stack(stack_state)], users: vec![user], now: time(0) }.wants_a_person()
+    };
+    let held = || UserState::Held { reason: String::new() };
+    for (state, too_old, expected) in [
+        (UserState::InSync, false, false),
+        (UserState::InSync, true, true),
+        (held(), false, false),
+        (held(), true, true),
+        (UserState::Blocked { reason: "grace".to_owned() }, false, true),
+        (UserState::Drifted, false, true),
+        (UserState::Unrotated, false, true),
+        (UserState::Deleted { until: time(1) }, false, true),
+        (UserState::NoUser, false, true),
+    ] {
+        let told = format!("{state:?} {too_old}");
+        assert_eq!(wants(StackState::InSync, row(state, too_old)), expected, "{told}");
+    }
+    for (state, expected) in
+        [(StackState::Busy, false), (StackState::Drifted, true), (StackState::Absent, true), (StackState::Broken, true)]
+    {
+        assert_eq!(wants(state, row(UserState::InSync, false)), expected, "{state:?}");
+    }
+}
