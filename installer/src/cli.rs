@@ -1,14 +1,20 @@
 //! The command line.
 
+mod help;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
 use crate::commands::{SecretId, refresh};
 use crate::ui::Format;
+
+pub(crate) use help::examples;
+pub use help::{EXAMPLES, command};
 
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
 ///
@@ -23,6 +29,16 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the arguments of this program.
+    ///
+    /// # Errors
+    /// What clap says, which may also be the help that was asked for.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&command().try_get_matches()?)
+    }
 }
 
 /// The options of every command.
@@ -173,6 +189,18 @@ pub enum Command {
         /// The IAM users to begin with, each without a key.
         #[arg(value_name = "USER", default_values = ["alice", "bob"])]
         users: Vec<UserName>,
+    },
+    /// Print what a shell needs to complete command lines of keyturn.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write manual pages, one for each command.
+    Man {
+        /// The directory for them; without one, the page of keyturn itself is printed.
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
     },
 }
 

@@ -1,10 +1,12 @@
 //! The commands: one file each, named after it. What they share stands here.
 
 mod bootstrap;
+mod completions;
 mod credentials;
 mod demo;
 mod doctor;
 mod hold;
+mod man;
 mod named;
 mod order;
 mod pipeline;
@@ -95,6 +97,8 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             Box::pin(teardown::run(&session, &config, *keys, *recovery_window)).await
         }
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
+        Command::Completions { shell } => completions::run(printer, *shell),
+        Command::Man { directory } => man::run(printer, directory.as_deref()),
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
         Command::Sandbox { users } => Box::pin(sandbox::run(users)).await,
         Command::Template { which, artifact } => {

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use installer::cli::Cli;
 use installer::commands;
 use installer::error::{Error, Exit};
 use installer::ui::Printer;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, everything else is wrong usage. Nobody can be told when this fails.

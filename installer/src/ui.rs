@@ -78,6 +78,16 @@ impl Printer {
         stdout.flush()
     }
 
+    /// Prints a text whose form another program prescribes, in every format.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to.
+    pub fn text(&self, text: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text)?;
+        stdout.flush()
+    }
+
     /// Says something to whoever watches.
     pub fn say(&self, text: impl Display) {
         to_stderr(&text.to_string());

@@ -13,6 +13,7 @@ mod disturbed;
 mod doctor;
 mod emergencies;
 mod function;
+mod help;
 mod holds;
 mod invariants;
 mod least_privilege;
