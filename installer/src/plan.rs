@@ -1,5 +1,6 @@
 //! Decides what is to be done: what is wanted and what was found go in, a value comes out. Nothing is done here.
 
+mod cells;
 mod diff;
 mod display;
 mod found;
@@ -20,8 +21,9 @@ use crate::aws::identity::Caller;
 use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
-use crate::template::{self, CodeLocation, Template, TemplateError};
+use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
+pub use cells::{Cell, assign, deployed as deployed_cells};
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
@@ -88,7 +90,7 @@ pub enum Step {
         /// Why.
         reason: String,
     },
-    /// Bring the stack of the function and the users to its template.
+    /// Bring a stack of a function and its users to its template.
     DeployCell(Deployment),
     /// Tell the function which keys a person has given up.
     GiveUp {
@@ -104,6 +106,13 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+}
+
+impl Step {
+    /// The deployment of a cell, if it is one.
+    pub fn as_cell(&self) -> Option<&Deployment> {
+        if let Self::DeployCell(deployment) = self { Some(deployment) } else { None }
+    }
 }
 
 /// A secret that is taken over.
@@ -171,7 +180,7 @@ pub fn check(config: &Config, observed: &Observed) -> Result<(), PlanError> {
 /// What the account allows for.
 struct Verdict {
     artifacts: Action,
-    cell: Action,
+    cells: BTreeMap<usize, (Action, Cell)>,
     users: users::Users,
 }
 
@@ -179,13 +188,19 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let mut refusals = Vec::new();
     let artifacts = stacks::action(ARTIFACTS_STACK, observed.artifacts.as_ref());
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
-    let cell = stacks::action(config.stack.as_str(), observed.cell.as_ref());
-    let cell = cell.map_err(|refusal| refusals.push(refusal)).ok();
-    let deployed = observed.cell.as_ref().map(deployed).transpose()?.flatten();
-    let users = users::judge(config, observed, deployed.as_ref());
+    let deployed = cells::deployed(&observed.cells)?;
+    let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    let mut cells = BTreeMap::new();
+    for (number, cell) in assign(config, &bound, &deployed)? {
+        match stacks::action(&cell.stack, observed.cells.get(&number)) {
+            Ok(action) => drop(cells.insert(number, (action, cell))),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));
     let users = users.map_err(|mut more| refusals.append(&mut more)).ok();
-    match (artifacts, cell, users) {
-        (Some(artifacts), Some(cell), Some(users)) => Ok(Verdict { artifacts, cell, users }),
+    match (artifacts, users) {
+        (Some(artifacts), Some(users)) if refusals.is_empty() => Ok(Verdict { artifacts, cells, users }),
         _ => Err(Refusals(refusals).into()),
     }
 }
@@ -196,7 +211,7 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
 /// [`PlanError`] with everything that stands in the way.
 pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
     let Desired { config, code } = *desired;
-    let Verdict { artifacts: artifacts_action, cell: cell_action, users } = verdict(config, observed)?;
+    let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
     let mut plan = Plan {
@@ -231,11 +246,12 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
-    let (stack, current) = (config.stack.as_str(), observed.cell.as_ref());
-    let wanted = template::cell(config, &users.bound, &location)?;
-    match deployment(stack, config, &wanted, current, cell_action, &users.imports)? {
-        Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
-        None => plan.unchanged.push(format!("the stack `{stack}` is as it should be")),
+    for (number, (action, cell)) in cells {
+        let wanted = template::cell(config, &cell.users, &location)?;
+        match deployment(&cell.stack, config, &wanted, observed.cells.get(&number), action, &users.imports)? {
+            Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
+            None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
+        }
     }
     if !users.given_up.is_empty() {
         let reason = "they are in the way of new ones".to_owned();

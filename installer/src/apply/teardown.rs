@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use contract::{AccessKeyId, SecretArn, UserName, tag_keys};
+use contract::{AccessKeyId, SecretArn, UserName};
 use serde::Serialize;
 
 use super::rotations::counted;
 use super::stack;
-use crate::aws::secrets::{self, CURRENT, PENDING, PREVIOUS};
+use crate::aws::secrets::{self, CURRENT, Listed, PENDING, PREVIOUS};
 use crate::aws::stacks::{Rest, Stack};
 use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users};
 use crate::concurrent::{self, Pace};
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
 use crate::session::Session;
-use crate::ui::{Interrupted, Progress};
+use crate::ui::Interrupted;
 
 /// How users are worked on; see the same number for looking at them.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -84,15 +84,15 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
     let clients = &session.clients;
     let caller = identity::caller(clients).await?;
     let mut stacks = BTreeMap::new();
-    for name in stack_names(config) {
-        stack::await_idle(session, name).await?;
-        let found = stacks::describe(clients, name).await?;
-        stacks.extend(found.filter(exists).map(|stack| (name.to_owned(), stack.id)));
+    let listed = secrets::of_deployment(clients, &config.stack).await?;
+    for name in stack_names(clients, config, &listed).await? {
+        stack::await_idle(session, &name).await?;
+        let found = stacks::describe(clients, &name).await?;
+        stacks.extend(found.filter(exists).map(|stack| (name, stack.id)));
     }
     let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
     let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
-    let listed = secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await?;
-    let look = |listed: secrets::Listed| {
+    let look = |listed: Listed| {
         let clients = clients.clone();
         async move { managed(&clients, &listed.arn, fate).await }
     };
@@ -106,10 +106,9 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
 /// # Errors
 /// [`Error`]; the same again goes on from where it stopped.
 pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<(), Error> {
-    // First the stack: without it no rotation makes another key.
-    if let Some(id) = inventory.stacks.get(config.stack.as_str()) {
-        remove_stack(session, config.stack.as_str(), id).await?;
-    }
+    // First the functions: without them no rotation makes another key.
+    let cells = inventory.stacks.iter().filter(|(name, _)| config.stack.cell_number(name).is_some());
+    stack::delete_all(session, cells.map(|(name, id)| (name.clone(), id.clone())).collect()).await?;
     if let Fate::Revoke { recovery_days } = inventory.fate {
         let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
         let revoke_one = |secret: Managed| {
@@ -128,10 +127,8 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
         session.interrupts.unless_pressed(bucket::empty(&session.clients, bucket)).await??;
         drop(progress);
     }
-    if let Some(id) = inventory.stacks.get(ARTIFACTS_STACK) {
-        remove_stack(session, ARTIFACTS_STACK, id).await?;
-    }
-    Ok(())
+    let artifacts = inventory.stacks.get(ARTIFACTS_STACK).map(|id| (ARTIFACTS_STACK.to_owned(), id.clone()));
+    Ok(stack::delete_all(session, artifacts.into_iter().collect()).await?)
 }
 
 /// Looks at what is left.
@@ -140,21 +137,23 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
 /// [`CallError`].
 pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) -> Result<Remains, CallError> {
     let mut remains = Remains::default();
-    for name in stack_names(config) {
+    let listed = secrets::of_deployment(clients, &config.stack).await?;
+    for name in
+        stack_names(clients, config, &listed).await?.iter().chain(inventory.stacks.keys()).collect::<BTreeSet<_>>()
+    {
         if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
             remains.left.push(format!("the stack `{name}`, {}", stack.status));
         }
-    }
-    let function = config.stack.as_str();
-    if functions::describe(clients, function).await?.is_some() {
-        remains.left.push(format!("the function `{function}`"));
+        if config.stack.cell_number(name).is_some() && functions::describe(clients, name).await?.is_some() {
+            remains.left.push(format!("the function `{name}`"));
+        }
     }
     if let Some(bucket) = &inventory.bucket
         && bucket::exists(clients, bucket).await?
     {
         remains.left.push(format!("the bucket `{bucket}`"));
     }
-    for secret in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
+    for secret in listed {
         match (secret.deleted, inventory.fate) {
             (true, _) => remains.recoverable.push(secret.name),
             (false, Fate::Keep) => remains.kept.push(secret.name),
@@ -171,10 +170,19 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
     Ok(remains)
 }
 
-/// The stacks in the order in which they go.
-fn stack_names(config: &Config) -> Vec<&str> {
-    let artifacts = config.artifact_bucket.is_none().then_some(ARTIFACTS_STACK);
-    std::iter::once(config.stack.as_str()).chain(artifacts).collect()
+/// The stacks that there may be: the cells up to the last that exists, or that a secret belongs to.
+async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> Result<Vec<String>, CallError> {
+    let named = listed.iter().filter_map(|secret| config.stack.cell_number(&secret.cell)).max().unwrap_or(1);
+    let mut names: Vec<String> =
+        config.artifact_bucket.is_none().then(|| ARTIFACTS_STACK.to_owned()).into_iter().collect();
+    for number in 1.. {
+        let name = config.stack.cell(number);
+        if number > named && !stacks::describe(clients, &name).await?.is_some_and(|stack| exists(&stack)) {
+            break;
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 fn exists(stack: &Stack) -> bool {
@@ -214,11 +222,6 @@ async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Resul
     }
     secrets::delete(clients, &secret.arn, recovery_days).await?;
     Ok(())
-}
-
-async fn remove_stack(session: &Session, name: &str, id: &str) -> Result<(), Error> {
-    let progress: Progress = session.printer.progress(&format!("deleting the stack `{name}`"));
-    Ok(Box::pin(stack::delete(session, &progress, name, id)).await?)
 }
 
 impl Inventory {

@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, config: &Config, prebuilt: Option<&Pa
         session.interrupts.unless_pressed(session.printer.confirm(&question)).await??;
         Box::pin(apply::apply(session, config, &plan, &artifact)).await?
     };
-    let report = Report { plan: &plan, applied, log_group: log_group(&config.stack) };
+    let report = Report { plan: &plan, applied, log_group: log_group(config.stack.as_str()) };
     session.printer.result("bootstrap", &report)?;
     Ok(rotate::exit(&report.applied.rotations))
 }

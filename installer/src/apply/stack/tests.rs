@@ -55,7 +55,7 @@ impl Sandboxed {
     async fn deploy(&self, deployment: &Deployment) -> Result<(), StackError> {
         // Every run has a seed of its own.
         let seed = self.sandbox.visit(|world| world.calls().len()).await as u64;
-        deploy(&Session { seed, ..self.session.clone() }, deployment, "no-bucket").await
+        deploy(&Session { seed, ..self.session.clone() }, &[deployment], "no-bucket").await
     }
 
     async fn await_status(&self, status: Status) {
