@@ -18,10 +18,11 @@ fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(cli.global.output, cli.global.yes);
+    printer.begin();
     match run(&cli, printer) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            printer.say(error.render());
+            printer.error(&error);
             error.exit().into()
         }
     }

@@ -1,12 +1,15 @@
 //! Decides what is to be done: what is wanted and what was found go in, a value comes out. Nothing is done here.
 
 mod cells;
+mod cost;
 mod diff;
 mod display;
+mod effect;
 mod found;
 mod give_up;
 mod now;
 mod refusal;
+mod saved;
 mod stacks;
 mod standing;
 mod users;
@@ -24,11 +27,13 @@ use crate::observe::{Observed, ObservedStack};
 use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
 pub use cells::{Cell, assign, deployed as deployed_cells};
+pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
+pub use saved::{SavedPlanError, check_saved, save};
 pub use stacks::Action;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
@@ -60,6 +65,8 @@ pub struct Plan {
     pub unchanged: Vec<String>,
     /// What whoever decides should know besides.
     pub remarks: Vec<String>,
+    /// What all of it costs, once it is done.
+    pub cost: Cost,
 }
 
 /// One step of a plan.
@@ -214,6 +221,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
     let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
+    let mut wanted = BTreeMap::new();
+    for (number, (_, cell)) in &cells {
+        wanted.insert(*number, template::cell(config, &cell.users, &location)?);
+    }
     let mut plan = Plan {
         caller: observed.caller.clone(),
         region: config.region.clone(),
@@ -222,6 +233,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         users: users.found,
         unchanged: Vec::new(),
         remarks: users.remarks,
+        cost: cost::of(config, wanted.values()),
     };
     if config.artifact_bucket.is_none() {
         let wanted = template::artifacts()?;
@@ -246,9 +258,8 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
-    for (number, (action, cell)) in cells {
-        let wanted = template::cell(config, &cell.users, &location)?;
-        match deployment(&cell.stack, config, &wanted, observed.cells.get(&number), action, &users.imports)? {
+    for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
+        match deployment(&cell.stack, config, wanted, observed.cells.get(&number), action, &users.imports)? {
             Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
             None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
         }

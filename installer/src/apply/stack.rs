@@ -63,8 +63,11 @@ impl StackError {
             Self::ChangeSet { .. } => {
                 Some("nothing was changed; mend the cause and run the same command again".to_owned())
             }
-            Self::Failed { stack, status: Status::UpdateRollbackFailed, .. } => {
-                Some(format!("mend the cause, then `aws cloudformation continue-update-rollback --stack-name {stack}`"))
+            Self::Failed { status: Status::UpdateRollbackFailed, .. } => {
+                Some("mend the cause, then `keyturn bootstrap` goes on with the rollback".to_owned())
+            }
+            Self::Failed { status: Status::DeleteFailed, .. } => {
+                Some("mend the cause and run the same command again; `keyturn teardown --force` gives up what cannot be deleted".to_owned())
             }
             Self::Failed { .. } => Some("mend the cause and run the same command again".to_owned()),
         }
@@ -139,7 +142,7 @@ async fn prepare(
     let Deployment { stack, action, .. } = deployment;
     let clients = &session.clients;
     if let Action::CreateAnew { id, .. } = action {
-        delete(session, progress, stack, id).await?;
+        delete(session, progress, stack, id, false).await?;
     }
     let template = match &deployment.template_key {
         None => Source::Body(&deployment.template),
@@ -227,17 +230,42 @@ async fn discard(session: &Session, progress: &Progress, deployment: &Deployment
     }
     match stacks::describe(clients, stack).await? {
         // Only a stack that was never deployed: somebody else may have been faster.
-        Some(found) if found.status.rest() == Rest::Review => delete(session, progress, stack, &found.id).await,
+        Some(found) if found.status.rest() == Rest::Review => delete(session, progress, stack, &found.id, false).await,
         _ => Ok(()),
     }
 }
 
-/// Deletes stacks, given by name and id, all at the same time.
+/// Goes on with the rollback of an update that has failed, to its end.
+///
+/// # Errors
+/// [`StackError`].
+pub async fn continue_rollback(session: &Session, name: &str) -> Result<(), StackError> {
+    let clients = &session.clients;
+    let progress = session.printer.progress(&format!("rolling the stack `{name}` back"));
+    let Some(found) = stacks::describe(clients, name).await? else { return Ok(()) };
+    let after = stacks::newest_event(clients, &found.id).await?;
+    stacks::continue_rollback(clients, name).await?;
+    let followed = Followed { name, id: &found.id, operation: Operation::Rollback, after: after.as_deref() };
+    finished(name, Operation::Rollback, follow(session, &progress, followed).await?)
+}
+
+/// A stack that is to be deleted.
+#[derive(Debug, Clone)]
+pub struct Doomed {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Whether resources that cannot be deleted are given up.
+    pub force: bool,
+}
+
+/// Deletes stacks, all at the same time.
 ///
 /// # Errors
 /// [`StackError`], the first of several.
-pub async fn delete_all(session: &Session, stacks: Vec<(String, String)>) -> Result<(), StackError> {
-    let names: Vec<String> = stacks.iter().map(|(name, _)| format!("`{name}`")).collect();
+pub async fn delete_all(session: &Session, stacks: Vec<Doomed>) -> Result<(), StackError> {
+    let names: Vec<String> = stacks.iter().map(|stack| format!("`{}`", stack.name)).collect();
     if names.is_empty() {
         return Ok(());
     }
@@ -247,10 +275,10 @@ pub async fn delete_all(session: &Session, stacks: Vec<(String, String)>) -> Res
         if is_alone { "stack" } else { "stacks" },
         names.join(", ")
     ));
-    let ended = concurrent::for_each(stacks, STACKS, |(name, id)| {
+    let ended = concurrent::for_each(stacks, STACKS, |Doomed { name, id, force }| {
         let line = if is_alone { progress.clone() } else { progress.beside(&name) };
         let session = session.clone();
-        async move { delete(&session, &line, &name, &id).await }
+        async move { delete(&session, &line, &name, &id, force).await }
     });
     let ended = ended.await;
     first_error(&progress, ended)
@@ -260,9 +288,9 @@ pub async fn delete_all(session: &Session, stacks: Vec<(String, String)>) -> Res
 ///
 /// # Errors
 /// [`StackError`].
-async fn delete(session: &Session, progress: &Progress, name: &str, id: &str) -> Result<(), StackError> {
+async fn delete(session: &Session, progress: &Progress, name: &str, id: &str, force: bool) -> Result<(), StackError> {
     let after = stacks::newest_event(&session.clients, id).await?;
-    stacks::delete(&session.clients, id).await?;
+    stacks::delete(&session.clients, id, force).await?;
     let followed = Followed { name, id, operation: Operation::Delete, after: after.as_deref() };
     finished(name, Operation::Delete, follow(session, progress, followed).await?)
 }
@@ -293,6 +321,7 @@ fn finished(stack: &str, operation: Operation, end: End) -> Result<(), StackErro
     let done = match operation {
         Operation::Create => "created",
         Operation::Update => "updated",
+        Operation::Rollback => "rolled back",
         Operation::Delete => "deleted",
     };
     let End { status, cause, kept } = end;

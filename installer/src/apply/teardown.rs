@@ -9,9 +9,9 @@ use contract::{AccessKeyId, SecretArn, UserName};
 use serde::Serialize;
 
 use super::rotations::counted;
-use super::stack;
+use super::stack::{self, Doomed};
 use crate::aws::secrets::{self, CURRENT, Listed, PENDING, PREVIOUS};
-use crate::aws::stacks::{Rest, Stack};
+use crate::aws::stacks::{Resource, Rest, Stack, Status};
 use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users};
 use crate::concurrent::{self, Pace};
 use crate::config::Config;
@@ -46,6 +46,12 @@ pub struct Inventory {
     pub fate: Fate,
     /// The stacks that exist: names and ids.
     pub stacks: BTreeMap<String, String>,
+    /// Those that somebody has protected from being deleted.
+    pub protected: Vec<String>,
+    /// Those whose deletion has failed before, and what could not be deleted.
+    pub stuck: BTreeMap<String, Vec<String>>,
+    /// Whether what cannot be deleted is given up.
+    pub force: bool,
     /// The bucket that is emptied.
     pub bucket: Option<String>,
     /// The secrets of the stack that are not scheduled for deletion.
@@ -80,15 +86,19 @@ pub struct Remains {
 ///
 /// # Errors
 /// [`Error`].
-pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result<Inventory, Error> {
+pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bool) -> Result<Inventory, Error> {
     let clients = &session.clients;
     let caller = identity::caller(clients).await?;
-    let mut stacks = BTreeMap::new();
+    let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     let listed = secrets::of_deployment(clients, &config.stack).await?;
     for name in stack_names(clients, config, &listed).await? {
         stack::await_idle(session, &name).await?;
-        let found = stacks::describe(clients, &name).await?;
-        stacks.extend(found.filter(exists).map(|stack| (name, stack.id)));
+        let Some(found) = stacks::describe(clients, &name).await?.filter(exists) else { continue };
+        protected.extend(found.protected.then(|| name.clone()));
+        if found.status == Status::DeleteFailed {
+            stuck.insert(name.clone(), stuck_resources(clients, &found.id).await?);
+        }
+        stacks.insert(name, found.id);
     }
     let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
     let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
@@ -98,7 +108,8 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
     };
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(Inventory { caller, fate, stacks, bucket, secrets: found.into_iter().flatten().collect() })
+    let secrets = found.into_iter().flatten().collect();
+    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, secrets })
 }
 
 /// Takes everything away.
@@ -107,8 +118,8 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
 /// [`Error`]; the same again goes on from where it stopped.
 pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<(), Error> {
     // First the functions: without them no rotation makes another key.
-    let cells = inventory.stacks.iter().filter(|(name, _)| config.stack.cell_number(name).is_some());
-    stack::delete_all(session, cells.map(|(name, id)| (name.clone(), id.clone())).collect()).await?;
+    let cells = inventory.stacks.keys().filter(|name| config.stack.cell_number(name).is_some());
+    stack::delete_all(session, cells.filter_map(|name| inventory.doomed(name)).collect()).await?;
     if let Fate::Revoke { recovery_days } = inventory.fate {
         let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
         let revoke_one = |secret: Managed| {
@@ -127,8 +138,7 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
         session.interrupts.unless_pressed(bucket::empty(&session.clients, bucket)).await??;
         drop(progress);
     }
-    let artifacts = inventory.stacks.get(ARTIFACTS_STACK).map(|id| (ARTIFACTS_STACK.to_owned(), id.clone()));
-    Ok(stack::delete_all(session, artifacts.into_iter().collect()).await?)
+    Ok(stack::delete_all(session, inventory.doomed(ARTIFACTS_STACK).into_iter().collect()).await?)
 }
 
 /// Looks at what is left.
@@ -185,6 +195,17 @@ async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> R
     Ok(names)
 }
 
+/// What could not be deleted of a stack.
+async fn stuck_resources(clients: &Clients, id: &str) -> Result<Vec<String>, CallError> {
+    let resources = stacks::resources(clients, id).await?.into_iter();
+    let failed = resources.filter(|resource| resource.status == "DELETE_FAILED");
+    let told = |resource: Resource| {
+        let why = resource.reason.map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{} ({}){why}", resource.logical_id, resource.kind)
+    };
+    Ok(failed.map(told).collect())
+}
+
 fn exists(stack: &Stack) -> bool {
     stack.status.rest() != Rest::Gone
 }
@@ -225,6 +246,13 @@ async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Resul
 }
 
 impl Inventory {
+    /// A stack of those that exist, to be deleted. CloudFormation gives resources up only where it has failed to delete
+    /// them before.
+    fn doomed(&self, name: &str) -> Option<Doomed> {
+        let id = self.stacks.get(name)?.clone();
+        Some(Doomed { name: name.to_owned(), id, force: self.force && self.stuck.contains_key(name) })
+    }
+
     /// Whether there is nothing to be taken away.
     pub fn is_empty(&self) -> bool {
         self.stacks.is_empty() && (self.fate == Fate::Keep || self.secrets.is_empty())
@@ -236,6 +264,10 @@ impl fmt::Display for Inventory {
         writeln!(f, "account {}, as {}\n", self.caller.account, self.caller.arn)?;
         for name in self.stacks.keys() {
             writeln!(f, "  delete  the stack `{name}`")?;
+            for resource in self.stuck.get(name).into_iter().flatten() {
+                let fate = if self.force { "is given up" } else { "could not be deleted before" };
+                writeln!(f, "            {fate}: {resource}")?;
+            }
         }
         if let Some(bucket) = &self.bucket {
             writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;

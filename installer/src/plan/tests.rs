@@ -22,14 +22,14 @@ fn day(day: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + day * 86_400).unwrap()
 }
 
-fn config(users: &[&str]) -> Config {
+pub(super) fn config(users: &[&str]) -> Config {
     let users = users.iter().map(|user| UserName::new(*user).unwrap()).collect();
     let config = Config::for_users(Region::new("eu-central-1").unwrap(), users).unwrap();
     Config { users_are_arguments: false, ..config }
 }
 
 /// An account on day 400 in which keyturn has never been, and whose users have no keys.
-fn untouched(config: &Config) -> Observed {
+pub(super) fn untouched(config: &Config) -> Observed {
     let caller = Caller {
         account: AccountId::new("111122223333").unwrap(),
         partition: "aws".to_owned(),
@@ -82,16 +82,16 @@ fn secret_of(user: &ObservedUser) -> Secret {
 
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
-    let stack = Stack { id, status, tags };
+    let stack = Stack { id, status, tags, protected: false };
     ObservedStack { stack, template, resources: Vec::new() }
 }
 
-fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
+pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
     plan(&Desired { config, code: CODE }, observed)
 }
 
 /// The account after its plan has been executed.
-fn bootstrapped(config: &Config) -> Observed {
+pub(super) fn bootstrapped(config: &Config) -> Observed {
     let mut observed = untouched(config);
     for step in decide(config, &observed).unwrap().steps {
         match step {

@@ -26,6 +26,8 @@ fn deployment(action: Action, template: String, changes: &[(&str, Verb)]) -> Dep
         name: None,
         change: *change,
         properties: Vec::new(),
+        replaces: false,
+        broadens: false,
     };
     Deployment {
         stack: "cell".to_owned(),
@@ -208,7 +210,7 @@ async fn a_stack_is_deleted() {
     cloud.deploy(&creation()).await.unwrap();
     let stack = stacks::describe(&cloud.session.clients, "cell").await.unwrap().unwrap();
     let progress = cloud.session.printer.progress("deleting");
-    delete(&cloud.session, &progress, "cell", &stack.id).await.unwrap();
+    delete(&cloud.session, &progress, "cell", &stack.id, false).await.unwrap();
     assert_eq!(cloud.stacks().await, []);
 }
 
