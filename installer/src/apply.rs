@@ -18,7 +18,7 @@ use crate::artifact::Artifact;
 use crate::aws::{CallError, Clients, bucket, secrets};
 use crate::config::Config;
 use crate::error::Error;
-use crate::plan::{GivenUpKey, Plan, Step};
+use crate::plan::{Deployment, GivenUpKey, Plan, Step};
 use crate::session::Session;
 use rotations::{Rotation, Target};
 
@@ -40,10 +40,10 @@ pub struct Applied {
 /// [`Error`] for what ends the whole run; a user whose rotation fails does not.
 pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &Artifact) -> Result<Applied, Error> {
     let mut applied = Applied::default();
-    for step in &plan.steps {
+    for (index, step) in plan.steps.iter().enumerate() {
         match step {
             Step::DeployArtifacts(deployment) => {
-                Box::pin(stack::deploy(session, deployment, &plan.bucket)).await?;
+                Box::pin(stack::deploy(session, &[deployment], &plan.bucket)).await?;
                 applied.stacks.push(deployment.stack.clone());
             }
             Step::UploadCode { key, .. } => {
@@ -69,13 +69,16 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                     session.interrupts.unless_pressed(clear).await??;
                 }
             }
-            Step::DeployCell(deployment) => {
-                Box::pin(stack::deploy(session, deployment, &plan.bucket)).await?;
+            Step::DeployCell(deployment) if applied.stacks.contains(&deployment.stack) => {}
+            Step::DeployCell(_) => {
+                let cells: Vec<&Deployment> = plan.steps.iter().skip(index).map_while(Step::as_cell).collect();
+                Box::pin(stack::deploy(session, &cells, &plan.bucket)).await?;
                 let progress = session.printer.progress("checking the function");
-                let check = function::check(session, config.stack.as_str(), artifact);
-                session.interrupts.unless_pressed(check).await??;
+                for cell in cells {
+                    session.interrupts.unless_pressed(function::check(session, &cell.stack, artifact)).await??;
+                    applied.stacks.push(cell.stack.clone());
+                }
                 drop(progress);
-                applied.stacks.push(deployment.stack.clone());
             }
             Step::RotateFirst { users, .. } => {
                 let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });

@@ -77,12 +77,23 @@ pub enum Command {
         #[command(flatten)]
         #[expect(missing_docs, reason = "the options say it")]
         target: Target,
+        /// Keep the plan in this file, for `bootstrap --plan`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
         /// Exit with 2 when there is something to do.
         #[arg(long)]
         detailed_exitcode: bool,
     },
     /// Deploy what rotates the users' keys, and give each user its first managed key.
-    Bootstrap(Target),
+    Bootstrap {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        target: Target,
+        /// Do what this plan says without asking, or nothing when something else is to be done by now. Takes the same
+        /// users and options as the `plan --out` that has written it.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+    },
     /// Show how each user and stack is doing.
     Status {
         /// Exit with 3 when a user is blocked or otherwise not in sync, a current key is older than
@@ -165,6 +176,12 @@ pub enum Command {
         /// How long a deleted secret can be brought back.
         #[arg(long, value_name = "DAYS", default_value = "30", value_parser = clap::value_parser!(u8).range(7..=30))]
         recovery_window: u8,
+        /// Give up resources that CloudFormation has failed to delete before.
+        #[arg(long)]
+        force: bool,
+        /// Say what would be taken away, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print the CloudFormation template that `bootstrap` would deploy.
     Template {
@@ -202,6 +219,13 @@ pub enum Command {
         #[arg(value_name = "DIR")]
         directory: Option<PathBuf>,
     },
+}
+
+impl Command {
+    /// Whether what it prints has a form that another program prescribes, whatever `--output` says.
+    pub fn has_own_form(&self) -> bool {
+        matches!(self, Self::Credentials { .. } | Self::Completions { .. } | Self::Man { .. })
+    }
 }
 
 /// What to deploy; what is not said here comes from the configuration.

@@ -28,6 +28,7 @@ pub use demo::DemoError;
 pub use order::OrderError;
 
 use contract::{GiveUp, Region, UserName};
+use teardown::Manner;
 
 use crate::aws::{Clients, Connection, Source};
 use crate::cli::{Cli, Command, Global, Target};
@@ -47,15 +48,16 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Plan { target, detailed_exitcode } => {
+        Command::Plan { target, out, detailed_exitcode } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await;
-            Box::pin(plan::run(&session, &config, target.artifact.as_deref(), *detailed_exitcode)).await
+            let (artifact, out) = (target.artifact.as_deref(), out.as_deref());
+            Box::pin(plan::run(&session, &config, artifact, out, *detailed_exitcode)).await
         }
-        Command::Bootstrap(target) => {
+        Command::Bootstrap { target, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await;
-            Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref())).await
+            Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref(), plan.as_deref())).await
         }
         Command::Status { detailed_exitcode } => {
             let config = configuration(global, &[])?;
@@ -91,10 +93,11 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
             Box::pin(show_credentials(global, (user, secret), region, refresh, (printer, seed))).await
         }
-        Command::Teardown { keys, recovery_window } => {
+        Command::Teardown { keys, recovery_window, force, dry_run } => {
+            let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await;
-            Box::pin(teardown::run(&session, &config, *keys, *recovery_window)).await
+            Box::pin(teardown::run(&session, &config, Manner { keys, recovery_days, force, dry_run })).await
         }
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
         Command::Completions { shell } => completions::run(printer, *shell),

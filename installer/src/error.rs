@@ -10,7 +10,7 @@ use crate::aws::CallError;
 use crate::commands::{CredentialsError, DemoError, OrderError};
 use crate::config::ConfigError;
 use crate::names::printable;
-use crate::plan::{PlanError, Refusals};
+use crate::plan::{PlanError, Refusals, SavedPlanError};
 use crate::template::TemplateError;
 use crate::ui::{Interrupted, Unconfirmed};
 
@@ -58,6 +58,8 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusals),
     #[error(transparent)]
+    SavedPlan(#[from] SavedPlanError),
+    #[error(transparent)]
     Stack(#[from] StackError),
     #[error(transparent)]
     Function(#[from] FunctionError),
@@ -97,6 +99,7 @@ impl Error {
             Self::Template(error) => Some(error.hint()),
             Self::Call(error) => error.hint(),
             Self::Refused(refusals) => Some(refusals.hint()),
+            Self::SavedPlan(error) => Some(error.hint().to_owned()),
             Self::Stack(error) => error.hint(),
             Self::Function(error) => Some(error.hint()),
             Self::Order(error) => Some(error.hint()),
@@ -132,6 +135,7 @@ impl Error {
             | Self::Template(_)
             | Self::Call(_)
             | Self::Refused(_)
+            | Self::SavedPlan(_)
             | Self::Stack(_)
             | Self::Function(_)
             | Self::Order(_)

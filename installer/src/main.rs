@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use installer::cli::Cli;
 use installer::commands;
 use installer::error::{Error, Exit};
-use installer::ui::Printer;
+use installer::ui::{Format, Printer};
 
 fn main() -> ExitCode {
     let cli = match Cli::read() {
@@ -16,11 +16,14 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let printer = Printer::new(cli.global.output, cli.global.yes);
+    // Nothing may come before it, nor behind it.
+    let format = if cli.command.has_own_form() { Format::Text } else { cli.global.output };
+    let printer = Printer::new(format, cli.global.yes);
+    printer.begin();
     match run(&cli, printer) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            printer.say(error.render());
+            printer.error(&error);
             error.exit().into()
         }
     }

@@ -22,8 +22,11 @@ const SECRET_PREFIX: &str = "keyturn/";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not the name of a stack.
-    #[error("`{0}` is not a stack name: 1 to 64 letters, digits and hyphens, a letter first")]
+    #[error("`{0}` is not a stack name: 1 to 60 letters, digits and hyphens, a letter first")]
     Stack(String),
+    /// It could be that of a cell of another deployment.
+    #[error("the stack name `{0}` ends in a hyphen and a number, as the further cells of a deployment do")]
+    StackLikeCell(String),
     /// Not the name of a secret.
     #[error("`{0}` is not a secret name: 1 to 512 letters, digits and `/_+=.@-`")]
     Secret(String),
@@ -32,7 +35,8 @@ pub enum NameError {
     SecretLikeArn(String),
 }
 
-/// The name of a stack, which is also the name of the function in it.
+/// The name of a deployment's first stack, which is also the name of the function in it. The further cells are called
+/// after it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StackName(String);
 
@@ -40,12 +44,33 @@ impl StackName {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`NameError::Stack`]. A stack's name may have 128 characters, but a function's only 64.
+    /// [`NameError::Stack`]: a stack's name may have 128 characters, but a function's only 64, and those of the further
+    /// cells are longer. [`NameError::StackLikeCell`].
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if legal && starts && name.len() <= 64 { Ok(Self(name)) } else { Err(NameError::Stack(excerpt(&name))) }
+        if !legal || !starts || name.len() > 60 {
+            return Err(NameError::Stack(excerpt(&name)));
+        }
+        let is_number = |end: &str| !end.is_empty() && end.bytes().all(|b| b.is_ascii_digit());
+        match name.rsplit_once('-') {
+            Some((_, end)) if is_number(end) => Err(NameError::StackLikeCell(name)),
+            _ => Ok(Self(name)),
+        }
+    }
+
+    /// The name of a cell, counted from 1: `keyturn`, `keyturn-2`, and so on.
+    pub fn cell(&self, number: usize) -> String {
+        if number <= 1 { self.0.clone() } else { format!("{}-{number}", self.0) }
+    }
+
+    /// Which cell of this deployment has this name, if one has.
+    pub fn cell_number(&self, name: &str) -> Option<usize> {
+        let rest = name.strip_prefix(&self.0)?;
+        let number = if rest.is_empty() { 1 } else { rest.strip_prefix('-')?.parse().ok()? };
+        // Only one way to write it.
+        (self.cell(number) == name).then_some(number)
     }
 
     /// The name as AWS writes it.
@@ -167,7 +192,7 @@ pub fn artifact_bucket(account: &AccountId, region: &Region) -> String {
 }
 
 /// The name of the group that the function of a stack logs to.
-pub fn log_group(stack: &StackName) -> String {
+pub fn log_group(stack: &str) -> String {
     format!("/aws/lambda/{stack}")
 }
 
@@ -223,13 +248,29 @@ mod tests {
 
     #[test]
     fn names_that_aws_refuses_are_refused() {
-        for wrong in ["", "1a", "a_b", "-a", &"a".repeat(65)] {
+        for wrong in ["", "1a", "a_b", "-a", &"a".repeat(61)] {
             assert_eq!(StackName::new(wrong), Err(NameError::Stack(wrong.to_owned())));
+        }
+        for cell in ["keyturn-2", "a-b-07"] {
+            assert_eq!(StackName::new(cell), Err(NameError::StackLikeCell(cell.to_owned())));
         }
         for wrong in ["", "a,b", "a b", &"a".repeat(513)] {
             assert_eq!(SecretName::new(wrong), Err(NameError::Secret(excerpt(wrong))));
         }
         assert!(matches!(SecretName::new("my/ci-abcdef"), Err(NameError::SecretLikeArn(_))));
+    }
+
+    #[test]
+    fn cells_are_called_after_the_first_stack() {
+        let stack = StackName::new("keyturn-eu").unwrap();
+        for (number, name) in [(1, "keyturn-eu"), (2, "keyturn-eu-2"), (25, "keyturn-eu-25")] {
+            assert_eq!((stack.cell(number).as_str(), stack.cell_number(name)), (name, Some(number)));
+        }
+        for other in
+            ["keyturn", "keyturn-eu-", "keyturn-eu-1", "keyturn-eu-02", "keyturn-eu-x", "keyturn-eu2", "keyturn-eu-+2"]
+        {
+            assert_eq!(stack.cell_number(other), None, "{other}");
+        }
     }
 
     #[test]

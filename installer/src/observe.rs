@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contract::{AccessKeyId, DocumentError, UserName};
+use contract::{AccessKeyId, DocumentError, UserName, tag_keys};
 use jiff::Timestamp;
 
 use crate::aws::identity::{self, Caller};
@@ -14,10 +14,13 @@ use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
-use crate::template::BoundUser;
+use crate::template::{BoundUser, USERS_PER_CELL};
 
 /// How users are looked at. IAM publishes no rate and throttles a burst of calls; what it refuses is tried again.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
+
+/// How stacks are looked at: CloudFormation throttles a burst of calls too.
+const STACKS: Pace = Pace { at_once: 4, apart: Duration::from_millis(50) };
 
 /// An account as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +31,8 @@ pub struct Observed {
     pub now: Timestamp,
     /// The stack of the artifact bucket; not looked for when the configuration names a bucket.
     pub artifacts: Option<ObservedStack>,
-    /// The stack of the function and the users.
-    pub cell: Option<ObservedStack>,
+    /// The stacks of the functions and the users, by their numbers.
+    pub cells: BTreeMap<usize, ObservedStack>,
     /// The users, in the order of the configuration.
     pub users: Vec<ObservedUser>,
     /// Whether the bucket holds the function's code; false until somebody has looked.
@@ -93,11 +96,11 @@ impl ObservedUser {
 
 impl Observed {
     /// The names of the stacks that somebody is working on.
-    pub fn busy_stacks<'a>(&self, config: &'a Config) -> Vec<&'a str> {
-        let is_busy =
-            |found: &Option<ObservedStack>| found.as_ref().is_some_and(|found| found.stack.status.rest() == Rest::Busy);
-        let artifacts = is_busy(&self.artifacts).then_some(ARTIFACTS_STACK);
-        artifacts.into_iter().chain(is_busy(&self.cell).then_some(config.stack.as_str())).collect()
+    pub fn busy_stacks(&self, config: &Config) -> Vec<String> {
+        let is_busy = |found: &ObservedStack| found.stack.status.rest() == Rest::Busy;
+        let artifacts = self.artifacts.as_ref().filter(|found| is_busy(found)).map(|_| ARTIFACTS_STACK.to_owned());
+        let cells = self.cells.iter().filter(|(_, found)| is_busy(found)).map(|(number, _)| config.stack.cell(*number));
+        artifacts.into_iter().chain(cells).collect()
     }
 
     /// The bucket of the function's code.
@@ -118,7 +121,8 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
             Some(_) => Ok(None),
         }
     };
-    let cell = stack(clients, config.stack.as_str());
+    let expected = expected_cells(config);
+    let cells = cells(clients, config, 1, expected);
     let users = async {
         let look = |configured| {
             let (clients, closely) = (clients.clone(), Closely::At(config.given_up.keys().cloned().collect()));
@@ -126,10 +130,48 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
         };
         concurrent::for_each(config.users.clone(), PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()
     };
-    let (artifacts, cell, users) = tokio::try_join!(artifacts, cell, users)?;
+    let (artifacts, mut found, users) = tokio::try_join!(artifacts, cells, users)?;
+    // Somebody may have taken a cell away that has others behind it.
+    let named = users.iter().filter_map(|user| config.stack.cell_number(user.secret.as_ref()?.tag(tag_keys::STACK)?));
+    let (last, seen) =
+        (named.max().unwrap_or_default(), found.keys().copied().max().unwrap_or_default().max(expected) + 1);
+    if last > seen {
+        found.extend(self::cells(clients, config, seen + 1, last).await?);
+    }
     // Every answer has shown the time, the caller's identity at the least.
     let now = clients.clock.now().ok_or_else(|| CallError::incomplete("sts:GetCallerIdentity", "Date"))?;
-    Ok(Observed { caller, now, artifacts, cell, users, has_code: false })
+    Ok(Observed { caller, now, artifacts, cells: found, users, has_code: false })
+}
+
+/// How many cells the users need at the least, when their names are of the usual length.
+pub fn expected_cells(config: &Config) -> usize {
+    config.users.len().div_ceil(USERS_PER_CELL).max(1)
+}
+
+/// Looks at the cells from number `first` to number `last`, and at those behind them as long as there are any.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn cells(
+    clients: &Clients,
+    config: &Config,
+    first: usize,
+    last: usize,
+) -> Result<BTreeMap<usize, ObservedStack>, CallError> {
+    let look = |number| {
+        let (clients, name) = (clients.clone(), config.stack.cell(number));
+        async move { stack(&clients, &name).await.map(|found| (number, found)) }
+    };
+    // One more than are expected: it tells whether there are others behind them.
+    let (mut numbers, mut found) = ((first..=last + 1).collect::<Vec<_>>(), BTreeMap::new());
+    while let Some(next) = numbers.last().map(|last| last + 1) {
+        let seen = concurrent::for_each(std::mem::take(&mut numbers), STACKS, look).await;
+        for (number, stack) in seen.into_iter().collect::<Result<Vec<_>, _>>()? {
+            found.extend(stack.map(|stack| (number, stack)));
+        }
+        numbers.extend(found.contains_key(&(next - 1)).then_some(next));
+    }
+    Ok(found)
 }
 
 /// Whether the bucket holds the function's code under `key`.

@@ -10,6 +10,7 @@ use contract::AccountId;
 
 use crate::config::Config;
 use crate::names::{ARTIFACTS_STACK, SecretName};
+use crate::observe::expected_cells;
 
 /// An action that is needed, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub const PERMISSIONS: &[Permission] = table! {
         "cloudformation:GetTemplate";
     Stacks, Always, "deploy them":
         "cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet",
-        "cloudformation:DeleteChangeSet", "cloudformation:CancelUpdateStack";
+        "cloudformation:DeleteChangeSet", "cloudformation:CancelUpdateStack", "cloudformation:ContinueUpdateRollback";
     Stacks, Always, "take them away": "cloudformation:DeleteStack";
     Role, Always, "make the function's role": "iam:CreateRole", "iam:GetRole", "iam:AttachRolePolicy";
     Role, Always, "give the function its role": "iam:PassRole";
@@ -179,7 +180,9 @@ impl Scope<'_> {
     /// The ARNs of what an action is needed on; those that are not there yet as they may be once they are.
     pub fn arns(&self, on: On) -> Vec<String> {
         let Self { partition, account, config, bucket, users, secrets } = *self;
-        let (region, stack) = (&config.region, &config.stack);
+        let region = &config.region;
+        let cells: Vec<String> = (1..=expected_cells(config)).map(|number| config.stack.cell(number)).collect();
+        let each = |arn: &dyn Fn(&str) -> String| cells.iter().map(|stack| arn(stack)).collect();
         let regional = |service: &str, rest: &str| format!("arn:{partition}:{service}:{region}:{account}:{rest}");
         let path = config.role_path.as_deref().unwrap_or("/");
         match on {
@@ -193,17 +196,21 @@ impl Scope<'_> {
             }
             On::Stacks => {
                 let artifacts = config.artifact_bucket.is_none().then_some(ARTIFACTS_STACK);
-                let names = [stack.as_str()].into_iter().chain(artifacts);
+                // Whether there is one cell more is asked too.
+                let next = config.stack.cell(cells.len() + 1);
+                let names = cells.iter().map(String::as_str).chain([next.as_str()]).chain(artifacts);
                 names.map(|name| regional("cloudformation", &format!("stack/{name}/{UUID}"))).collect()
             }
-            On::Role => vec![format!("arn:{partition}:iam::{account}:role{path}{stack}-Role-{TWELVE}")],
+            On::Role => each(&|stack| format!("arn:{partition}:iam::{account}:role{path}{stack}-Role-{TWELVE}")),
             // There are more of the second kind when there are many users.
-            On::Policies => ["FunctionPolicy", "UserPolicy1"]
-                .map(|id| format!("arn:{partition}:iam::{account}:policy{path}{stack}-{id}-{TWELVE}"))
-                .to_vec(),
-            On::Function => vec![regional("lambda", &format!("function:{stack}"))],
-            On::LogGroup => vec![regional("logs", &format!("log-group:/aws/lambda/{stack}"))],
-            On::Rule => vec![regional("events", &format!("rule/{stack}-sweeper"))],
+            On::Policies => {
+                let policy =
+                    |stack: &String, id| format!("arn:{partition}:iam::{account}:policy{path}{stack}-{id}-{TWELVE}");
+                cells.iter().flat_map(|stack| ["FunctionPolicy", "UserPolicy1"].map(|id| policy(stack, id))).collect()
+            }
+            On::Function => each(&|stack| regional("lambda", &format!("function:{stack}"))),
+            On::LogGroup => each(&|stack| regional("logs", &format!("log-group:/aws/lambda/{stack}"))),
+            On::Rule => each(&|stack| regional("events", &format!("rule/{stack}-sweeper"))),
             On::Bucket => vec![format!("arn:{partition}:s3:::{bucket}")],
             On::Objects => vec![format!("arn:{partition}:s3:::{bucket}/keyturn/{UUID}.zip")],
             On::KmsKey => config.kms_key.iter().cloned().collect(),
@@ -269,9 +276,9 @@ mod tests {
             ["arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:keyturn/alice-AbCdEf"]
         );
         assert_eq!(scope.arns(On::Role), ["arn:aws-cn:iam::111122223333:role/keyturn/keyturn-Role-1A2B3C4D5E6F"]);
-        assert_eq!(scope.arns(On::Stacks).len(), 2);
+        assert_eq!(scope.arns(On::Stacks).len(), 3, "the cell, the one that could come next, and the bucket's");
         let bucket = Config { artifact_bucket: Some("b".to_owned()), ..config.clone() };
-        assert_eq!(Scope { config: &bucket, ..scope }.arns(On::Stacks).len(), 1, "no stack of the bucket");
+        assert_eq!(Scope { config: &bucket, ..scope }.arns(On::Stacks).len(), 2, "no stack of the bucket");
         assert!(When::OwnBucket.holds(&config) && !When::OwnBucket.holds(&bucket) && !When::Network.holds(&config));
     }
 }

@@ -1,11 +1,15 @@
 //! Decides what is to be done: what is wanted and what was found go in, a value comes out. Nothing is done here.
 
+mod cells;
+mod cost;
 mod diff;
 mod display;
+mod effect;
 mod found;
 mod give_up;
 mod now;
 mod refusal;
+mod saved;
 mod stacks;
 mod standing;
 mod users;
@@ -20,13 +24,16 @@ use crate::aws::identity::Caller;
 use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
-use crate::template::{self, CodeLocation, Template, TemplateError};
+use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
+pub use cells::{Cell, assign, deployed as deployed_cells};
+pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
+pub use saved::{SavedPlanError, check_saved, save};
 pub use stacks::Action;
 pub use users::judge_one;
 
@@ -59,6 +66,8 @@ pub struct Plan {
     pub unchanged: Vec<String>,
     /// What whoever decides should know besides.
     pub remarks: Vec<String>,
+    /// What all of it costs, once it is done.
+    pub cost: Cost,
 }
 
 /// One step of a plan.
@@ -89,7 +98,7 @@ pub enum Step {
         /// Why.
         reason: String,
     },
-    /// Bring the stack of the function and the users to its template.
+    /// Bring a stack of a function and its users to its template.
     DeployCell(Deployment),
     /// Tell the function which keys a person has given up.
     GiveUp {
@@ -105,6 +114,13 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+}
+
+impl Step {
+    /// The deployment of a cell, if it is one.
+    pub fn as_cell(&self) -> Option<&Deployment> {
+        if let Self::DeployCell(deployment) = self { Some(deployment) } else { None }
+    }
 }
 
 /// A secret that is taken over.
@@ -172,7 +188,7 @@ pub fn check(config: &Config, observed: &Observed) -> Result<(), PlanError> {
 /// What the account allows for.
 struct Verdict {
     artifacts: Action,
-    cell: Action,
+    cells: BTreeMap<usize, (Action, Cell)>,
     users: users::Users,
 }
 
@@ -180,13 +196,19 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let mut refusals = Vec::new();
     let artifacts = stacks::action(ARTIFACTS_STACK, observed.artifacts.as_ref());
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
-    let cell = stacks::action(config.stack.as_str(), observed.cell.as_ref());
-    let cell = cell.map_err(|refusal| refusals.push(refusal)).ok();
-    let deployed = observed.cell.as_ref().map(deployed).transpose()?.flatten();
-    let users = users::judge(config, observed, deployed.as_ref());
+    let deployed = cells::deployed(&observed.cells)?;
+    let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    let mut cells = BTreeMap::new();
+    for (number, cell) in assign(config, &bound, &deployed)? {
+        match stacks::action(&cell.stack, observed.cells.get(&number)) {
+            Ok(action) => drop(cells.insert(number, (action, cell))),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));
     let users = users.map_err(|mut more| refusals.append(&mut more)).ok();
-    match (artifacts, cell, users) {
-        (Some(artifacts), Some(cell), Some(users)) => Ok(Verdict { artifacts, cell, users }),
+    match (artifacts, users) {
+        (Some(artifacts), Some(users)) if refusals.is_empty() => Ok(Verdict { artifacts, cells, users }),
         _ => Err(Refusals(refusals).into()),
     }
 }
@@ -197,9 +219,13 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
 /// [`PlanError`] with everything that stands in the way.
 pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
     let Desired { config, code } = *desired;
-    let Verdict { artifacts: artifacts_action, cell: cell_action, users } = verdict(config, observed)?;
+    let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
+    let mut wanted = BTreeMap::new();
+    for (number, (_, cell)) in &cells {
+        wanted.insert(*number, template::cell(config, &cell.users, &location)?);
+    }
     let mut plan = Plan {
         caller: observed.caller.clone(),
         region: config.region.clone(),
@@ -208,6 +234,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         users: users.found,
         unchanged: Vec::new(),
         remarks: users.remarks,
+        cost: cost::of(config, wanted.values()),
     };
     if config.artifact_bucket.is_none() {
         let wanted = template::artifacts()?;
@@ -232,11 +259,11 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
-    let (stack, current) = (config.stack.as_str(), observed.cell.as_ref());
-    let wanted = template::cell(config, &users.bound, &location)?;
-    match deployment(stack, config, &wanted, current, cell_action, &users.imports)? {
-        Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
-        None => plan.unchanged.push(format!("the stack `{stack}` is as it should be")),
+    for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
+        match deployment(&cell.stack, config, wanted, observed.cells.get(&number), action, &users.imports)? {
+            Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
+            None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
+        }
     }
     if !users.given_up.is_empty() {
         let reason = "they are in the way of new ones".to_owned();

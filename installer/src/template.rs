@@ -20,11 +20,16 @@ use crate::config::Config;
 use crate::names::{SecretName, UserResources};
 use policy::Grant;
 
+pub use policy::Filling;
+
 /// The stack of the artifact bucket, as it stands in the repository.
 const ARTIFACTS: &str = include_str!("../../templates/artifacts.yaml");
 
 /// The stack of the function, without users.
 const CELL: &str = include_str!("../../templates/keyturn.yaml");
+
+/// A stack holds 500 resources (CloudFormation quotas), two of them for each user; the rest is the function's.
+pub const USERS_PER_CELL: usize = 200;
 
 /// A user as IAM knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +108,9 @@ impl TemplateError {
         match self {
             Self::Unreadable(_) => "look at what is deployed; keyturn writes a new template with `bootstrap`",
             Self::Unwritable(_) | Self::Unfillable(_) => "this is a fault of keyturn; report it with the configuration",
-            Self::TooManyUsers { .. } => "leave the others out; more users in one account come with a later version",
+            Self::TooManyUsers { .. } => {
+                "their names or paths have become longer than their cell has room for: take some users out of the configuration, deploy, and add them again"
+            }
             Self::UserArn { .. } => "move the user to a path without `*`, `?` and `$`, or leave it out",
             Self::SharedSecret { .. } => "give one of the users another `secret` in the configuration",
         }

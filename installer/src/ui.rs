@@ -1,4 +1,5 @@
-//! One printer for everything: the result goes to stdout, as text or as one JSON document; the rest to stderr.
+//! One printer for everything: the result goes to stdout, as text, as one JSON document, or as the last of a stream of
+//! them; the rest to stderr. `docs/output.md` says what is in these documents.
 
 mod interrupts;
 mod progress;
@@ -11,6 +12,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use contract::SecretText;
 use serde::Serialize;
+
+use crate::error::Error;
+use crate::names::printable;
 
 pub use interrupts::{Interrupted, Interrupts};
 pub use progress::Progress;
@@ -28,6 +32,8 @@ pub enum Format {
     Text,
     /// One JSON document: `{"schema": "keyturn/1", "command": "…", …}`.
     Json,
+    /// One JSON document a line, as things happen: first the version, last the result or the error.
+    Ndjson,
 }
 
 /// The way to stdout and stderr.
@@ -36,6 +42,30 @@ pub struct Printer {
     format: Format,
     /// Every question is answered with yes.
     yes: bool,
+}
+
+/// The frame of every line of a stream.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// The first line of a stream.
+#[derive(Serialize)]
+struct Version {
+    schema: &'static str,
+    keyturn: &'static str,
+}
+
+/// The last line of a stream, when a command did not come to its end.
+#[derive(Serialize)]
+struct Failure {
+    message: String,
+    hint: Option<String>,
+    exit_code: u8,
 }
 
 /// The frame of every JSON document.
@@ -58,9 +88,11 @@ impl Printer {
     /// # Errors
     /// When stdout cannot be written to.
     pub fn result<T: Serialize + Display>(&self, command: &str, result: &T) -> io::Result<()> {
+        let document = Document { schema: SCHEMA, command, result };
         let text = match self.format {
             Format::Text => result.to_string(),
-            Format::Json => serde_json::to_string_pretty(&Document { schema: SCHEMA, command, result })?,
+            Format::Json => serde_json::to_string_pretty(&document)?,
+            Format::Ndjson => serde_json::to_string(&Line { kind: "result", content: document })?,
         };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{}", text.trim_end_matches('\n'))?;
@@ -86,6 +118,30 @@ impl Printer {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text)?;
         stdout.flush()
+    }
+
+    /// Begins a stream, if that is how the result is printed.
+    pub fn begin(&self) {
+        self.event("version", Version { schema: SCHEMA, keyturn: env!("CARGO_PKG_VERSION") });
+    }
+
+    /// Tells a machine what happens, if it wants a stream.
+    pub fn event<T: Serialize>(&self, kind: &str, content: T) {
+        if self.format != Format::Ndjson {
+            return;
+        }
+        if let Ok(line) = serde_json::to_string(&Line { kind, content }) {
+            let mut stdout = io::stdout().lock();
+            // Whoever closes the stream does not want the rest of it; what is under way goes on.
+            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        }
+    }
+
+    /// Says why a command did not come to its end.
+    pub fn error(&self, error: &Error) {
+        let (message, exit_code) = (error.to_string(), error.exit() as u8);
+        self.event("error", Failure { message: printable(&message), hint: error.hint(), exit_code });
+        self.say(error.render());
     }
 
     /// Says something to whoever watches.

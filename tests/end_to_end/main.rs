@@ -6,6 +6,7 @@
 mod adoption;
 mod bad_input;
 mod bootstrap;
+mod cells;
 mod crash;
 mod credentials;
 mod direct;

@@ -15,8 +15,8 @@ const WHO: &str = "user/administrator";
 /// A call that changes something, by its operation and how many of the same kind came before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Written {
-    operation: String,
-    after: usize,
+    pub(crate) operation: String,
+    pub(crate) after: usize,
 }
 
 impl Written {

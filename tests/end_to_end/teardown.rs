@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{KeyStatus, World};
+use sandbox::{KeyStatus, StackAction, World};
 
 use crate::bootstrap::{configure, current_keys, deployed, in_order, working_key};
 use crate::stage::{ACCOUNT, REGION, Stage, settings};
@@ -174,4 +174,50 @@ async fn a_teardown_that_keeps_is_completed_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_teardown_that_revokes_is_completed_by_the_next() {
     survives_every_strike("revoke").await;
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_nothing_away() {
+    let stage = deployed(&USERS).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["teardown", "--keys", "revoke", "--dry-run"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_dry_run", in_order(run)));
+    let machines = stage.keyturn(&["teardown", "--dry-run", "--output", "json"]).await;
+    let machines: serde_json::Value = serde_json::from_str(&machines.stdout).unwrap();
+    assert!(machines["inventory"]["stacks"]["keyturn"].is_string() && machines["remains"].is_null(), "{machines}");
+    assert_eq!(stage.take_writes().await, NOTHING);
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_protected_stack_is_not_touched() {
+    let stage = deployed(&USERS).await;
+    let client = aws_sdk_cloudformation::Client::new(&stage.config());
+    let protect = |on| client.update_termination_protection().stack_name("keyturn").enable_termination_protection(on);
+    protect(true).send().await.unwrap();
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_protected_stack", run));
+    assert_eq!((run.code, stage.take_writes().await), (1, NOTHING.map(str::to_owned).to_vec()));
+    protect(false).send().await.unwrap();
+    let run = stage.keyturn(&["--yes", "teardown"]).await;
+    assert_eq!(run.code, 0, "after what the message says: {run}");
+    assert_eq!(beside_secrets(&stage).await, NOTHING);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_given_up_only_when_somebody_says_so() {
+    let stage = deployed(&USERS).await;
+    let fail = |world: &mut World| world.fail_resource("keyturn", "Function", StackAction::Delete, "it is in use");
+    stage.sandbox.visit(fail).await;
+    // Nothing has failed before, so nothing is given up.
+    let run = stage.keyturn(&["--yes", "teardown", "--force"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_deletion_that_fails", in_order(run)));
+    stage.sandbox.visit(fail).await;
+    let run = stage.keyturn(&["teardown", "--dry-run"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_deletion_that_failed_before", run));
+    let run = stage.keyturn(&["--yes", "teardown", "--force"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_deletion_that_is_forced", in_order(run)));
+    assert_eq!(beside_secrets(&stage).await, ["function arn:aws:lambda:eu-central-1:111122223333:function:keyturn"]);
+    stage.assert_no_secret_left_behind().await;
 }

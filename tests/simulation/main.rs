@@ -53,7 +53,7 @@ async fn a_year_of_some_users() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes long"]
+#[ignore = "takes ten minutes; `.ci/run` runs it"]
 async fn a_year_of_a_thousand_users() {
     live(wanted().unwrap_or(1), LARGE).await;
 }

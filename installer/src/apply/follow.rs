@@ -1,9 +1,11 @@
 //! Follows what CloudFormation does with a stack until it is over, and takes it back when Ctrl-C is pressed.
 
+use serde::Serialize;
+
 use super::history::{End, History, Operation};
 use super::pauses::Pauses;
 use super::stack::StackError;
-use crate::aws::stacks::{self, Rest};
+use crate::aws::stacks::{self, Event, Rest};
 use crate::aws::{CallError, Clients};
 use crate::session::Session;
 use crate::ui::{Interrupted, Progress};
@@ -22,6 +24,14 @@ pub(super) struct Followed<'a> {
     pub(super) operation: Operation,
     /// The last event before the operation.
     pub(super) after: Option<&'a str>,
+}
+
+/// What a machine is told of an event.
+#[derive(Serialize)]
+struct StackEvent<'a> {
+    stack: &'a str,
+    #[serde(flatten)]
+    event: &'a Event,
 }
 
 /// Follows an operation to its end.
@@ -46,8 +56,9 @@ pub(super) async fn follow(session: &Session, progress: &Progress, it: Followed<
                 Vec::new()
             }
         };
-        for line in events.iter().filter_map(|event| history.take(event)) {
-            progress.say(&line);
+        for event in &events {
+            session.printer.event("stack-event", StackEvent { stack: it.name, event });
+            history.take(event).into_iter().for_each(|line| progress.say(&line));
         }
         progress.now(&history.under_way());
         let is_news = !events.is_empty();
@@ -93,7 +104,7 @@ async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) ->
     match it.operation {
         Operation::Create => {
             progress.say("interrupted: deleting what was created; press Ctrl-C again to leave at once");
-            stacks::delete(clients, it.id).await
+            stacks::delete(clients, it.id, false).await
         }
         Operation::Update => {
             progress.say("interrupted: taking the update back; press Ctrl-C again to leave at once");
@@ -103,8 +114,9 @@ async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) ->
                 other => other,
             }
         }
-        Operation::Delete => {
-            progress.say("interrupted: a deletion cannot be taken back; press Ctrl-C again to leave at once");
+        Operation::Rollback | Operation::Delete => {
+            let what = if it.operation == Operation::Delete { "deletion" } else { "rollback" };
+            progress.say(&format!("interrupted: a {what} cannot be taken back; press Ctrl-C again to leave at once"));
             Ok(())
         }
     }

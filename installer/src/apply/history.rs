@@ -12,6 +12,8 @@ use crate::ui;
 pub(super) enum Operation {
     Create,
     Update,
+    /// An update is taken back to the end, after that had failed.
+    Rollback,
     Delete,
 }
 
@@ -39,6 +41,7 @@ impl Operation {
         match self {
             Self::Create => status == Status::CreateComplete,
             Self::Update => matches!(status, Status::UpdateComplete | Status::ImportComplete),
+            Self::Rollback => status == Status::UpdateRollbackComplete,
             Self::Delete => status == Status::DeleteComplete,
         }
     }

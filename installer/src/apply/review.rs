@@ -57,7 +57,8 @@ mod tests {
 
     fn planned(id: &str, change: Verb) -> ResourceChange {
         let (kind, name) = ("AWS::IAM::Role".to_owned(), None);
-        ResourceChange { logical_id: id.to_owned(), kind, name, change, properties: Vec::new() }
+        let (logical_id, properties) = (id.to_owned(), Vec::new());
+        ResourceChange { logical_id, kind, name, change, properties, replaces: false, broadens: false }
     }
 
     fn said(id: &str, action: &str, replaces: Replaces) -> Change {

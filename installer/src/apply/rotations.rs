@@ -129,6 +129,7 @@ async fn all(
 ) -> Result<Vec<Rotation>, Interrupted> {
     let progress = session.printer.progress(doing);
     let (clients, seed, delete_after) = (&session.clients, session.seed, config.settings.delete_after);
+    let printer = session.printer;
     let work = concurrent::for_each(targets, PACE, |(target, start)| {
         let clients = clients.clone();
         async move {
@@ -140,7 +141,9 @@ async fn all(
                 }
                 Err(failure) => Outcome::Failed { reason: failure.to_string() },
             };
-            Rotation { user: target.user, secret: target.secret, outcome }
+            let rotation = Rotation { user: target.user, secret: target.secret, outcome };
+            printer.event("rotation", &rotation);
+            rotation
         }
     });
     let rotations = session.interrupts.unless_pressed(work).await;

@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use contract::{AccessKeyId, SecretArn, UserName, tag_keys};
+use contract::{AccessKeyId, SecretArn, UserName};
 use serde::Serialize;
 
 use super::rotations::counted;
-use super::stack;
-use crate::aws::secrets::{self, CURRENT, PENDING, PREVIOUS};
-use crate::aws::stacks::{Rest, Stack};
+use super::stack::{self, Doomed};
+use crate::aws::secrets::{self, CURRENT, Listed, PENDING, PREVIOUS};
+use crate::aws::stacks::{Resource, Rest, Stack, Status};
 use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users};
 use crate::concurrent::{self, Pace};
 use crate::config::Config;
 use crate::error::Error;
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
 use crate::session::Session;
-use crate::ui::{Interrupted, Progress};
+use crate::ui::Interrupted;
 
 /// How users are worked on; see the same number for looking at them.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -46,6 +46,12 @@ pub struct Inventory {
     pub fate: Fate,
     /// The stacks that exist: names and ids.
     pub stacks: BTreeMap<String, String>,
+    /// Those that somebody has protected from being deleted.
+    pub protected: Vec<String>,
+    /// Those whose deletion has failed before, and what could not be deleted.
+    pub stuck: BTreeMap<String, Vec<String>>,
+    /// Whether what cannot be deleted is given up.
+    pub force: bool,
     /// The bucket that is emptied.
     pub bucket: Option<String>,
     /// The secrets of the stack that are not scheduled for deletion.
@@ -80,25 +86,30 @@ pub struct Remains {
 ///
 /// # Errors
 /// [`Error`].
-pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result<Inventory, Error> {
+pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bool) -> Result<Inventory, Error> {
     let clients = &session.clients;
     let caller = identity::caller(clients).await?;
-    let mut stacks = BTreeMap::new();
-    for name in stack_names(config) {
-        stack::await_idle(session, name).await?;
-        let found = stacks::describe(clients, name).await?;
-        stacks.extend(found.filter(exists).map(|stack| (name.to_owned(), stack.id)));
+    let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    let listed = secrets::of_deployment(clients, &config.stack).await?;
+    for name in stack_names(clients, config, &listed).await? {
+        stack::await_idle(session, &name).await?;
+        let Some(found) = stacks::describe(clients, &name).await?.filter(exists) else { continue };
+        protected.extend(found.protected.then(|| name.clone()));
+        if found.status == Status::DeleteFailed {
+            stuck.insert(name.clone(), stuck_resources(clients, &found.id).await?);
+        }
+        stacks.insert(name, found.id);
     }
     let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
     let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
-    let listed = secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await?;
-    let look = |listed: secrets::Listed| {
+    let look = |listed: Listed| {
         let clients = clients.clone();
         async move { managed(&clients, &listed.arn, fate).await }
     };
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(Inventory { caller, fate, stacks, bucket, secrets: found.into_iter().flatten().collect() })
+    let secrets = found.into_iter().flatten().collect();
+    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, secrets })
 }
 
 /// Takes everything away.
@@ -106,10 +117,9 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate) -> Result
 /// # Errors
 /// [`Error`]; the same again goes on from where it stopped.
 pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<(), Error> {
-    // First the stack: without it no rotation makes another key.
-    if let Some(id) = inventory.stacks.get(config.stack.as_str()) {
-        remove_stack(session, config.stack.as_str(), id).await?;
-    }
+    // First the functions: without them no rotation makes another key.
+    let cells = inventory.stacks.keys().filter(|name| config.stack.cell_number(name).is_some());
+    stack::delete_all(session, cells.filter_map(|name| inventory.doomed(name)).collect()).await?;
     if let Fate::Revoke { recovery_days } = inventory.fate {
         let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
         let revoke_one = |secret: Managed| {
@@ -128,10 +138,7 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
         session.interrupts.unless_pressed(bucket::empty(&session.clients, bucket)).await??;
         drop(progress);
     }
-    if let Some(id) = inventory.stacks.get(ARTIFACTS_STACK) {
-        remove_stack(session, ARTIFACTS_STACK, id).await?;
-    }
-    Ok(())
+    Ok(stack::delete_all(session, inventory.doomed(ARTIFACTS_STACK).into_iter().collect()).await?)
 }
 
 /// Looks at what is left.
@@ -140,21 +147,23 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
 /// [`CallError`].
 pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) -> Result<Remains, CallError> {
     let mut remains = Remains::default();
-    for name in stack_names(config) {
+    let listed = secrets::of_deployment(clients, &config.stack).await?;
+    for name in
+        stack_names(clients, config, &listed).await?.iter().chain(inventory.stacks.keys()).collect::<BTreeSet<_>>()
+    {
         if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
             remains.left.push(format!("the stack `{name}`, {}", stack.status));
         }
-    }
-    let function = config.stack.as_str();
-    if functions::describe(clients, function).await?.is_some() {
-        remains.left.push(format!("the function `{function}`"));
+        if config.stack.cell_number(name).is_some() && functions::describe(clients, name).await?.is_some() {
+            remains.left.push(format!("the function `{name}`"));
+        }
     }
     if let Some(bucket) = &inventory.bucket
         && bucket::exists(clients, bucket).await?
     {
         remains.left.push(format!("the bucket `{bucket}`"));
     }
-    for secret in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
+    for secret in listed {
         match (secret.deleted, inventory.fate) {
             (true, _) => remains.recoverable.push(secret.name),
             (false, Fate::Keep) => remains.kept.push(secret.name),
@@ -171,10 +180,30 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
     Ok(remains)
 }
 
-/// The stacks in the order in which they go.
-fn stack_names(config: &Config) -> Vec<&str> {
-    let artifacts = config.artifact_bucket.is_none().then_some(ARTIFACTS_STACK);
-    std::iter::once(config.stack.as_str()).chain(artifacts).collect()
+/// The stacks that there may be: the cells up to the last that exists, or that a secret belongs to.
+async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> Result<Vec<String>, CallError> {
+    let named = listed.iter().filter_map(|secret| config.stack.cell_number(&secret.cell)).max().unwrap_or(1);
+    let mut names: Vec<String> =
+        config.artifact_bucket.is_none().then(|| ARTIFACTS_STACK.to_owned()).into_iter().collect();
+    for number in 1.. {
+        let name = config.stack.cell(number);
+        if number > named && !stacks::describe(clients, &name).await?.is_some_and(|stack| exists(&stack)) {
+            break;
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// What could not be deleted of a stack.
+async fn stuck_resources(clients: &Clients, id: &str) -> Result<Vec<String>, CallError> {
+    let resources = stacks::resources(clients, id).await?.into_iter();
+    let failed = resources.filter(|resource| resource.status == "DELETE_FAILED");
+    let told = |resource: Resource| {
+        let why = resource.reason.map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{} ({}){why}", resource.logical_id, resource.kind)
+    };
+    Ok(failed.map(told).collect())
 }
 
 fn exists(stack: &Stack) -> bool {
@@ -216,12 +245,14 @@ async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Resul
     Ok(())
 }
 
-async fn remove_stack(session: &Session, name: &str, id: &str) -> Result<(), Error> {
-    let progress: Progress = session.printer.progress(&format!("deleting the stack `{name}`"));
-    Ok(Box::pin(stack::delete(session, &progress, name, id)).await?)
-}
-
 impl Inventory {
+    /// A stack of those that exist, to be deleted. CloudFormation gives resources up only where it has failed to delete
+    /// them before.
+    fn doomed(&self, name: &str) -> Option<Doomed> {
+        let id = self.stacks.get(name)?.clone();
+        Some(Doomed { name: name.to_owned(), id, force: self.force && self.stuck.contains_key(name) })
+    }
+
     /// Whether there is nothing to be taken away.
     pub fn is_empty(&self) -> bool {
         self.stacks.is_empty() && (self.fate == Fate::Keep || self.secrets.is_empty())
@@ -233,6 +264,10 @@ impl fmt::Display for Inventory {
         writeln!(f, "account {}, as {}\n", self.caller.account, self.caller.arn)?;
         for name in self.stacks.keys() {
             writeln!(f, "  delete  the stack `{name}`")?;
+            for resource in self.stuck.get(name).into_iter().flatten() {
+                let fate = if self.force { "is given up" } else { "could not be deleted before" };
+                writeln!(f, "            {fate}: {resource}")?;
+            }
         }
         if let Some(bucket) = &self.bucket {
             writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;

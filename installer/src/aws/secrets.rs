@@ -11,6 +11,7 @@ use contract::{
 use jiff::Timestamp;
 
 use super::{CallError, Clients, moment, reduce};
+use crate::names::StackName;
 
 /// The staging label of the version that applications read.
 pub const CURRENT: &str = "AWSCURRENT";
@@ -140,33 +141,40 @@ pub struct Listed {
     pub arn: SecretArn,
     /// Its name.
     pub name: String,
+    /// The stack that it belongs to.
+    pub cell: String,
     /// Whether it is scheduled for deletion.
     pub deleted: bool,
 }
 
-/// Lists the secrets that carry a tag with a value, also those that are scheduled for deletion.
+/// Lists the secrets that belong to a cell of a deployment by their tag, also those that are scheduled for deletion.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn tagged(clients: &Clients, key: &str, value: &str) -> Result<Vec<Listed>, CallError> {
+pub async fn of_deployment(clients: &Clients, stack: &StackName) -> Result<Vec<Listed>, CallError> {
     const OPERATION: &str = "secretsmanager:ListSecrets";
     // The filters match beginnings, and key and value need not be of the same tag: the tags themselves decide.
     let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
     let mut pages = clients
         .secrets_manager
         .list_secrets()
-        .filters(filter(FilterNameStringType::TagKey, key))
-        .filters(filter(FilterNameStringType::TagValue, value))
+        .filters(filter(FilterNameStringType::TagKey, tag_keys::STACK))
+        .filters(filter(FilterNameStringType::TagValue, stack.as_str()))
         .include_planned_deletion(true)
         .into_paginator()
         .send();
     let mut secrets = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(reduce(OPERATION))?;
-        for entry in page.secret_list().iter().filter(|entry| tags(entry.tags()).get(key).is_some_and(|v| v == value)) {
+        for entry in page.secret_list() {
+            let tags = tags(entry.tags());
+            let Some(cell) = tags.get(tag_keys::STACK).filter(|cell| stack.cell_number(cell).is_some()) else {
+                continue;
+            };
             secrets.push(Listed {
                 arn: arn(OPERATION, entry.arn())?,
                 name: entry.name().unwrap_or_default().to_owned(),
+                cell: cell.clone(),
                 deleted: entry.deleted_date().is_some(),
             });
         }

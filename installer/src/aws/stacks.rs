@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::TemplateStage;
+use aws_sdk_cloudformation::types::{DeletionMode, TemplateStage};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{CallError, Clients, moment, reduce};
 
@@ -19,6 +20,8 @@ pub struct Stack {
     pub status: Status,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether somebody has protected it from being deleted.
+    pub protected: bool,
 }
 
 /// Looks a stack up by name or id.
@@ -33,7 +36,8 @@ pub async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, C
     let id = stack.stack_id().ok_or_else(|| CallError::incomplete(OPERATION, "StackId"))?;
     let status = stack.stack_status().map(|status| status.as_str()).unwrap_or_default();
     let tags = stack.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
-    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect() }))
+    let protected = stack.enable_termination_protection() == Some(true);
+    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected }))
 }
 
 /// The template of a stack as it was handed in; a stack that was never deployed has none.
@@ -83,7 +87,7 @@ pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, 
 }
 
 /// One event of a stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// Its id.
     pub id: String,
@@ -94,6 +98,7 @@ pub struct Event {
     /// The name in AWS of that resource; for an event of the stack itself, the stack's id.
     pub physical_id: String,
     /// The type of that resource.
+    #[serde(rename = "type_name")]
     pub kind: String,
     /// What happened, such as `CREATE_FAILED`.
     pub status: String,
@@ -137,13 +142,25 @@ pub async fn newest_event(clients: &Clients, stack: &str) -> Result<Option<Strin
     Ok(events.first().and_then(|event| event.event_id()).map(str::to_owned))
 }
 
-/// Begins to delete a stack.
+/// Begins to delete a stack. With `force`, resources that cannot be deleted are given up; only a stack whose deletion has
+/// failed before takes that.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn delete(clients: &Clients, stack: &str) -> Result<(), CallError> {
-    let asked = clients.cloudformation.delete_stack().stack_name(stack);
+pub async fn delete(clients: &Clients, stack: &str, force: bool) -> Result<(), CallError> {
+    let mode = force.then_some(DeletionMode::ForceDeleteStack);
+    let asked = clients.cloudformation.delete_stack().stack_name(stack).set_deletion_mode(mode);
     asked.send().await.map_err(reduce("cloudformation:DeleteStack"))?;
+    Ok(())
+}
+
+/// Asks CloudFormation to go on with a rollback of an update that has failed.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn continue_rollback(clients: &Clients, stack: &str) -> Result<(), CallError> {
+    let asked = clients.cloudformation.continue_update_rollback().stack_name(stack);
+    asked.send().await.map_err(reduce("cloudformation:ContinueUpdateRollback"))?;
     Ok(())
 }
 

@@ -8,11 +8,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{pipeline, rotate};
-use crate::apply::{self, Applied};
+use crate::apply::{self, Applied, stack};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::names::log_group;
-use crate::plan::Plan;
+use crate::plan::{Plan, Refusals, check_saved};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -22,19 +22,48 @@ struct Report<'a> {
     log_group: String,
 }
 
-pub(super) async fn run(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Exit, Error> {
-    let (artifact, plan) = pipeline::prepare(session, config, prebuilt).await?;
+pub(super) async fn run(
+    session: &Session,
+    config: &Config,
+    prebuilt: Option<&Path>,
+    saved: Option<&Path>,
+) -> Result<Exit, Error> {
+    let prepared = match pipeline::prepare(session, config, prebuilt).await {
+        Err(Error::Refused(refusals)) => {
+            recover(session, refusals).await?;
+            pipeline::prepare(session, config, prebuilt).await
+        }
+        prepared => prepared,
+    };
+    let (artifact, plan) = prepared?;
+    if let Some(saved) = saved {
+        check_saved(&plan, saved)?;
+    }
     let applied = if plan.steps.is_empty() {
         Applied::default()
     } else {
         session.printer.say(&plan);
-        let question = format!("Apply this to account {}?", plan.caller.account);
-        session.interrupts.unless_pressed(session.printer.confirm(&question)).await??;
+        if saved.is_none() {
+            let question = format!("Apply this to account {}?", plan.caller.account);
+            session.interrupts.unless_pressed(session.printer.confirm(&question)).await??;
+        }
         Box::pin(apply::apply(session, config, &plan, &artifact)).await?
     };
-    let report = Report { plan: &plan, applied, log_group: log_group(&config.stack) };
+    let report = Report { plan: &plan, applied, log_group: log_group(config.stack.as_str()) };
     session.printer.result("bootstrap", &report)?;
     Ok(rotate::exit(&report.applied.rotations))
+}
+
+/// Goes on with rollbacks that have failed, if these are all that is in the way and somebody agrees.
+async fn recover(session: &Session, refusals: Refusals) -> Result<(), Error> {
+    let Some(stacks) = refusals.failed_rollbacks() else { return Err(refusals.into()) };
+    session.printer.say(&refusals);
+    let question = "Is what failed mended? Then the rollback goes on.";
+    session.interrupts.unless_pressed(session.printer.confirm(question)).await??;
+    for name in stacks {
+        Box::pin(stack::continue_rollback(session, name)).await?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Report<'_> {

@@ -53,7 +53,7 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
         }
     };
     report.add(account::caller(&caller, &config.region));
-    let cell = observe::stack(clients, config.stack.as_str()).await;
+    let cells = observe::cells(clients, config, 1, observe::expected_cells(config)).await;
     let artifacts = match config.artifact_bucket {
         None => observe::stack(clients, ARTIFACTS_STACK).await,
         Some(_) => Ok(None),
@@ -62,14 +62,14 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
     let closely = Closely::At(config.given_up.keys().cloned().collect());
     let users = observe::named(clients, config, &names, &closely).await;
     let unseen = |report: &mut Report, check, error: &CallError| report.add([Finding::of_call(check, error)]);
-    let (cell, artifacts) = match (cell, artifacts) {
-        (Ok(cell), Ok(artifacts)) => {
-            report.add(account::stacks(config, cell.as_ref(), artifacts.as_ref()));
-            (cell, artifacts)
+    let (cells, artifacts) = match (cells, artifacts) {
+        (Ok(cells), Ok(artifacts)) => {
+            report.add(account::stacks(config, &cells, artifacts.as_ref()));
+            (cells, artifacts)
         }
-        (cell, artifacts) => {
-            cell.err().or(artifacts.err()).iter().for_each(|error| unseen(report, Check::Stack, error));
-            (None, None)
+        (cells, artifacts) => {
+            cells.err().or(artifacts.err()).iter().for_each(|error| unseen(report, Check::Stack, error));
+            Default::default()
         }
     };
     let users: Vec<ObservedUser> = match users {
@@ -81,7 +81,7 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
     };
     // Every answer has shown the time, that about the caller at the least.
     if let Some(now) = clients.clock.now() {
-        let observed = Observed { caller: caller.clone(), now, artifacts, cell, users, has_code: false };
+        let observed = Observed { caller: caller.clone(), now, artifacts, cells, users, has_code: false };
         report.add(account::users(config, &observed));
         report.add(account::quotas(config, &observed));
         report.add(permitted(clients, config, &caller, &observed).await);

@@ -1,8 +1,9 @@
 //! Orders that the function follows: what `rollback` and `revoke` share.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use contract::{OrderAnswer, Outcome, Reissue, UserName, blocked};
+use contract::{OrderAnswer, Outcome, Reissue, UserName, blocked, tag_keys};
 use serde::Serialize;
 
 use crate::apply::rotations::Rotation;
@@ -64,45 +65,63 @@ pub(super) struct Ordered {
     /// The rotation that makes a new key, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rotation: Option<Rotation>,
+    /// Where the function says more.
+    log_group: String,
 }
 
-/// Has the function follow an order.
+/// Has the functions follow an order, each for the users of its cell. `event` is the order for some users.
 pub(super) async fn give(
     session: &Session,
     config: &Config,
-    order: &serde_json::Value,
+    event: impl Fn(&[&UserName]) -> serde_json::Value,
     users: &[(&BoundUser, &Secret)],
 ) -> Result<Vec<Ordered>, Error> {
-    let function = config.stack.to_string();
     let progress = session.printer.progress("the function is at it");
-    let invoke = functions::invoke(&session.clients, &function, order, config.function.timeout);
-    let invoked = session.interrupts.unless_pressed(invoke).await??;
-    drop(progress);
-    let answer = match invoked {
-        Invoked::Missing => return Err(OrderError::NotDeployed(function).into()),
-        Invoked::Failed { kind, message } => return Err(OrderError::Failed { function, kind, message }.into()),
-        Invoked::Answered(answer) => serde_json::from_value::<OrderAnswer>(answer).unwrap_or_default(),
-    };
+    let mut cells: BTreeMap<&str, Vec<&(&BoundUser, &Secret)>> = BTreeMap::new();
+    for user in users {
+        cells.entry(user.1.tag(tag_keys::STACK).unwrap_or(config.stack.as_str())).or_default().push(user);
+    }
     let (mut ordered, mut missing) = (Vec::new(), Vec::new());
-    for (user, secret) in users {
-        match answer.users.iter().find(|(name, _)| name.is_same_user(&user.name)) {
-            Some((_, outcome)) => ordered.push(Ordered {
-                user: user.name.clone(),
-                secret: secret.name.clone(),
-                outcome: outcome.clone(),
-                rotation: None,
-            }),
-            None => missing.push(format!("`{}`", user.name)),
+    for (cell, users) in cells {
+        let names: Vec<&UserName> = users.iter().map(|(user, _)| &user.name).collect();
+        let answer = invoke(session, config, cell, &event(&names)).await?;
+        for (user, secret) in users {
+            match answer.users.iter().find(|(name, _)| name.is_same_user(&user.name)) {
+                Some((_, outcome)) => ordered.push(Ordered {
+                    user: user.name.clone(),
+                    secret: secret.name.clone(),
+                    outcome: outcome.clone(),
+                    rotation: None,
+                    log_group: log_group(cell),
+                }),
+                None => missing.push((cell.to_owned(), format!("`{}`", user.name))),
+            }
         }
     }
-    if missing.is_empty() { Ok(ordered) } else { Err(OrderError::NoAnswer { function, missing }.into()) }
+    drop(progress);
+    let Some((function, _)) = missing.first().cloned() else { return Ok(ordered) };
+    Err(OrderError::NoAnswer { function, missing: missing.into_iter().map(|(_, user)| user).collect() }.into())
+}
+
+async fn invoke(
+    session: &Session,
+    config: &Config,
+    function: &str,
+    event: &serde_json::Value,
+) -> Result<OrderAnswer, Error> {
+    let invoke = functions::invoke(&session.clients, function, event, config.function.timeout);
+    let function = function.to_owned();
+    match session.interrupts.unless_pressed(invoke).await?? {
+        Invoked::Missing => Err(OrderError::NotDeployed(function).into()),
+        Invoked::Failed { kind, message } => Err(OrderError::Failed { function, kind, message }.into()),
+        Invoked::Answered(answer) => Ok(serde_json::from_value(answer).unwrap_or_default()),
+    }
 }
 
 /// What became of all users.
 #[derive(Serialize)]
 pub(super) struct Report {
     users: Vec<Ordered>,
-    log_group: String,
     #[serde(skip)]
     line: Line,
 }
@@ -111,8 +130,8 @@ pub(super) struct Report {
 type Line = fn(&mut fmt::Formatter<'_>, &Ordered) -> fmt::Result;
 
 impl Report {
-    pub(super) fn of(config: &Config, users: Vec<Ordered>, line: Line) -> Self {
-        Self { users, log_group: log_group(&config.stack), line }
+    pub(super) fn of(users: Vec<Ordered>, line: Line) -> Self {
+        Self { users, line }
     }
 
     /// The exit code: whether every user is as was ordered.
@@ -139,10 +158,9 @@ impl fmt::Display for Report {
             let rotation = user.rotation.as_ref().is_some_and(Rotation::has_failed);
             rotation || matches!(user.outcome, Outcome::Failed { .. })
         };
-        if self.users.iter().any(has_failed) {
-            writeln!(f, "the function's log says more: `aws logs tail {}`", self.log_group)?;
-        }
-        Ok(())
+        let logs: BTreeSet<&str> =
+            self.users.iter().filter(|user| has_failed(user)).map(|user| user.log_group.as_str()).collect();
+        logs.iter().try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log}`"))
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn observed(session: &Session, config: &Config) -> Result<Obser
             return Ok(observed);
         }
         for name in busy {
-            stack::await_idle(session, name).await?;
+            stack::await_idle(session, &name).await?;
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `keyturn plan`: shows what `bootstrap` would do. The JSON document is the [`Plan`] itself: `caller`, `region`,
-//! `bucket`, `steps`, `unchanged` and `remarks`.
+//! `bucket`, `steps`, `users`, `unchanged`, `remarks` and `cost`.
 //!
 //! [`Plan`]: crate::plan::Plan
 
@@ -8,15 +8,20 @@ use std::path::Path;
 use super::pipeline;
 use crate::config::Config;
 use crate::error::{Error, Exit};
+use crate::plan::save;
 use crate::session::Session;
 
 pub(super) async fn run(
     session: &Session,
     config: &Config,
     prebuilt: Option<&Path>,
+    out: Option<&Path>,
     detailed_exitcode: bool,
 ) -> Result<Exit, Error> {
     let (_, plan) = pipeline::prepare(session, config, prebuilt).await?;
+    if let Some(out) = out {
+        save(&plan, out)?;
+    }
     session.printer.result("plan", &plan)?;
     let has_changes = !plan.steps.is_empty();
     Ok(if detailed_exitcode && has_changes { Exit::Changes } else { Exit::Done })

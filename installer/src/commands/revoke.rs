@@ -33,9 +33,11 @@ pub(super) async fn run(
     users.iter().for_each(|user| session.printer.say(what_happens(user, keys, session.clients.clock.now())));
     let question = "Deactivate these keys now? Whoever still uses one is refused until it fetches the new key.";
     session.interrupts.unless_pressed(session.printer.confirm(question)).await??;
-    let names: Vec<&UserName> = bound.iter().map(|(user, _)| &user.name).collect();
-    let order = if keys.is_empty() { json!({ "revoke": names }) } else { json!({ "revoke": names, "keys": keys }) };
-    let mut ordered = order::give(session, config, &order, &bound).await?;
+    let event = |names: &[&UserName]| match keys {
+        [] => json!({ "revoke": names }),
+        keys => json!({ "revoke": names, "keys": keys }),
+    };
+    let mut ordered = order::give(session, config, event, &bound).await?;
 
     let is_asked = |user: &Ordered| matches!(&user.outcome, Outcome::Revoked { reissue: Reissue::Asked, .. });
     let reissued = ordered.iter().filter(|user| is_asked(user));
@@ -47,7 +49,7 @@ pub(super) async fn run(
         let user = ordered.iter_mut().find(|user| user.user == rotation.user);
         user.into_iter().for_each(|user| user.rotation = Some(rotation.clone()));
     }
-    let report = Report::of(config, ordered, line);
+    let report = Report::of(ordered, line);
     session.printer.result("revoke", &report)?;
     Ok(report.exit())
 }
@@ -85,7 +87,7 @@ fn what_happens(user: &ObservedUser, named: &[AccessKeyId], now: Option<Timestam
 }
 
 fn line(f: &mut fmt::Formatter<'_>, ordered: &Ordered) -> fmt::Result {
-    let Ordered { user, secret, outcome, rotation } = ordered;
+    let Ordered { user, secret, outcome, rotation, .. } = ordered;
     let Outcome::Revoked { keys, left, reissue } = outcome else {
         order::unusual(f, user, outcome)?;
         // A leak does not wait until the secret is in order.

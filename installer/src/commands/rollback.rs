@@ -1,6 +1,6 @@
 //! `keyturn rollback`: makes the key from before the last rotation current again. The function does it; here it is
 //! asked for, and told. The JSON document has one entry per user under `users`: `user`, `secret`, and what the function
-//! answers: `outcome` and what belongs to it. `log_group` is where the function says more.
+//! answers: `outcome` and what belongs to it, with `log_group`, where the function says more.
 
 use std::fmt;
 
@@ -21,9 +21,8 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) 
     let bound = named::with_secrets(&users)?;
     users.iter().for_each(|user| session.printer.say(what_happens(user, session.clients.clock.now())));
     session.interrupts.unless_pressed(session.printer.confirm("Go back to these keys?")).await??;
-    let names: Vec<&UserName> = bound.iter().map(|(user, _)| &user.name).collect();
-    let users = order::give(session, config, &json!({ "rollback": names }), &bound).await?;
-    let report = Report::of(config, users, line);
+    let users = order::give(session, config, |names| json!({ "rollback": names }), &bound).await?;
+    let report = Report::of(users, line);
     session.printer.result("rollback", &report)?;
     Ok(report.exit())
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], 
     if now {
         orders.due.extend(finish(session, config, &orders.in_the_way, &mut rotations).await?);
     }
-    let report = Report { rotations, given_up: orders.due, log_group: log_group(&config.stack) };
+    let report = Report { rotations, given_up: orders.due, log_group: log_group(config.stack.as_str()) };
     session.printer.result("rotate", &report)?;
     Ok(exit(&report.rotations))
 }

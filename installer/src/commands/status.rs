@@ -17,7 +17,7 @@ use crate::config::{Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
 use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
-use crate::plan::{deployed, differences};
+use crate::plan::{assign, deployed, deployed_cells, differences};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template, TemplateError};
 use crate::ui::span;
@@ -40,7 +40,7 @@ pub(super) async fn run(session: &Session, mut config: Config, detailed_exitcode
 /// The users of the stack's secrets, for whoever gives no users.
 async fn managed_users(clients: &Clients, config: &Config) -> Result<Vec<ConfiguredUser>, CallError> {
     let mut users = Vec::new();
-    for listed in secrets::tagged(clients, tag_keys::STACK, config.stack.as_str()).await? {
+    for listed in secrets::of_deployment(clients, &config.stack).await? {
         let Some(secret) = secrets::describe(clients, listed.arn.as_str()).await? else { continue };
         let Some(name) = secret.user() else { continue };
         users.push(ConfiguredUser { name, secret: SecretName::new(secret.name).ok(), render: None });
@@ -79,14 +79,18 @@ fn report(
         let current = observed.artifacts.as_ref();
         stacks.push(stack_row(ARTIFACTS_STACK, current, Some(&template::artifacts()?))?);
     }
-    let current = observed.cell.as_ref().map(deployed).transpose()?.flatten();
+    let templates = deployed_cells(&observed.cells)?;
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
-    // Which code the function should run is not asked here: that would mean to build it.
-    let code = current.as_ref().and_then(code_of);
-    let wanted = code.map(|code| template::cell(config, &bound, &code)).transpose()?;
-    stacks.push(stack_row(config.stack.as_str(), observed.cell.as_ref(), wanted.as_ref())?);
-    let changes = wanted.as_ref().map(|wanted| differences(current.as_ref(), wanted, &BTreeMap::new()));
-    let drifted: BTreeSet<String> = changes.into_iter().flatten().map(|change| change.logical_id).collect();
+    let mut drifted = BTreeSet::new();
+    for (number, cell) in assign(config, &bound, &templates)? {
+        let current = templates.get(&number);
+        // Which code the function should run is not asked here: that would mean to build it.
+        let code = current.and_then(code_of);
+        let wanted = code.map(|code| template::cell(config, &cell.users, &code)).transpose()?;
+        stacks.push(stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?);
+        let changes = wanted.as_ref().map(|wanted| differences(current, wanted, &BTreeMap::new()));
+        drifted.extend(changes.into_iter().flatten().map(|change| change.logical_id));
+    }
     let row = |user| user_row(config, user, &drifted, last_uses, observed);
     Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
 }

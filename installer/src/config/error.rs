@@ -123,8 +123,8 @@ pub enum Problem {
         /// The field that was first.
         first: String,
     },
-    /// More users than a stack can hold.
-    #[error("has {0} entries, and a stack holds 200 users")]
+    /// More users than an account can have.
+    #[error("has {0} entries, and an account has 5,000 IAM users at most")]
     TooManyUsers(usize),
     /// It is outside what AWS offers; the text says what that is.
     #[error("{0}")]
@@ -166,7 +166,7 @@ impl Problem {
             Self::SameUser { .. } => {
                 "remove one of them; names that differ in case only are the same to IAM".to_owned()
             }
-            Self::TooManyUsers(_) => "more users in one account come with a later version of keyturn".to_owned(),
+            Self::TooManyUsers(_) => "give each account a configuration of its own".to_owned(),
             Self::Contradiction(_) => "change one of these figures, or the schedule".to_owned(),
             Self::Kind { .. } | Self::Malformed { .. } | Self::Unusable(_) | Self::Limit(_) => {
                 "correct the value".to_owned()

@@ -117,15 +117,15 @@ fn what_is_no_configuration_is_not_read_to_the_end() {
         };
         format!("a: &a [{}]\n{}", ["x"; 9].join(", "), (b'b'..).take(count).map(each).collect::<String>())
     };
-    let references = format!("a: &a [{}]\nb: [{}]\n", ["x"; 500].join(","), ["*a"; 500].join(","));
+    let references = format!("a: &a [{}]\nb: [{}]\n", ["x"; 500].join(","), ["*a"; 1_000].join(","));
     let table = [
-        (format!("{HEAD}# {}\n", "x".repeat(256 * 1024)), Some("bytes")),
+        (format!("{HEAD}# {}\n", "x".repeat(4 * 1024 * 1024)), Some("bytes")),
         (format!("{HEAD}tags: {}", "[".repeat(100_000)), Some("brackets")),
-        (format!("{HEAD}tags: {}", "{a: ".repeat(10_000)), Some("brackets")),
+        (format!("{HEAD}tags: {}", "{a: ".repeat(20_000)), Some("brackets")),
         (lists(12), Some("values")),
         (references, Some("values")),
         // These are many, but not too many; or deep, and the parser itself says so.
-        (format!("{HEAD}tags: {}", "[".repeat(1_000)), None),
+        (format!("{HEAD}tags: {}", "[".repeat(10_000)), None),
         (format!("{HEAD}{}", "- ".repeat(50_000)), None),
         (format!("version: {}", "9".repeat(100_000)), None),
         (format!("{HEAD}x: &x [*x]\n"), None),
@@ -147,10 +147,10 @@ fn the_largest_configuration_is_not_too_large() {
         format!("  - {{ name: {n:x>64}, secret: {n:x>512}, render: [smtp, environment, credentials-file] }}\n")
     };
     let tag = |n: usize| format!("  {n:x>128}: '{n:x>256}'\n");
-    let users: String = (100..300).map(user).collect();
+    let users: String = (1_000..6_000).map(user).collect();
     let tags: String = (100..136).map(tag).collect();
     let text = format!("version: 1\nregion: eu-central-1\nusers:\n{users}tags:\n{tags}");
-    assert_eq!(parse(Path::new("keyturn.yaml"), &text).map(|config| config.users.len()).ok(), Some(200));
+    assert_eq!(parse(Path::new("keyturn.yaml"), &text).map(|config| config.users.len()).ok(), Some(5_000));
 }
 
 #[test]

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// In bytes. 200 users with the longest names, for themselves and for their secrets, come to about half of it.
-const LARGEST: usize = 256 * 1024;
+/// In bytes. 5,000 users with the longest names, for themselves and for their secrets, come to three quarters of it.
+const LARGEST: usize = 4 * 1024 * 1024;
 
-/// Opening brackets. For what is nested in them the parser takes a time that grows with the square of their number.
-const BRACKETS: usize = 2_000;
+/// Opening brackets: two for each of 5,000 users, and some. For what is nested in them the parser takes a time that grows
+/// with the square of their number, some seconds at most.
+const BRACKETS: usize = 10_500;
 
 /// Values, each counted as often as it is referred to: in a few lines, references to lists of references are millions.
-const VALUES: usize = 50_000;
+const VALUES: usize = 100_000;
 
 /// Reads a file, and of one that is too large just enough to see that it is.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {

@@ -183,11 +183,11 @@ fn users_on_the_command_line_are_checked_too() {
 }
 
 #[test]
-fn a_stack_holds_200_users() {
+fn an_account_has_5000_users() {
     let names = |count: usize| (0..count).map(|number| format!("\n  - user{number}")).collect::<String>();
-    assert!(read_text(&format!("version: 1\nregion: eu-central-1\nusers:{}\n", names(200))).is_ok());
+    assert!(read_text(&format!("version: 1\nregion: eu-central-1\nusers:{}\n", names(5_000))).is_ok());
     assert_eq!(
-        error(&format!("users:{}", names(201))),
-        "keyturn.yaml:3: `users` has 201 entries, and a stack holds 200 users\n  more users in one account come with a later version of keyturn"
+        error(&format!("users:{}", names(5_001))),
+        "keyturn.yaml:3: `users` has 5001 entries, and an account has 5,000 IAM users at most\n  give each account a configuration of its own"
     );
 }

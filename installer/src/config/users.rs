@@ -1,5 +1,7 @@
 //! The `users` part of the configuration.
 
+use std::collections::HashMap;
+
 use contract::UserName;
 
 use super::ConfiguredUser;
@@ -9,8 +11,8 @@ use super::line::Step;
 use super::render;
 use crate::names::SecretName;
 
-/// A stack holds 500 resources (CloudFormation quotas), two of them for each user; the rest is for what comes later.
-const USERS_PER_STACK: usize = 200;
+/// An account has 5,000 IAM users at most (IAM quotas).
+const USERS: usize = 5_000;
 
 /// Reads `users`.
 pub(super) fn read(field: Field) -> Result<Vec<ConfiguredUser>, Fault> {
@@ -28,22 +30,21 @@ fn user(field: Field) -> Result<ConfiguredUser, Fault> {
     Ok(ConfiguredUser { name, secret, render: fields.optional("render").map(render::read).transpose()? })
 }
 
-/// Checks that a stack can hold the users, and that no two of them are the same or share a secret.
+/// Checks that there are not too many users, and that no two of them are the same or share a secret.
 pub(super) fn check(users: &[ConfiguredUser]) -> Result<(), Fault> {
     let place = |index| Place(vec![Step::Key("users".to_owned()), Step::Index(index)]);
-    if users.len() > USERS_PER_STACK {
+    if users.len() > USERS {
         return Err(Place::of(&["users"]).fault(Problem::TooManyUsers(users.len())));
     }
+    let (mut names, mut secrets) = (HashMap::new(), HashMap::new());
     for (index, user) in users.iter().enumerate() {
-        let before = || users.iter().take(index);
-        if let Some(first) = before().position(|other| other.name.is_same_user(&user.name)) {
+        if let Some(first) = names.insert(user.name.as_str().to_ascii_lowercase(), index) {
             let (name, first) = (user.name.to_string(), place(first).to_string());
             return Err(place(index).fault(Problem::SameUser { name, first }));
         }
-        let secret = secret_name(user);
-        if let Some(first) = before().position(|other| secret_name(other) == secret) {
-            let (name, first) = (secret.to_string(), place(first).to_string());
-            return Err(place(index).fault(Problem::Twice { name, first }));
+        let secret = secret_name(user).to_string();
+        if let Some(first) = secrets.insert(secret.clone(), index) {
+            return Err(place(index).fault(Problem::Twice { name: secret, first: place(first).to_string() }));
         }
     }
     Ok(())

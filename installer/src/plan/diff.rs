@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::effect;
 use crate::template::{Resource, Template};
 
 /// What happens to one resource.
@@ -19,8 +20,12 @@ pub struct ResourceChange {
     pub name: Option<String>,
     /// What happens.
     pub change: Verb,
-    /// How its properties change; empty unless it is changed in place.
+    /// How its properties change; empty unless it is changed.
     pub properties: Vec<PropertyChange>,
+    /// Whether a new resource takes its place.
+    pub replaces: bool,
+    /// Whether somebody may do more afterwards.
+    pub broadens: bool,
 }
 
 /// What happens to a resource.
@@ -71,6 +76,8 @@ pub fn resources(
             kind: resource.kind.clone(),
             name: resource.properties.get("Name").and_then(Json::as_str).map(str::to_owned),
             change: verb,
+            replaces: effect::replaces(&resource.kind, &properties),
+            broadens: effect::broadens(before.get(id), after.get(id)),
             properties,
         });
     }

@@ -28,6 +28,9 @@ impl fmt::Display for Plan {
         for remark in &self.remarks {
             writeln!(f, "  {remark}")?;
         }
+        if !self.steps.is_empty() {
+            writeln!(f, "\n{}", self.cost)?;
+        }
         Ok(())
     }
 }
@@ -78,14 +81,17 @@ impl fmt::Display for Deployment {
 
 impl fmt::Display for ResourceChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { logical_id, kind, change, .. } = self;
+        let Self { logical_id, kind, change, replaces, broadens, .. } = self;
         write!(f, "            {change} {logical_id} ({kind}")?;
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
         f.write_str(")")?;
-        if kind.starts_with("AWS::IAM::") || kind == "AWS::Lambda::Permission" {
-            f.write_str(", which changes permissions")?;
+        if *replaces {
+            f.write_str(", which is replaced by a new one")?;
+        }
+        if *broadens {
+            f.write_str(", which allows more than before")?;
         }
         if *change == Verb::Remove && kind == "AWS::SecretsManager::Secret" {
             f.write_str(", but the secret itself stays")?;

@@ -68,6 +68,8 @@ pub(super) struct View<'a> {
     pub(super) config: &'a Config,
     pub(super) user: &'a ObservedUser,
     pub(super) name: &'a UserName,
+    /// The cell that the user is in.
+    pub(super) stack: &'a str,
     pub(super) now: Timestamp,
 }
 
@@ -215,7 +217,7 @@ impl View<'_> {
     /// Whoever rotated the secret so far.
     fn former_rotator(&self, secret: &Secret) -> String {
         let name = secret.rotator.as_deref().and_then(|arn| arn.rsplit(':').next());
-        let former = name.filter(|name| *name != self.config.stack.as_str());
+        let former = name.filter(|name| self.config.stack.cell_number(name).is_none());
         former.map_or_else(String::new, |name| format!("; keyturn takes the place of the function `{name}`"))
     }
 }

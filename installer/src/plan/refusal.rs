@@ -124,6 +124,9 @@ pub enum Refusal {
         /// The resources that failed.
         failed: Vec<String>,
     },
+    /// Stacks must not be deleted, somebody has said.
+    #[error("protected from being deleted: {}", stacks_listed(_0))]
+    Protected(Vec<String>),
     /// Somebody else is working on a stack.
     #[error("the stack `{stack}` is busy: {status}")]
     BusyStack {
@@ -214,8 +217,15 @@ impl Refusal {
             Self::HalfMadeStack { stack, .. } => format!(
                 "look at the resources, then delete the stack with `aws cloudformation delete-stack --stack-name {stack}`"
             ),
+            Self::StuckStack { status: Status::UpdateRollbackFailed, .. } => {
+                "mend what failed; `keyturn bootstrap` then goes on with the rollback before anything else".to_owned()
+            }
             Self::StuckStack { stack, .. } => format!(
-                "mend what failed, then `aws cloudformation continue-update-rollback --stack-name {stack}`, and run this again"
+                "mend what failed, then `aws cloudformation rollback-stack --stack-name {stack}`, and run this again"
+            ),
+            Self::Protected(stacks) => format!(
+                "when they are to go all the same: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {}`",
+                stacks.first().map(String::as_str).unwrap_or_default()
             ),
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()
@@ -225,7 +235,21 @@ impl Refusal {
     }
 }
 
+fn stacks_listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("the stack `{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 impl Refusals {
+    /// The stacks whose rollback has failed, when nothing else stops the plan.
+    pub fn failed_rollbacks(&self) -> Option<Vec<&str>> {
+        let mut stacks = Vec::new();
+        for refusal in &self.0 {
+            let Refusal::StuckStack { stack, status: Status::UpdateRollbackFailed, .. } = refusal else { return None };
+            stacks.push(stack.as_str());
+        }
+        Some(stacks)
+    }
+
     /// What to do about each, without repetitions.
     pub fn hint(&self) -> String {
         let mut hints: Vec<String> = Vec::new();

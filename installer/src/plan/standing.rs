@@ -99,15 +99,15 @@ fn may_be(key: &str, configured: Option<&str>) -> bool {
 /// superseded one, with all its time from now on.
 pub(super) fn adoption(
     config: &Config,
-    user: &ObservedUser,
-    bound: &BoundUser,
+    stack: &str,
+    (user, bound): (&ObservedUser, &BoundUser),
     (secret, contents): (&Secret, &Contents),
     now: Timestamp,
 ) -> Adoption {
     let mut tags = BTreeMap::from([
         (tag_keys::USER.to_owned(), bound.name.to_tag()),
         (tag_keys::USER_ID.to_owned(), bound.id.to_string()),
-        (tag_keys::STACK.to_owned(), config.stack.to_string()),
+        (tag_keys::STACK.to_owned(), stack.to_owned()),
         (tag_keys::ADOPTED.to_owned(), now.to_string()),
     ]);
     tags.extend(config.renderings(&bound.name).to_tag().map(|names| (tag_keys::RENDER.to_owned(), names)));

@@ -22,21 +22,21 @@ fn day(day: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + day * 86_400).unwrap()
 }
 
-fn config(users: &[&str]) -> Config {
+pub(super) fn config(users: &[&str]) -> Config {
     let users = users.iter().map(|user| UserName::new(*user).unwrap()).collect();
     let config = Config::for_users(Region::new("eu-central-1").unwrap(), users).unwrap();
     Config { users_are_arguments: false, ..config }
 }
 
 /// An account on day 400 in which keyturn has never been, and whose users have no keys.
-fn untouched(config: &Config) -> Observed {
+pub(super) fn untouched(config: &Config) -> Observed {
     let caller = Caller {
         account: AccountId::new("111122223333").unwrap(),
         partition: "aws".to_owned(),
         arn: "arn:aws:iam::111122223333:user/administrator".to_owned(),
     };
     let users = config.users.iter().map(|user| found(&user.name)).collect();
-    Observed { caller, now: day(400), artifacts: None, cell: None, users, has_code: false }
+    Observed { caller, now: day(400), artifacts: None, cells: BTreeMap::new(), users, has_code: false }
 }
 
 fn found(name: &UserName) -> ObservedUser {
@@ -82,23 +82,25 @@ fn secret_of(user: &ObservedUser) -> Secret {
 
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
-    let stack = Stack { id, status, tags };
+    let stack = Stack { id, status, tags, protected: false };
     ObservedStack { stack, template, resources: Vec::new() }
 }
 
-fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
+pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
     plan(&Desired { config, code: CODE }, observed)
 }
 
 /// The account after its plan has been executed.
-fn bootstrapped(config: &Config) -> Observed {
+pub(super) fn bootstrapped(config: &Config) -> Observed {
     let mut observed = untouched(config);
     for step in decide(config, &observed).unwrap().steps {
         match step {
             Step::DeployArtifacts(it) => {
                 observed.artifacts = Some(stack(Status::CreateComplete, Some(it.template), it.tags))
             }
-            Step::DeployCell(it) => observed.cell = Some(stack(Status::CreateComplete, Some(it.template), it.tags)),
+            Step::DeployCell(it) => {
+                drop(observed.cells.insert(1, stack(Status::CreateComplete, Some(it.template), it.tags)))
+            }
             Step::UploadCode { .. } => observed.has_code = true,
             Step::Adopt { .. } | Step::ClearPending { .. } | Step::GiveUp { .. } | Step::RotateFirst { .. } => {}
         }
@@ -191,7 +193,7 @@ fn other_tags_alone_are_a_change() {
 fn a_stack_that_somebody_else_has_changed_is_brought_back() {
     let config = config(&["alice"]);
     let mut observed = bootstrapped(&config);
-    let template = observed.cell.as_mut().unwrap().template.as_mut().unwrap();
+    let template = observed.cells.get_mut(&1).unwrap().template.as_mut().unwrap();
     *template = template.replace("/aws/lambda/", "/somewhere/else/");
     let plan = decide(&config, &observed).unwrap();
     assert_eq!(only_deployment(&plan).reason, "its template differs");
@@ -201,7 +203,7 @@ fn a_stack_that_somebody_else_has_changed_is_brought_back() {
 fn a_secret_that_was_kept_joins_the_stack_again() {
     let config = config(&["alice"]);
     let mut observed = bootstrapped(&config);
-    observed.cell = None;
+    observed.cells.clear();
     let plan = decide(&config, &observed).unwrap();
     let deployment = only_deployment(&plan);
     assert!(deployment.imports());
@@ -222,7 +224,7 @@ fn a_rotation_that_never_ended_is_cleared_before_its_secret_joins_the_stack() {
     secret.stages = BTreeMap::from([("AWSCURRENT".to_owned(), version("c")), ("AWSPENDING".to_owned(), version("p"))]);
     let arn = secret.arn.clone();
     assert_eq!(decide(&config, &observed).unwrap().steps, [], "in its stack, it is retried");
-    observed.cell = None;
+    observed.cells.clear();
     let steps = decide(&config, &observed).unwrap().steps;
     let [Step::ClearPending { versions, .. }, Step::DeployCell(_)] = steps.as_slice() else { panic!("{steps:?}") };
     assert_eq!(*versions, BTreeMap::from([(arn, version("p"))]));
@@ -243,9 +245,9 @@ fn a_stack_that_holds_nothing_is_made_anew() {
     let config = config(&["alice"]);
     for status in [Status::ReviewInProgress, Status::RollbackComplete] {
         let mut observed = bootstrapped(&config);
-        observed.cell = Some(stack(status, None, BTreeMap::new()));
+        observed.cells.insert(1, stack(status, None, BTreeMap::new()));
         let plan = decide(&config, &observed).unwrap();
-        let expected = Action::CreateAnew { id: observed.cell.unwrap().stack.id, status };
+        let expected = Action::CreateAnew { id: observed.cells[&1].stack.id.clone(), status };
         assert_eq!(only_deployment(&plan).action, expected);
     }
 }
@@ -290,7 +292,7 @@ fn everything_that_stands_in_the_way_is_told_at_once() {
     };
     of_another(&mut users[4], tag_keys::USER, "adam");
     of_another(&mut users[5], tag_keys::USER_ID, "AIDAOFANOTHERLIFE001");
-    observed.cell = Some(stack(Status::UpdateRollbackFailed, None, BTreeMap::new()));
+    observed.cells.insert(1, stack(Status::UpdateRollbackFailed, None, BTreeMap::new()));
     let Err(PlanError::Refused(refusals)) = decide(&config, &observed) else { panic!("a plan in spite of it all") };
     insta::assert_snapshot!(format!("{refusals}\n\n{}", refusals.hint()));
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::found::{Found, View};
 use super::standing::{self, Standing, room};
-use super::{Adoption, GivenUpKey, Refusal, give_up};
+use super::{Adoption, Cell, GivenUpKey, Refusal, give_up};
 use crate::aws::secrets::Secret;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
@@ -36,12 +36,19 @@ pub(super) struct Users {
     pub(super) remarks: Vec<String>,
 }
 
-/// Looks at every user.
+/// Looks at every user. `cells` are those that are wanted; whoever is in none of them cannot be served at all.
 ///
 /// # Errors
 /// Every [`Refusal`] there is.
-pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Template>) -> Result<Users, Vec<Refusal>> {
-    let members = deployed.map(Template::resources).unwrap_or_default();
+pub(super) fn judge<'a>(
+    config: &Config,
+    observed: &Observed,
+    deployed: &BTreeMap<usize, Template>,
+    cells: impl Iterator<Item = &'a Cell>,
+) -> Result<Users, Vec<Refusal>> {
+    let members: BTreeMap<String, Resource> = deployed.values().flat_map(Template::resources).collect();
+    let stacks: BTreeMap<&UserName, &str> =
+        cells.flat_map(|cell| cell.users.iter().map(|user| (&user.name, cell.stack.as_str()))).collect();
     let (mut users, mut refusals) = (Users::default(), Vec::new());
     for user in &observed.users {
         let Some(bound) = &user.bound else {
@@ -49,7 +56,8 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
             continue;
         };
         let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
-        let view = View { config, user, name: &bound.name, now: observed.now };
+        let stack = stacks.get(&bound.name).copied().unwrap_or(config.stack.as_str());
+        let view = View { config, user, name: &bound.name, stack, now: observed.now };
         if let Err(refusal) = users.add(view, bound, is_member) {
             refusals.push(refusal);
         }
@@ -79,18 +87,18 @@ pub(super) fn judge(config: &Config, observed: &Observed, deployed: Option<&Temp
 pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> Result<Option<Found>, Refusal> {
     let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
     // A template that cannot be read is told by whoever looks at the stack.
-    let deployed = observed.cell.as_ref().and_then(|cell| super::deployed(cell).ok().flatten());
-    let members = deployed.as_ref().map(Template::resources).unwrap_or_default();
-    let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
-    let mut users = Users::default();
-    users.add(View { config, user, name: &bound.name, now: observed.now }, bound, is_member)?;
+    let deployed = super::deployed_cells(&observed.cells).unwrap_or_default();
+    let id = UserResources::of(&bound.name).secret;
+    let is_member = deployed.values().any(|template| template.resources().contains_key(&id));
+    let (mut users, stack) = (Users::default(), config.stack.as_str());
+    users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, is_member)?;
     Ok(users.found.pop())
 }
 
 impl Users {
     /// Decides about one user.
     fn add(&mut self, view: View<'_>, bound: &BoundUser, is_member: bool) -> Result<(), Refusal> {
-        let View { config, user, name, now } = view;
+        let View { config, user, name, stack, now } = view;
         let secret_name = user.secret_name.to_string();
         let room = || room(config, user, name, now);
         match standing::standing(config, user, bound)? {
@@ -106,7 +114,7 @@ impl Users {
                         self.unrotated.insert(name.clone(), secret_name);
                     }
                 }
-                self.adoptions.push(standing::adoption(config, user, bound, (secret, contents), now));
+                self.adoptions.push(standing::adoption(config, stack, (user, bound), (secret, contents), now));
                 self.import(user, bound, secret);
             }
             Standing::Managed(secret) => {

@@ -61,6 +61,17 @@ impl Grant {
             _ => Err(TemplateError::UserArn { user: user.name.clone(), arn: user.arn.clone() }),
         }
     }
+
+    /// How many characters the grant takes in a policy, with the longest partition there is. Nothing in an ARN of ours is
+    /// white space, and JSON is written without any.
+    fn characters(&self, region: &Region) -> usize {
+        let resolved = |arn: &str| {
+            let arn = arn.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "111122223333");
+            arn.replace("${AWS::Region}", region.as_str())
+        };
+        let entry = |arn: &str| serde_json::to_string(&resolved(arn)).map_or(POLICY_CHARACTERS, |text| text.len() + 1);
+        entry(&self.user) + entry(&self.secret)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -97,8 +108,12 @@ pub(super) fn policies(
     let mut policies = Vec::new();
     let mut rest = grants;
     while !rest.is_empty() {
-        let fitting = (1..=rest.len()).take_while(|count| rest.get(..*count).is_some_and(|some| fits(some, region)));
-        let (some, others) = rest.split_at(fitting.last().unwrap_or(0));
+        let mut room = room();
+        let fitting = rest.iter().take_while(|grant| {
+            room = room.and_then(|room| room.checked_sub(grant.characters(region)));
+            room.is_some()
+        });
+        let (some, others) = rest.split_at(fitting.count());
         if some.is_empty() || policies.len() == POLICIES {
             return Err(TemplateError::TooManyUsers { fitting: grants.len() - rest.len(), asked: grants.len() });
         }
@@ -106,6 +121,34 @@ pub(super) fn policies(
         rest = others;
     }
     Ok(policies)
+}
+
+/// How many characters a policy has for grants.
+fn room() -> Option<usize> {
+    let empty = serde_json::to_string(&document(&[], str::to_owned)).ok()?;
+    // The last entry of each list is followed by no comma.
+    POLICY_CHARACTERS.checked_sub(empty.len()).map(|room| room + 2)
+}
+
+/// Says of users one after another whether the policies of a role have room for them, in whatever order they then stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filling {
+    characters: usize,
+    longest: usize,
+}
+
+impl Filling {
+    /// The same with one user more; `None` when there might be no room.
+    ///
+    /// # Errors
+    /// [`TemplateError::UserArn`].
+    pub fn with(self, user: &BoundUser, secret: &SecretName, region: &Region) -> Result<Option<Self>, TemplateError> {
+        let characters = Grant::new(user, secret)?.characters(region);
+        let filling = Self { characters: self.characters + characters, longest: self.longest.max(characters) };
+        // What is left free in a policy is less than the grant that stands first in the next one.
+        let certain = room().and_then(|room| room.checked_sub(filling.longest)).map(|room| POLICIES * room);
+        Ok(certain.filter(|certain| filling.characters <= *certain).map(|_| filling))
+    }
 }
 
 fn policy(grants: &[Grant], path: &str) -> ManagedPolicy {
@@ -123,14 +166,4 @@ fn document<R>(grants: &[Grant], resource: impl Fn(&str) -> R) -> Document<R> {
     let keys = Statement { sid: "Keys", effect: "Allow", action: &ON_USERS, resource: users };
     let secrets = Statement { sid: "Secrets", effect: "Allow", action: &ON_SECRETS, resource: secrets };
     Document { version: "2012-10-17", statement: [keys, secrets] }
-}
-
-/// Whether one policy can hold the grants, with the longest partition there is.
-fn fits(grants: &[Grant], region: &Region) -> bool {
-    let resolved = |arn: &str| {
-        let arn = arn.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "111122223333");
-        arn.replace("${AWS::Region}", region.as_str())
-    };
-    // Nothing in an ARN of ours is white space, and JSON is written without any.
-    serde_json::to_string(&document(grants, resolved)).is_ok_and(|text| text.len() <= POLICY_CHARACTERS)
 }

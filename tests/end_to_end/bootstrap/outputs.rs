@@ -108,4 +108,51 @@ async fn monitoring_is_told_by_the_exit_code_of_status() {
     settings().bind(|| insta::assert_snapshot!("status_of_a_blocked_user", run));
     let run = status(&["--output", "json"]).await;
     assert!(document(&run)["users"][0]["to_do"].as_str().is_some_and(|to_do| to_do.starts_with("blocked (in_use)")));
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_plan_that_was_kept_is_done_without_asking_or_not_at_all() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "");
+    let file = stage.path("plan.json");
+    let file = file.to_str().unwrap();
+    assert_eq!(plan(&stage, &["--out", file]).await.code, 0);
+    stage.assert_no_secret_left_behind().await;
+    let bootstrap = ["bootstrap", "--artifact", function().to_str().unwrap(), "--plan", file];
+    let run = stage.keyturn(&bootstrap).await;
+    assert_eq!(run.code, 0, "{run}");
+    super::current_keys(&stage, &["alice"]).await;
+    stage.take_writes().await;
+    // It is done, so it is not what would be done now.
+    let run = stage.keyturn(&bootstrap).await;
+    settings().bind(|| insta::assert_snapshot!("a_plan_that_is_outdated", run));
+    std::fs::write(file, "hunter2").unwrap();
+    let run = stage.keyturn(&bootstrap).await;
+    settings().bind(|| insta::assert_snapshot!("what_is_no_plan", run));
+    assert_eq!(stage.take_writes().await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_the_version_and_ends_with_the_result_or_the_error() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "");
+    let run = stage.bootstrap(&["--output", "ndjson"]).await;
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["type"], "version");
+    assert_eq!((&lines[0]["schema"], &lines[0]["keyturn"]), (&"keyturn/1".into(), &env!("CARGO_PKG_VERSION").into()));
+    let (last, between) = lines[1..].split_last().unwrap();
+    assert_eq!((&last["type"], &last["command"], run.code), (&"result".into(), &"bootstrap".into(), 0));
+    let of = |kind: &str| between.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    let events = of("stack-event");
+    let ends = |event: &&&Value| event["stack"] == "keyturn" && event["type_name"] == "AWS::CloudFormation::Stack";
+    assert_eq!(events.iter().rfind(ends).unwrap()["status"], "CREATE_COMPLETE");
+    let rotations = of("rotation");
+    assert_eq!((rotations.len(), &rotations[0]["outcome"]), (1, &"rotated".into()));
+    assert_eq!(events.len() + rotations.len(), between.len());
+
+    let run = stage.keyturn(&["rotate", "nobody", "--output", "ndjson"]).await;
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[1]["type"], &lines[1]["exit_code"]), (2, &"error".into(), &1.into()), "{run}");
+    stage.assert_no_secret_left_behind().await;
 }

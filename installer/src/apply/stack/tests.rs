@@ -26,6 +26,8 @@ fn deployment(action: Action, template: String, changes: &[(&str, Verb)]) -> Dep
         name: None,
         change: *change,
         properties: Vec::new(),
+        replaces: false,
+        broadens: false,
     };
     Deployment {
         stack: "cell".to_owned(),
@@ -55,7 +57,7 @@ impl Sandboxed {
     async fn deploy(&self, deployment: &Deployment) -> Result<(), StackError> {
         // Every run has a seed of its own.
         let seed = self.sandbox.visit(|world| world.calls().len()).await as u64;
-        deploy(&Session { seed, ..self.session.clone() }, deployment, "no-bucket").await
+        deploy(&Session { seed, ..self.session.clone() }, &[deployment], "no-bucket").await
     }
 
     async fn await_status(&self, status: Status) {
@@ -130,10 +132,7 @@ async fn a_rollback_that_fails_says_how_to_go_on() {
     );
     let error = cloud.deploy(&both).await.unwrap_err();
     assert!(cloud.has_stack("UPDATE_ROLLBACK_FAILED").await, "{error}");
-    assert_eq!(
-        error.hint().unwrap(),
-        "mend the cause, then `aws cloudformation continue-update-rollback --stack-name cell`"
-    );
+    assert_eq!(error.hint().unwrap(), "mend the cause, then `keyturn bootstrap` goes on with the rollback");
 }
 
 #[tokio::test]
@@ -208,7 +207,7 @@ async fn a_stack_is_deleted() {
     cloud.deploy(&creation()).await.unwrap();
     let stack = stacks::describe(&cloud.session.clients, "cell").await.unwrap().unwrap();
     let progress = cloud.session.printer.progress("deleting");
-    delete(&cloud.session, &progress, "cell", &stack.id).await.unwrap();
+    delete(&cloud.session, &progress, "cell", &stack.id, false).await.unwrap();
     assert_eq!(cloud.stacks().await, []);
 }
 

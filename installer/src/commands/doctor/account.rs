@@ -1,5 +1,7 @@
 //! What is found of the configuration and the account, as values become findings. No call is made here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use contract::Region;
 
 use super::report::{Check, Finding, with_causes};
@@ -16,9 +18,6 @@ const RESOURCES: usize = 500;
 
 /// How many managed policies a role may have unless the quota is raised (IAM user guide, quotas).
 const POLICIES: usize = 10;
-
-/// A quota is told as a warning when so much of it, in percent, is used up.
-const NEARLY: usize = 90;
 
 pub(super) fn configuration(config: &Config) -> [Finding; 1] {
     let what = match config.users.len() {
@@ -68,10 +67,16 @@ fn partition_of(region: &Region) -> &'static str {
 }
 
 /// The stacks, as far as a plan would not refuse them: those refusals come with the users'.
-pub(super) fn stacks(config: &Config, cell: Option<&ObservedStack>, artifacts: Option<&ObservedStack>) -> Vec<Finding> {
-    let cell = stack(config.stack.as_str(), cell);
-    let artifacts = config.artifact_bucket.is_none().then(|| stack(ARTIFACTS_STACK, artifacts));
-    artifacts.into_iter().flatten().chain(cell).collect()
+pub(super) fn stacks(
+    config: &Config,
+    cells: &BTreeMap<usize, ObservedStack>,
+    artifacts: Option<&ObservedStack>,
+) -> Vec<Finding> {
+    let artifacts = config.artifact_bucket.is_none().then(|| stack(ARTIFACTS_STACK, artifacts)).flatten();
+    // The first one is missed where it is not there.
+    let numbers: BTreeSet<usize> = cells.keys().copied().chain([1]).collect();
+    let cells = numbers.into_iter().filter_map(|number| stack(&config.stack.cell(number), cells.get(&number)));
+    artifacts.into_iter().chain(cells).collect()
 }
 
 fn stack(name: &str, found: Option<&ObservedStack>) -> Option<Finding> {
@@ -152,21 +157,25 @@ fn refused(refusal: &Refusal) -> Finding {
 pub(super) fn quotas(config: &Config, observed: &Observed) -> Vec<Finding> {
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let code = CodeLocation { bucket: observed.bucket(config), key: "keyturn/function.zip".to_owned() };
-    let template = match template::cell(config, &bound, &code) {
-        Ok(template) => template.resources(),
+    let deployed = plan::deployed_cells(&observed.cells).unwrap_or_default();
+    let cells = plan::assign(config, &bound, &deployed);
+    let templates = cells.and_then(|cells| {
+        cells.values().map(|cell| template::cell(config, &cell.users, &code)).collect::<Result<Vec<_>, _>>()
+    });
+    let templates: Vec<_> = match templates {
+        Ok(templates) => templates.iter().map(template::Template::resources).collect(),
         Err(error) => return vec![Finding::problem(Check::Quota, with_causes(&error), error.hint())],
     };
-    let policies = template.values().filter(|resource| resource.kind == "AWS::IAM::ManagedPolicy").count();
-    let quota = |used: usize, most: usize, what: &str| match used * 100 > most * NEARLY {
-        false => Finding::ok(Check::Quota, format!("{used} of the {most} {what}")),
-        true => {
-            let to_do = "more users in one account come with a later version";
-            Finding::warning(Check::Quota, format!("{used} of the {most} {what}"), to_do)
-        }
+    let is_policy = |resource: &&template::Resource| resource.kind == "AWS::IAM::ManagedPolicy";
+    let policies = templates.iter().map(|resources| resources.values().filter(is_policy).count());
+    let of = |used: Option<usize>, most: usize, what: &str| {
+        let whose =
+            if templates.len() > 1 { format!(", in the fullest of {} stacks", templates.len()) } else { String::new() };
+        Finding::ok(Check::Quota, format!("{} of the {most} {what}{whose}", used.unwrap_or_default()))
     };
     vec![
-        quota(template.len(), RESOURCES, "resources that a stack may have"),
-        quota(policies, POLICIES, "managed policies that a role may have, each within 6144 characters"),
+        of(templates.iter().map(BTreeMap::len).max(), RESOURCES, "resources that a stack may have"),
+        of(policies.max(), POLICIES, "managed policies that a role may have, each within 6144 characters"),
     ]
 }
 
@@ -202,7 +211,8 @@ mod tests {
     #[test]
     fn every_status_of_a_stack_is_told_here_or_by_the_plan() {
         for status in Status::ALL.iter().copied() {
-            let stack_found = Stack { id: "arn:stack/1".to_owned(), status, tags: Default::default() };
+            let stack_found =
+                Stack { id: "arn:stack/1".to_owned(), status, tags: Default::default(), protected: false };
             let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new() };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
             let expected = match status.rest() {

@@ -1,0 +1,110 @@
+//! Which cell each user is in. A cell is a stack with a function of its own and as many users as its limits allow. Whoever
+//! is in one stays there; new users go to the first with room.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::names::{SecretName, UserResources};
+use crate::observe::ObservedStack;
+use crate::template::{BoundUser, Filling, Template, TemplateError, USERS_PER_CELL};
+
+/// A cell, as it is wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell {
+    /// The name of the stack, and of its function.
+    pub stack: String,
+    /// Its users, in the order in which they were given.
+    pub users: Vec<BoundUser>,
+}
+
+/// The template that each cell has now, by its number.
+///
+/// # Errors
+/// [`TemplateError`] when one cannot be read.
+pub fn deployed(cells: &BTreeMap<usize, ObservedStack>) -> Result<BTreeMap<usize, Template>, TemplateError> {
+    let mut templates = BTreeMap::new();
+    for (number, found) in cells {
+        templates.extend(super::deployed(found)?.map(|template| (*number, template)));
+    }
+    Ok(templates)
+}
+
+/// Says which users each cell has. There is always a first one, and one that has lost its users stays, without any.
+///
+/// # Errors
+/// [`TemplateError`] when a user cannot be named in a policy.
+pub fn assign(
+    config: &Config,
+    users: &[BoundUser],
+    deployed: &BTreeMap<usize, Template>,
+) -> Result<BTreeMap<usize, Cell>, TemplateError> {
+    let mut members = BTreeMap::new();
+    let mut rooms = BTreeMap::from([(1, Room::default())]);
+    for (number, template) in deployed {
+        rooms.insert(*number, Room::default());
+        members.extend(template.resources().into_keys().map(|id| (id, *number)));
+    }
+    let cell_of = |user: &BoundUser| members.get(&UserResources::of(&user.name).secret).copied();
+    for user in users {
+        if let Some(room) = cell_of(user).and_then(|number| rooms.get_mut(&number)) {
+            room.keep(user, &config.secret_name(&user.name), config)?;
+        }
+    }
+    let mut cells: BTreeMap<usize, Cell> = rooms.keys().map(|number| (*number, Cell::default())).collect();
+    for user in users {
+        let number = match cell_of(user) {
+            Some(number) => number,
+            None => first_with_room(&mut rooms, user, config)?,
+        };
+        cells.entry(number).or_default().users.push(user.clone());
+    }
+    cells.iter_mut().for_each(|(number, cell)| cell.stack = config.stack.cell(*number));
+    Ok(cells)
+}
+
+fn first_with_room(
+    rooms: &mut BTreeMap<usize, Room>,
+    user: &BoundUser,
+    config: &Config,
+) -> Result<usize, TemplateError> {
+    let secret = config.secret_name(&user.name);
+    for number in 1.. {
+        let room = rooms.entry(number).or_default();
+        if room.take(user, &secret, config)? {
+            return Ok(number);
+        }
+    }
+    Ok(1)
+}
+
+/// What a cell has taken up.
+#[derive(Debug, Default)]
+struct Room {
+    users: usize,
+    /// None when nobody can say that another user fits.
+    policies: Option<Filling>,
+}
+
+impl Room {
+    /// Counts a user who is there already.
+    fn keep(&mut self, user: &BoundUser, secret: &SecretName, config: &Config) -> Result<(), TemplateError> {
+        if !self.take(user, secret, config)? {
+            self.users = USERS_PER_CELL;
+        }
+        Ok(())
+    }
+
+    /// Takes a user in, if there is room. An empty cell takes everybody.
+    fn take(&mut self, user: &BoundUser, secret: &SecretName, config: &Config) -> Result<bool, TemplateError> {
+        let filling = self.policies.unwrap_or_default().with(user, secret, &config.region)?;
+        if self.users >= USERS_PER_CELL || self.users > 0 && filling.is_none() {
+            return Ok(false);
+        }
+        self.users += 1;
+        self.policies = filling.or(self.policies);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

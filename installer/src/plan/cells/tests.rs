@@ -1,0 +1,92 @@
+//! Users come and go, and nobody moves from one cell to another.
+
+use contract::{Region, UserId, UserName};
+
+use super::*;
+use crate::template::{self, CodeLocation};
+
+fn user(name: &str) -> BoundUser {
+    BoundUser {
+        name: UserName::new(name).unwrap(),
+        id: UserId::new("AIDAAAAAAAAAAAAAAAAAA").unwrap(),
+        arn: format!("arn:aws:iam::111122223333:user/{name}"),
+    }
+}
+
+fn users(numbers: impl Iterator<Item = usize>) -> Vec<BoundUser> {
+    numbers.map(|number| user(&format!("team-application-{number:04}"))).collect()
+}
+
+fn config() -> Config {
+    Config::for_users(Region::new("eu-central-1").unwrap(), Vec::new()).unwrap()
+}
+
+/// What is deployed when these are the cells.
+fn templates(cells: &BTreeMap<usize, Cell>) -> BTreeMap<usize, Template> {
+    let code = CodeLocation { bucket: "bucket".to_owned(), key: "key".to_owned() };
+    let template = |cell: &Cell| template::cell(&config(), &cell.users, &code).unwrap();
+    cells.iter().map(|(number, cell)| (*number, template(cell))).collect()
+}
+
+fn sizes(cells: &BTreeMap<usize, Cell>) -> Vec<(usize, usize)> {
+    cells.iter().map(|(number, cell)| (*number, cell.users.len())).collect()
+}
+
+fn assigned(users: &[BoundUser], deployed: &BTreeMap<usize, Template>) -> BTreeMap<usize, Cell> {
+    assign(&config(), users, deployed).unwrap()
+}
+
+#[test]
+fn there_are_as_many_cells_as_users_need() {
+    for (count, expected) in [(0, vec![(1, 0)]), (200, vec![(1, 200)]), (401, vec![(1, 200), (2, 200), (3, 1)])] {
+        assert_eq!(sizes(&assigned(&users(0..count), &BTreeMap::new())), expected);
+    }
+    let many = assigned(&users(0..5_000), &BTreeMap::new());
+    assert_eq!(many.len(), 25);
+    assert_eq!((many[&1].stack.as_str(), many[&25].stack.as_str()), ("keyturn", "keyturn-25"));
+    for template in templates(&many).values() {
+        assert!(template.resources().len() <= 500);
+    }
+}
+
+#[test]
+fn whoever_is_in_a_cell_stays_there_and_the_first_with_room_takes_the_new_one() {
+    let first = assigned(&users(0..450), &BTreeMap::new());
+    let deployed = templates(&first);
+    // Some of the first cell have left, in the middle of the list; two are new, and stand first.
+    let now: Vec<BoundUser> = users(1_000..1_002).into_iter().chain(users((0..50).chain(53..450))).collect();
+    let cells = assigned(&now, &deployed);
+    assert_eq!(sizes(&cells), [(1, 199), (2, 200), (3, 50)]);
+    for (number, cell) in &first {
+        let stayed = cell.users.iter().filter(|user| now.contains(user));
+        assert!(stayed.into_iter().all(|user| cells[number].users.contains(user)), "cell {number}");
+    }
+    assert_eq!(cells[&1].users[..2], users(1_000..1_002));
+    // The same again changes nothing.
+    assert_eq!(assigned(&now, &templates(&cells)), cells);
+}
+
+#[test]
+fn a_cell_that_has_lost_its_users_or_is_gone_leaves_the_others_alone() {
+    let first = assigned(&users(0..450), &BTreeMap::new());
+    let mut deployed = templates(&first);
+    let without_second: Vec<BoundUser> = users((0..200).chain(400..450)).into_iter().collect();
+    assert_eq!(sizes(&assigned(&without_second, &deployed)), [(1, 200), (2, 0), (3, 50)]);
+    deployed.remove(&2);
+    assert_eq!(sizes(&assigned(&without_second, &deployed)), [(1, 200), (3, 50)]);
+    assert_eq!(sizes(&assigned(&users(0..450), &deployed)), [(1, 200), (2, 200), (3, 50)]);
+}
+
+#[test]
+fn long_names_fill_a_cell_sooner() {
+    let long = |number: usize| user(&format!("{}{number:03}", "x".repeat(61)));
+    let cells = assigned(&(0..200).map(long).collect::<Vec<_>>(), &BTreeMap::new());
+    assert_eq!(cells.values().map(|cell| cell.users.len()).sum::<usize>(), 200);
+    assert!(cells.len() == 2 && cells[&1].users.len() > 100, "{:?}", sizes(&cells));
+    // Whatever their order.
+    let mut cells = cells;
+    for cell in cells.values_mut() {
+        cell.users.reverse();
+    }
+    assert_eq!(templates(&cells).len(), 2);
+}
