@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adoption;
+mod alerts;
 mod bad_input;
 mod bootstrap;
 mod crash;

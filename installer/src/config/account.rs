@@ -44,7 +44,7 @@ pub(super) fn key(field: Field, home: &Region) -> Result<String, Fault> {
 }
 
 /// The service, region, account and resource of an ARN, with none of the characters that mean more in a policy.
-fn arn_fields(arn: &str) -> Vec<&str> {
+pub(super) fn arn_fields(arn: &str) -> Vec<&str> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_+=,.@-".contains(&b);
     match arn.splitn(6, ':').collect::<Vec<_>>().as_slice() {
         ["arn", _, fields @ ..] if arn.bytes().all(legal) => fields.to_vec(),
