@@ -58,6 +58,8 @@ impl World {
         found.extend(self.lambda.arns().filter(of_account).map(|arn| ("function", arn.clone())));
         found.extend(self.logs.arns().filter(of_account).map(|arn| ("log group", arn.clone())));
         found.extend(self.secrets_manager.arns().filter(of_account).map(|arn| ("secret", arn.clone())));
+        let replicas = self.secrets_manager.replica_arns();
+        found.extend(replicas.filter(|arn| of_account(&arn)).map(|arn| ("replica", arn)));
         found.extend(self.cloudwatch.alarm_arns().filter(of_account).map(|arn| ("alarm", arn.clone())));
         found.extend(self.cloudwatch.dashboard_arns().filter(of_account).map(|arn| ("dashboard", arn.clone())));
         found.extend(self.sns.topic_arns().filter(of_account).map(|arn| ("topic", arn.clone())));
