@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::{ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
-use installer::config::{Architecture, Config, ConfiguredUser, Vpc};
+use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
 use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
 
@@ -22,11 +22,15 @@ const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
 type Change = fn(&mut Config);
 
 /// Every option, by the name of its rendering.
-const OPTIONS: [(&str, Change); 13] = [
+const OPTIONS: [(&str, Change); 14] = [
     ("boundary", |config| config.permissions_boundary = Some(arn(config, "iam", "policy/boundary"))),
     ("path", |config| config.role_path = Some("/security/keyturn/".to_owned())),
     ("kms", |config| config.kms_key = Some(arn(config, "kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"))),
     ("replicas", |config| config.replicas = vec![region("eu-west-1"), region("us-east-1")]),
+    ("alerts", |config| {
+        let email = (0..10).map(|number| format!("o'brien+{number}@mail.example.org")).collect();
+        config.alerts = Alerts { email, topic: Some(arn(config, "sns", "pagers")), dashboard: false };
+    }),
     ("window", |config| config.schedule.window = Some(3)),
     ("cron", |config| config.schedule.expression = "cron(0 3 ? * SUN#1 *)".to_owned()),
     ("arm64", |config| config.function.architecture = Architecture::Arm64),

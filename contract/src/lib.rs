@@ -4,6 +4,7 @@
 
 pub mod blocked;
 mod document;
+pub mod metrics;
 mod names;
 mod order;
 mod rendering;

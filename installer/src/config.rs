@@ -1,6 +1,7 @@
 //! `keyturn.yaml`, version 1: what somebody wants, checked before anything else happens.
 
 mod account;
+mod alerts;
 mod duration;
 mod error;
 mod fields;
@@ -61,6 +62,8 @@ pub struct Config {
     pub kms_key: Option<String>,
     /// Regions that hold replicas of the secrets.
     pub replicas: Vec<Region>,
+    /// Who is told when an alarm goes off.
+    pub alerts: Alerts,
     /// Tags for everything that can have tags, given to the stacks.
     pub tags: BTreeMap<String, String>,
 }
@@ -120,6 +123,17 @@ pub struct Vpc {
     pub security_groups: Vec<String>,
 }
 
+/// Whom the alarms of a stack tell, and what else there is to be seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alerts {
+    /// E-mail addresses, for which the stack makes a topic.
+    pub email: Vec<String>,
+    /// The ARN of a topic that is there already.
+    pub topic: Option<String>,
+    /// Whether the stack has a dashboard.
+    pub dashboard: bool,
+}
+
 /// Reads a configuration.
 ///
 /// # Errors
@@ -139,7 +153,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "version",
     "region",
     "stack",
@@ -153,6 +167,7 @@ const FIELDS: [&str; 14] = [
     "role_path",
     "kms_key",
     "replicas",
+    "alerts",
     "tags",
 ];
 
@@ -169,6 +184,7 @@ fn build(document: Field) -> Result<Config, Fault> {
         role_path: fields.optional("role_path").map(account::path).transpose()?,
         kms_key: fields.optional("kms_key").map(|key| account::key(key, &region)).transpose()?,
         replicas: fields.optional("replicas").map_or(Ok(Vec::new()), |field| account::replicas(field, &region))?,
+        alerts: alerts::read(fields.inner("alerts", &alerts::FIELDS)?, &region)?,
         tags: fields.optional("tags").map_or(Ok(BTreeMap::new()), account::tags)?,
         stack: fields.optional("stack").map_or(Ok(StackName::default()), Field::parse)?,
         users: users::read(fields.required("users")?)?,
@@ -217,6 +233,7 @@ impl Config {
                 role_path: None,
                 kms_key: None,
                 replicas: Vec::new(),
+                alerts: Alerts::default(),
                 tags: BTreeMap::new(),
             })
         };

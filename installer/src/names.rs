@@ -186,6 +186,14 @@ impl UserResources {
     }
 }
 
+/// The logical id of the subscription of an e-mail address. It depends on the address alone, so that another one can come
+/// or go without anybody having to confirm anew.
+pub fn subscription_id(address: &str) -> String {
+    let readable: String = address.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    let digest: String = Sha256::digest(address).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("Alerts{readable}{digest}")
+}
+
 /// The name of the artifact bucket. Bucket names are global, so the account and the region are part of it.
 pub fn artifact_bucket(account: &AccountId, region: &Region) -> String {
     format!("{ARTIFACTS_STACK}-{account}-{region}")

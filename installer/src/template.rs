@@ -4,6 +4,7 @@ mod json;
 mod parameters;
 mod policy;
 mod resource;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -17,7 +18,7 @@ use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
-use crate::names::{SecretName, UserResources};
+use crate::names::{SecretName, UserResources, subscription_id};
 use policy::Grant;
 
 pub use policy::Filling;
@@ -169,6 +170,9 @@ pub fn artifacts() -> Result<Template, TemplateError> {
 /// [`TemplateError`] when the users do not fit, or cannot be named in a policy.
 pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result<Template, TemplateError> {
     let mut template = Template(parameters::fill(Template::parse(CELL)?.0, &parameters::of(config, code))?);
+    for address in &config.alerts.email {
+        template.add(&subscription_id(address), &subscription::of(address))?;
+    }
     let secrets = secret_names(config, users)?;
     let grants =
         users.iter().zip(&secrets).map(|(user, secret)| Grant::new(user, secret)).collect::<Result<Vec<_>, _>>()?;

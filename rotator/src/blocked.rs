@@ -84,6 +84,11 @@ impl Blocked {
         }
     }
 
+    /// Whether it goes away by itself, when nobody does anything.
+    pub(crate) fn passes_with_time(&self) -> bool {
+        matches!(self, Self::InFlight { .. } | Self::Overlap { .. } | Self::Recovery { .. } | Self::Grace { .. })
+    }
+
     /// The reason's name, for the log and the tag that `keyturn status` reads.
     pub(crate) fn name(&self) -> &'static str {
         match self {

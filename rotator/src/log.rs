@@ -1,31 +1,32 @@
 //! The function's log: one JSON line per step, and in a sweep per user, with names and identifiers only (R9).
 
 use std::io::Write;
+use std::time::SystemTime;
 
 use contract::{OrderAnswer, Outcome, SecretArn};
 use serde_json::{Value, json};
 
 use crate::ask::Answer;
-use crate::blocked::Blocked;
 use crate::error::{RotationError, chain};
 use crate::event::{Order, RotationEvent};
+use crate::metrics;
 use crate::rotate::Done;
 use crate::sweeper::{Report, Swept};
 
-/// Writes how a step of a rotation ended.
-pub(crate) fn step(request_id: &str, event: &RotationEvent, result: &Result<Done, RotationError>) {
-    write(&line(request_id, event, result));
+/// Writes how a step of a rotation of `stack` ended.
+pub(crate) fn step(request_id: &str, stack: &str, event: &RotationEvent, result: &Result<Done, RotationError>) {
+    write(&metrics::embed(line(request_id, event, result), Some(stack), &metrics::of_step(result), now()));
 }
 
 /// Writes what a pass has found and done for one user, unless that is nothing.
 pub(crate) fn swept(secret: &SecretArn, result: &Result<Swept, RotationError>) {
     let line = match result {
         Ok(Swept { sweep, .. }) if sweep.steps.is_empty() && sweep.findings.is_empty() => return,
-        Ok(Swept { sweep, key_days, .. }) => json!({
-            "level": if sweep.findings.iter().any(Blocked::wants_a_person) { "WARN" } else { "INFO" },
+        Ok(swept @ Swept { sweep, measures, .. }) => json!({
+            "level": if swept.wants_a_person() { "WARN" } else { "INFO" },
             "message": "swept",
             "secret": secret.as_str(),
-            "keyDays": key_days,
+            "keyDays": measures.key_days,
             "did": sweep.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "blocked": sweep.findings.iter().map(|finding| finding.name()).collect::<Vec<_>>(),
             "why": sweep.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -36,9 +37,11 @@ pub(crate) fn swept(secret: &SecretArn, result: &Result<Swept, RotationError>) {
     write(&line);
 }
 
-/// Writes what a whole pass has come to.
-pub(crate) fn sweep(report: &Report) {
-    write(&json!({ "level": "INFO", "message": "sweep", "report": report }));
+/// Writes what a pass has come to, as metrics too when it was for all users of `stack`: what is counted among some of
+/// them would say that the others are well.
+pub(crate) fn sweep(report: &Report, stack: Option<&str>) {
+    let line = json!({ "level": "INFO", "message": "sweep", "report": report });
+    write(&metrics::embed(line, stack, &metrics::of_pass(report), now()));
 }
 
 /// Writes what a direct invocation has come to.
@@ -101,6 +104,12 @@ fn line(request_id: &str, event: &RotationEvent, result: &Result<Done, RotationE
         "token": event.token.as_str(),
         "blocked": blocked,
     })
+}
+
+/// The time for CloudWatch, which compares it with its own and refuses metrics from too far off.
+#[expect(clippy::disallowed_methods, reason = "Lambda stamps the log with the clock of this machine too")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn write(line: &Value) {

@@ -11,6 +11,8 @@ mod blocked;
 mod error;
 mod event;
 mod log;
+mod measure;
+mod metrics;
 mod observe;
 mod observed;
 mod order;
@@ -87,7 +89,7 @@ async fn invoke(
     match Request::parse(&event.payload).map_err(RotationError::from) {
         Ok(Request::Step(step)) => {
             let result = rotate::rotate(clients, settings, &step, end).await;
-            log::step(request_id, &step, &result);
+            log::step(request_id, &scope.stack, &step, &result);
             result.map(|_: rotate::Done| Value::Null)
         }
         Ok(Request::Sweep(users)) => {

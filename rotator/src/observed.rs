@@ -17,6 +17,8 @@ pub(crate) struct Description {
     /// Absent while a schedule is being set up.
     pub(crate) rotation_enabled: Option<bool>,
     pub(crate) last_rotated: Option<Timestamp>,
+    /// When the schedule rotates it next.
+    pub(crate) next_rotation: Option<Timestamp>,
     /// The staging labels of every version that has any.
     pub(crate) labels: BTreeMap<VersionToken, Vec<String>>,
     pub(crate) tags: BTreeMap<String, String>,

@@ -17,7 +17,7 @@ use crate::slots::{Room, make_room};
 
 /// How long a rotation may stand still before it is asked for again. Secrets Manager tries a failed one several times
 /// by itself; how often, and for how long, it does not tell.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+pub(crate) const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 
 /// How long a rotation whose key is there may stand still before it is given up for a new one.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(86_400);

@@ -16,6 +16,7 @@ use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::Users;
 use crate::log;
+use crate::measure::{Measures, measure};
 use crate::observe::{gather_evidence, observe_between_steps};
 use crate::observed::Description;
 use crate::pace;
@@ -41,15 +42,23 @@ pub(crate) struct Report {
     pub(crate) left: usize,
     /// How many stand still for each reason.
     pub(crate) blocked: BTreeMap<&'static str, usize>,
+    /// How many wait for a person.
+    pub(crate) wanting_a_person: usize,
+    /// How many have a rotation that time alone does not bring on.
+    pub(crate) stuck: usize,
+    /// How many Active keys are older than the settings allow.
+    pub(crate) over_age: usize,
     /// The age of the oldest current key, in days.
     pub(crate) oldest_key_days: Option<u64>,
+    /// The seconds until the next key moves on, or the next user is rotated.
+    pub(crate) next_step_seconds: Option<u64>,
 }
 
 /// What a pass has found and done for one user.
 #[derive(Debug, Clone)]
 pub(crate) struct Swept {
     pub(crate) now: Timestamp,
-    pub(crate) key_days: Option<u64>,
+    pub(crate) measures: Measures,
     pub(crate) sweep: Sweep,
 }
 
@@ -84,7 +93,7 @@ pub(crate) async fn sweep(
     let paced = paced.await;
     let done: Vec<_> = paced.done.into_iter().flatten().collect();
     let report = Report::of(&done, paced.left);
-    log::sweep(&report);
+    log::sweep(&report, (*users == Users::All).then_some(stack));
     let now = done.iter().flatten().map(|swept| swept.now).max();
     let begun = places.iter().take(places.len() - paced.left);
     let last = begun.rev().flatten().next().filter(|_| paced.left > 0);
@@ -143,10 +152,12 @@ pub(crate) async fn sweep_one(
     let (now, tag) = (description.now, description.tags.get(tag_keys::BLOCKED).cloned());
     let is_rotating = description.unfinished().is_some();
     if description.deleted {
-        return Ok(Swept { now, key_days: None, sweep: Sweep::default() });
+        return Ok(Swept { now, measures: Measures::default(), sweep: Sweep::default() });
     }
-    let (key_days, sweep) = match work(clients, settings, secret, description, end).await {
-        Err(RotationError::Blocked(blocked)) => (None, Sweep { findings: vec![blocked], ..Sweep::default() }),
+    let (measures, sweep) = match work(clients, settings, secret, description, end).await {
+        Err(RotationError::Blocked(blocked)) => {
+            (Measures::default(), Sweep { findings: vec![blocked], ..Sweep::default() })
+        }
         worked => worked?,
     };
     let reason = sweep.findings.iter().find(|finding| finding.wants_a_person()).map(Blocked::name);
@@ -159,7 +170,7 @@ pub(crate) async fn sweep_one(
         }
         _ => {}
     }
-    Ok(Swept { now, key_days, sweep })
+    Ok(Swept { now, measures, sweep })
 }
 
 async fn work(
@@ -168,7 +179,7 @@ async fn work(
     secret: &SecretArn,
     description: Description,
     end: Instant,
-) -> Result<(Option<u64>, Sweep), RotationError> {
+) -> Result<(Measures, Sweep), RotationError> {
     let binding = sweep::gate(&description).map_err(RotationError::Blocked)?;
     let mut observed = observe_between_steps(clients, secret, description, &binding).await?;
     check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
@@ -176,6 +187,7 @@ async fn work(
         gather_evidence(clients, secret, &mut observed).await?;
     }
     let sweep = sweep::sweep(&observed, settings);
+    let measures = measure(&observed, &sweep, settings);
     let target = Target { clients, secret, user: &binding.user };
     for step in &sweep.steps {
         if Instant::now() + TIME_TO_ACT > end {
@@ -183,8 +195,7 @@ async fn work(
         }
         act(target, step, &observed.secret).await?;
     }
-    let current = observed.current.key().and_then(|id| observed.key(id));
-    Ok((current.map(|key| observed.since(key.created).as_secs() / 86_400), sweep))
+    Ok((measures, sweep))
 }
 
 async fn act(target: Target<'_>, step: &SweepStep, seen: &Description) -> Result<(), RotationError> {
@@ -205,6 +216,19 @@ async fn act(target: Target<'_>, step: &SweepStep, seen: &Description) -> Result
     }
 }
 
+impl Swept {
+    /// Whether a key, or its binding to the user, is not as it should be.
+    pub(crate) fn wants_a_person(&self) -> bool {
+        self.sweep.findings.iter().any(Blocked::wants_a_person)
+    }
+
+    fn next_step_seconds(&self) -> Option<u64> {
+        let pause = self.measures.next?.duration_since(self.now);
+        // What is due already is next.
+        Some(u64::try_from(pause.as_secs()).unwrap_or(0))
+    }
+}
+
 impl Report {
     fn of(done: &[Result<Swept, RotationError>], left: usize) -> Self {
         let swept = done.len();
@@ -219,7 +243,11 @@ impl Report {
             failed: swept - ok.len(),
             left,
             blocked,
-            oldest_key_days: ok.iter().filter_map(|swept| swept.key_days).max(),
+            wanting_a_person: ok.iter().filter(|swept| swept.wants_a_person()).count(),
+            stuck: ok.iter().filter(|swept| swept.measures.is_stuck).count(),
+            over_age: ok.iter().map(|swept| swept.measures.over_age).sum(),
+            oldest_key_days: ok.iter().filter_map(|swept| swept.measures.key_days).max(),
+            next_step_seconds: ok.iter().filter_map(|swept| swept.next_step_seconds()).min(),
         }
     }
 }

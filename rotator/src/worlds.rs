@@ -64,8 +64,15 @@ impl World {
             (tag_keys::USER.to_owned(), user().name.to_string()),
             (tag_keys::USER_ID.to_owned(), user().id.to_string()),
         ]);
-        let secret =
-            Description { now: now(), deleted: false, rotation_enabled: Some(true), last_rotated: None, labels, tags };
+        let secret = Description {
+            now: now(),
+            deleted: false,
+            rotation_enabled: Some(true),
+            last_rotated: None,
+            next_rotation: None,
+            labels,
+            tags,
+        };
         let current = version('c', None);
         let (previous, pending, keys) = (None, None, Vec::new());
         Self(Observed { secret, current, pending, previous, user: user(), keys, evidence: BTreeMap::new() })

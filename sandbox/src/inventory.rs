@@ -58,6 +58,12 @@ impl World {
         found.extend(self.lambda.arns().filter(of_account).map(|arn| ("function", arn.clone())));
         found.extend(self.logs.arns().filter(of_account).map(|arn| ("log group", arn.clone())));
         found.extend(self.secrets_manager.arns().filter(of_account).map(|arn| ("secret", arn.clone())));
+        let replicas = self.secrets_manager.replica_arns();
+        found.extend(replicas.filter(|arn| of_account(&arn)).map(|arn| ("replica", arn)));
+        found.extend(self.cloudwatch.alarm_arns().filter(of_account).map(|arn| ("alarm", arn.clone())));
+        found.extend(self.cloudwatch.dashboard_arns().filter(of_account).map(|arn| ("dashboard", arn.clone())));
+        found.extend(self.sns.topic_arns().filter(of_account).map(|arn| ("topic", arn.clone())));
+        found.extend(self.sns.subscription_arns().filter(of_account).map(|arn| ("subscription", arn.clone())));
         found.extend(s3::buckets_of(self, account).map(|name| ("bucket", name)));
         found.into_iter().map(|(kind, name)| format!("{kind} {name}")).collect()
     }
@@ -76,6 +82,8 @@ impl World {
         let mut texts = vec![
             ("the stacks".to_owned(), format!("{:?}", self.cloudformation)),
             ("the logs".to_owned(), format!("{:?}", self.logs)),
+            ("the alarms".to_owned(), format!("{:?}", self.cloudwatch)),
+            ("the topics".to_owned(), format!("{:?}", self.sns)),
             ("the rules".to_owned(), format!("{:?}", self.events)),
             ("the calls".to_owned(), format!("{:?}", self.calls())),
             ("the secrets' tags".to_owned(), secrets),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::partition;
 use crate::services::lambda::InstanceId;
 
 /// An HTTP request, read to its end.
@@ -38,6 +39,11 @@ pub(crate) enum Principal {
 }
 
 impl Caller {
+    /// The partition of the caller's account; there is no way to call from one into another.
+    pub(crate) fn partition(&self) -> &str {
+        partition::in_arn(&self.arn)
+    }
+
     /// The name of the calling user; `None` when a role calls.
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.principal {

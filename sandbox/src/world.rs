@@ -38,7 +38,9 @@ pub struct World {
     pub(crate) s3: services::s3::State,
     pub(crate) secrets_manager: services::secrets_manager::State,
     pub(crate) cloudformation: services::cloudformation::State,
+    pub(crate) cloudwatch: services::cloudwatch::State,
     pub(crate) logs: services::logs::State,
+    pub(crate) sns: services::sns::State,
 }
 
 /// Looks at the world after every call and says what is wrong with it.
@@ -85,7 +87,9 @@ impl World {
             s3: services::s3::State::default(),
             secrets_manager: services::secrets_manager::State::default(),
             cloudformation: services::cloudformation::State::default(),
+            cloudwatch: services::cloudwatch::State::default(),
             logs: services::logs::State::default(),
+            sns: services::sns::State::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adoption;
+mod alerts;
 mod bad_input;
 mod bootstrap;
 mod cells;
@@ -20,8 +21,10 @@ mod invariants;
 mod least_privilege;
 mod meddling;
 mod orders;
+mod partitions;
 mod playground;
 mod renderings;
+mod replicas;
 mod single_key;
 mod stage;
 mod strikes;

@@ -54,10 +54,15 @@ impl Stage {
     }
 
     pub(crate) async fn with_options(users: &[&str], options: Options) -> Self {
+        Self::with_account_in(users, options, REGION).await
+    }
+
+    /// The same with an account in the partition of `region`.
+    pub(crate) async fn with_account_in(users: &[&str], options: Options, region: &'static str) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let users: Vec<String> = users.iter().map(|&user| user.to_owned()).collect();
         let admin = sandbox.visit(move |world| {
-            let admin = world.create_account(ACCOUNT).unwrap();
+            let admin = world.create_account_in(ACCOUNT, region).unwrap();
             for user in &users {
                 world.create_user(ACCOUNT, user, "/").unwrap();
             }

@@ -8,6 +8,7 @@
     reason = "what the tests share fails like a test"
 )]
 
+mod alarms;
 mod asynchronous;
 mod cell;
 mod clients;

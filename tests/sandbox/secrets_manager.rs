@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueOutput;
 use aws_sdk_secretsmanager::primitives::Blob;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, ReplicaRegionType, Tag};
 use sandbox::Sandbox;
 
 use crate::clients::{ACCOUNT, REGION};
@@ -283,4 +283,26 @@ async fn what_the_sandbox_does_not_know_is_named() {
     assert!(text.contains("SecretBinary"), "{text}");
     let text = format!("{:?}", client.get_random_password().send().await.unwrap_err());
     assert!(text.contains("GetRandomPassword"), "{text}");
+}
+
+#[tokio::test]
+async fn a_secret_with_replicas_stays_until_they_are_removed() {
+    let (_sandbox, client) = administrator().await;
+    let replica = |region: &str| ReplicaRegionType::builder().region(region).build();
+    let refused =
+        client.create_secret().name("app").secret_string("a").add_replica_regions(replica(REGION)).send().await;
+    assert_eq!(refusal(refused), error(400, "InvalidParameterException"), "the home region");
+    let refused =
+        client.create_secret().name("app").secret_string("a").add_replica_regions(replica("cn-north-1")).send().await;
+    assert_eq!(refusal(refused), error(400, "InvalidParameterException"), "another partition");
+    let asked = client.create_secret().name("app").secret_string("a").add_replica_regions(replica("eu-west-1"));
+    asked.send().await.unwrap();
+
+    let delete = || client.delete_secret().secret_id("app").recovery_window_in_days(7).send();
+    assert_eq!(refusal(delete().await), error(400, "InvalidRequestException"));
+    let remove =
+        |region: &str| client.remove_regions_from_replication().secret_id("app").remove_replica_regions(region).send();
+    assert_eq!(refusal(remove("us-east-1").await), error(400, "InvalidParameterException"));
+    assert_eq!(remove("eu-west-1").await.unwrap().replication_status(), []);
+    delete().await.unwrap();
 }

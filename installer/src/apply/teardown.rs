@@ -69,6 +69,9 @@ pub struct Managed {
     pub user: UserName,
     /// The ids of the keys that keyturn has made for the user, when they are to be revoked.
     pub keys: BTreeSet<AccessKeyId>,
+    /// The regions of its replicas, which go with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
 }
 
 /// What was taken away, what stays on purpose, and what is left that should not be.
@@ -226,7 +229,7 @@ async fn managed(clients: &Clients, secret: &SecretArn, fate: Fate) -> Result<Op
         let existing = users::access_keys(clients, &user).await?;
         keys.retain(|id| existing.iter().any(|key| &key.id == id));
     }
-    Ok(Some(Managed { name: secret.name, arn: secret.arn, user, keys }))
+    Ok(Some(Managed { name: secret.name, arn: secret.arn, user, keys, replicas: secret.replicas }))
 }
 
 /// Takes the keys of one user away, and then the secret: while it is there, its keys can be found again. They are looked
@@ -234,13 +237,14 @@ async fn managed(clients: &Clients, secret: &SecretArn, fate: Fate) -> Result<Op
 async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Result<(), CallError> {
     secrets::cancel_rotation(clients, &secret.arn).await?;
     let now = managed(clients, &secret.arn, Fate::Revoke { recovery_days }).await?;
-    let keys = now.map_or_else(|| secret.keys.clone(), |now| now.keys);
+    let Managed { keys, replicas, .. } = now.unwrap_or_else(|| secret.clone());
     for key in &keys {
         users::deactivate_key(clients, &secret.user, key).await?;
     }
     for key in &keys {
         users::delete_key(clients, &secret.user, key).await?;
     }
+    secrets::remove_replicas(clients, &secret.arn, &replicas).await?;
     secrets::delete(clients, &secret.arn, recovery_days).await?;
     Ok(())
 }
@@ -272,7 +276,7 @@ impl fmt::Display for Inventory {
         if let Some(bucket) = &self.bucket {
             writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;
         }
-        for Managed { name, user, keys, .. } in &self.secrets {
+        for Managed { name, user, keys, replicas, .. } in &self.secrets {
             match self.fate {
                 Fate::Keep => {
                     writeln!(f, "  keep    {user}: keys stay Active, the secret `{name}` stays, rotation ends")?
@@ -280,9 +284,13 @@ impl fmt::Display for Inventory {
                 Fate::Revoke { recovery_days } => {
                     let ids: Vec<&str> = keys.iter().map(AccessKeyId::as_str).collect();
                     let ids = if ids.is_empty() { "no keys".to_owned() } else { ids.join(", ") };
+                    let replicas = match replicas.as_slice() {
+                        [] => String::new(),
+                        regions => format!(", its replicas in {} at once", regions.join(", ")),
+                    };
                     writeln!(
                         f,
-                        "  revoke  {user}: {ids} go for good, the secret `{name}` goes after {recovery_days} days"
+                        "  revoke  {user}: {ids} go for good, the secret `{name}` goes after {recovery_days} days{replicas}"
                     )?;
                 }
             }

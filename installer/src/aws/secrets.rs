@@ -43,6 +43,8 @@ pub struct Secret {
     pub rotator: Option<String>,
     /// The key that encrypts it, in the way in which it was given; none for the account's own.
     pub kms_key: Option<String>,
+    /// The regions of its replicas.
+    pub replicas: Vec<String>,
 }
 
 /// What a secret holds, without the secret half of any key.
@@ -131,6 +133,7 @@ pub async fn describe(clients: &Clients, id: &str) -> Result<Option<Secret>, Cal
         stages,
         rotator: answer.rotation_lambda_arn().filter(|_| answer.rotation_enabled() == Some(true)).map(str::to_owned),
         kms_key: answer.kms_key_id().map(str::to_owned),
+        replicas: answer.replication_status().iter().filter_map(|it| it.region().map(str::to_owned)).collect(),
     }))
 }
 
@@ -332,6 +335,27 @@ pub async fn delete(clients: &Clients, secret: &SecretArn, window_days: u8) -> R
             }
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Removes the replicas in these regions, at once and for good. Secrets Manager deletes no secret that has some (API
+/// reference, DeleteSecret).
+///
+/// # Errors
+/// [`CallError`].
+pub async fn remove_replicas(clients: &Clients, secret: &SecretArn, regions: &[String]) -> Result<(), CallError> {
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let asked = clients.secrets_manager.remove_regions_from_replication().secret_id(secret.as_str());
+    let answer = asked.set_remove_replica_regions(Some(regions.to_vec())).send().await;
+    match found(answer.map_err(reduce("secretsmanager:RemoveRegionsFromReplication"))) {
+        Ok(_) => Ok(()),
+        // Also the answer to a call that was done, and repeated because its answer got lost.
+        Err(error) => match describe(clients, secret.as_str()).await? {
+            Some(secret) if secret.replicas.iter().any(|region| regions.contains(region)) => Err(error),
+            _ => Ok(()),
+        },
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn key(field: Field, home: &Region) -> Result<String, Fault> {
 }
 
 /// The service, region, account and resource of an ARN, with none of the characters that mean more in a policy.
-fn arn_fields(arn: &str) -> Vec<&str> {
+pub(super) fn arn_fields(arn: &str) -> Vec<&str> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_+=,.@-".contains(&b);
     match arn.splitn(6, ':').collect::<Vec<_>>().as_slice() {
         ["arn", _, fields @ ..] if arn.bytes().all(legal) => fields.to_vec(),
@@ -62,6 +62,10 @@ pub(super) fn replicas(field: Field, home: &Region) -> Result<Vec<Region>, Fault
             let home = format!("is `{region}`, which is the home region; replicas are elsewhere");
             return Err(place.fault(Problem::Limit(home)));
         }
+        if partition(&region) != partition(home) {
+            let other = format!("is `{region}`, and nothing is replicated between it and the home region `{home}`");
+            return Err(place.fault(Problem::Limit(other)));
+        }
         if let Some(first) = replicas.iter().take(index).position(|other| *other == region) {
             let name = region.to_string();
             return Err(place.fault(Problem::Twice { name, first: format!("replicas[{first}]") }));
@@ -69,6 +73,12 @@ pub(super) fn replicas(field: Field, home: &Region) -> Result<Vec<Region>, Fault
         replicas.push(region);
     }
     Ok(replicas)
+}
+
+/// What the regions of a partition have in common: secrets are replicated within one only (Secrets Manager user guide,
+/// "Replicate AWS Secrets Manager secrets across Regions").
+fn partition(region: &Region) -> Option<&'static str> {
+    ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"].into_iter().find(|start| region.as_str().starts_with(start))
 }
 
 /// `tags`, as a secret may have them (Secrets Manager API reference, Tag).

@@ -144,6 +144,10 @@ impl Field {
         self.value.as_u64().ok_or_else(|| self.place.fault(Problem::kind(&self.value, "a whole number")))
     }
 
+    pub(super) fn flag(self) -> Result<bool, Fault> {
+        self.value.as_bool().ok_or_else(|| self.place.fault(Problem::kind(&self.value, "`true` or `false`")))
+    }
+
     pub(super) fn list(self) -> Result<Vec<Self>, Fault> {
         let Value::Sequence(values) = self.value else {
             return Err(self.place.fault(Problem::kind(&self.value, "a list")));

@@ -92,6 +92,9 @@ fn every_field_is_read() {
     assert_eq!(config.role_path, text("/keyturn/"));
     assert_eq!(config.kms_key, text("arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd"));
     assert_eq!(config.replicas, [Region::new("cn-northwest-1").expect("a region")]);
+    let email = vec!["team@example.org".to_owned(), "o'brien+aws@mail.example.org".to_owned()];
+    let topic = text("arn:aws-cn:sns:cn-north-1:111122223333:pagers");
+    assert_eq!(config.alerts, Alerts { email, topic, dashboard: false });
     assert_eq!(config.tags, BTreeMap::from([("cost center".to_owned(), "1234".to_owned())]));
 }
 
@@ -121,6 +124,10 @@ permissions_boundary: arn:aws-cn:iam::111122223333:policy/boundary
 role_path: /keyturn/
 kms_key: arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd
 replicas: [cn-northwest-1]
+alerts:
+  email: [team@example.org, o'brien+aws@mail.example.org]
+  topic: arn:aws-cn:sns:cn-north-1:111122223333:pagers
+  dashboard: false
 tags: { cost center: "1234" }
 "#;
 

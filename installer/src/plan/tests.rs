@@ -76,6 +76,7 @@ fn secret_of(user: &ObservedUser) -> Secret {
         next_rotation: Some(day(430)),
         stages: BTreeMap::new(),
         rotator: None,
+        replicas: Vec::new(),
         kms_key: None,
     }
 }

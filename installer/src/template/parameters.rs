@@ -44,6 +44,9 @@ pub(super) fn of(config: &Config, code: &CodeLocation) -> BTreeMap<&'static str,
         ("SecurityGroups", vpc(|vpc| &vpc.security_groups)),
         ("SweepSchedule", format!("rate({} minutes)", config.settings.sweep_every.as_secs() / 60)),
         ("DirectSecrets", config.function.secrets.join(";")),
+        ("AlertEmails", config.alerts.email.join(",")),
+        ("AlertTopic", text(&config.alerts.topic)),
+        ("HasDashboard", config.alerts.dashboard.to_string()),
     ]);
     for (variable, value) in config.settings.to_environment() {
         let parameter = SETTINGS.iter().find(|(name, _)| *name == variable);
@@ -64,7 +67,12 @@ pub(super) fn fill(mut template: Mapping, values: &BTreeMap<&'static str, String
         let holds = filling.holds(&condition)?;
         filling.conditions.insert(text(&name)?.to_owned(), holds);
     }
-    filling.fields(template)
+    let mut template = filling.fields(template)?;
+    match template.get_mut("Resources") {
+        Some(Value::Mapping(resources)) => filling.keep_what_exists(resources)?,
+        _ => return Err(unfillable("Resources")),
+    }
+    Ok(template)
 }
 
 /// The values as the parameters' types want them; a parameter without a value is an error.
@@ -102,6 +110,23 @@ impl Filling {
     fn fields(&self, fields: Mapping) -> Result<Mapping, TemplateError> {
         let field = |(key, value)| self.value(value).transpose().map(|value| value.map(|value| (key, value)));
         fields.into_iter().filter_map(field).collect()
+    }
+
+    /// Drops the resources that their condition does not let exist. A policy's statements have conditions too, so this is
+    /// about nothing further down.
+    fn keep_what_exists(&self, resources: &mut Mapping) -> Result<(), TemplateError> {
+        let mut absent = Vec::new();
+        for (id, resource) in resources.iter_mut() {
+            let Some(condition) = resource.as_mapping_mut().and_then(|fields| fields.shift_remove("Condition")) else {
+                continue;
+            };
+            let name = text(&condition)?;
+            if !*self.conditions.get(name).ok_or_else(|| unfillable(name))? {
+                absent.push(id.clone());
+            }
+        }
+        absent.iter().for_each(|id| drop(resources.shift_remove(id)));
+        Ok(())
     }
 
     fn intrinsic(&self, tagged: TaggedValue) -> Result<Option<Value>, TemplateError> {
@@ -178,6 +203,12 @@ mod tests {
         Ok(fill(template.expect("it is YAML"), &values)?.shift_remove("Resources").expect("it is there"))
     }
 
+    /// A value somewhere in a template, filled in.
+    fn filled_value(value: &str, kms_key: &str) -> Result<Value, TemplateError> {
+        let resources = filled(&format!("{{A: {{Properties: {{Value: {value}}}}}}}"), kms_key)?;
+        Ok(resources["A"]["Properties"]["Value"].clone())
+    }
+
     #[test]
     fn values_and_choices_are_written_out() {
         let table = [
@@ -190,18 +221,29 @@ mod tests {
         ];
         for (template, expected) in table {
             let expected: Value = serde_yaml::from_str(expected).expect("it is YAML");
-            assert_eq!(filled(template, "key").expect(template), expected, "{template}");
+            assert_eq!(filled_value(template, "key").expect(template), expected, "{template}");
         }
         assert_eq!(
-            filled("{A: !If [HasKey, 1, 2]}", "").expect("it is filled in"),
+            filled_value("{A: !If [HasKey, 1, 2]}", "").expect("it is filled in"),
             serde_yaml::from_str::<Value>("{A: 2}").expect("it is YAML")
         );
     }
 
     #[test]
+    fn resources_exist_by_their_condition() {
+        let resources =
+            "{A: {Condition: HasKey, Type: X}, B: {Condition: Both, Type: X}, C: {Properties: {Condition: x}}}";
+        let expected = "{A: {Type: X}, C: {Properties: {Condition: x}}}";
+        let expected: Value = serde_yaml::from_str(expected).expect("it is YAML");
+        assert_eq!(filled(resources, "key").expect("it is filled in"), expected);
+        let absent = filled("{A: {Condition: Absent, Type: X}}", "key");
+        assert!(matches!(absent, Err(TemplateError::Unfillable(name)) if name == "Absent"));
+    }
+
+    #[test]
     fn what_cannot_be_filled_in_is_an_error() {
         for wrong in ["!If [HasKey, 1]", "!If [Absent, 1, 2]", "!Split [a]", "!Split [a, !Ref Role]"] {
-            assert!(matches!(filled(wrong, "key"), Err(TemplateError::Unfillable(_))), "{wrong}");
+            assert!(matches!(filled_value(wrong, "key"), Err(TemplateError::Unfillable(_))), "{wrong}");
         }
         let template = "Parameters: {Other: {Type: String}}\nConditions: {}\n";
         let template = serde_yaml::from_str(template).expect("it is YAML");

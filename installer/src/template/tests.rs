@@ -6,7 +6,7 @@ use contract::{Region, Renderings};
 use serde_json::json;
 
 use super::*;
-use crate::config::{Architecture, ConfiguredUser, Vpc};
+use crate::config::{Alerts, Architecture, ConfiguredUser, Vpc};
 
 fn user(name: &str) -> BoundUser {
     BoundUser {
@@ -273,4 +273,88 @@ fn the_artifact_bucket_is_named_as_the_installer_expects() {
     let name = name.replace("${AWS::AccountId}", "111122223333").replace("${AWS::Region}", "eu-central-1");
     let account = contract::AccountId::new("111122223333").expect("an account");
     assert_eq!(name, crate::names::artifact_bucket(&account, &config().region));
+}
+
+fn alarms(resources: &BTreeMap<String, Resource>) -> Vec<&Json> {
+    of_kind(resources, "AWS::CloudWatch::Alarm")
+}
+
+/// The metrics that an alarm looks at: namespace, name, the name of the dimension.
+fn metrics_of(alarm: &Json) -> Vec<(String, String, String)> {
+    let metric = |metric: &Json| {
+        let text = |value: &Json| value.as_str().expect("a text").to_owned();
+        let dimensions = metric["Dimensions"].as_array().expect("a list");
+        assert_eq!(dimensions.len(), 1, "{metric}");
+        (text(&metric["Namespace"]), text(&metric["MetricName"]), text(&dimensions[0]["Name"]))
+    };
+    match alarm.get("Metrics") {
+        None => vec![metric(alarm)],
+        Some(queries) => queries
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|query| query.get("MetricStat").map(|stat| metric(&stat["Metric"])))
+            .collect(),
+    }
+}
+
+#[test]
+fn alarms_look_at_metrics_that_the_function_writes_or_lambda_has() {
+    let resources = resources(&config(), &[]);
+    let looked_at: Vec<_> = alarms(&resources).into_iter().flat_map(metrics_of).collect();
+    // CloudWatch charges for each metric of an alarm.
+    assert_eq!(looked_at.len(), 6);
+    for (namespace, name, dimension) in looked_at {
+        let ours = contract::metrics::ALL.iter().any(|metric| metric.name == name);
+        let is_known = match namespace.as_str() {
+            contract::metrics::NAMESPACE => ours && dimension == contract::metrics::DIMENSION,
+            "AWS/Lambda" => name == "Errors" && dimension == "FunctionName",
+            _ => false,
+        };
+        assert!(is_known, "{namespace} {name} {dimension}");
+    }
+    let dashboard = &of_kind(&resources, "AWS::CloudWatch::Dashboard")[0]["DashboardBody"];
+    for metric in contract::metrics::ALL {
+        assert!(dashboard.to_string().contains(metric.name), "{} is not on the dashboard", metric.name);
+    }
+}
+
+#[test]
+fn an_alarm_looks_back_no_further_than_cloudwatch_lets_it() {
+    for minutes in [5, 59, 60, 24 * 60] {
+        let mut config = config();
+        config.settings.sweep_every = Duration::from_mins(minutes);
+        let resources = resources(&config, &[]);
+        for alarm in alarms(&resources) {
+            let period = alarm.get("Period").unwrap_or_else(|| &alarm["Metrics"][1]["MetricStat"]["Period"]);
+            let period = period.as_u64().expect("a number");
+            assert_eq!(period, minutes * 60);
+            // API reference, PutMetricAlarm.
+            let longest = if period < 3_600 { 86_400 } else { 604_800 };
+            assert!(alarm["EvaluationPeriods"].as_u64().expect("a number") * period <= longest, "{alarm}");
+            let description = alarm["AlarmDescription"].as_str().expect("a text");
+            assert!((20..300).contains(&description.len()), "{description}");
+        }
+    }
+}
+
+#[test]
+fn alarms_tell_whom_the_configuration_names() {
+    let told = |email: &[&str], topic: Option<&str>| {
+        let email: Vec<String> = email.iter().map(|&address| address.to_owned()).collect();
+        let mut config = config();
+        config.alerts = Alerts { email, topic: topic.map(str::to_owned), dashboard: false };
+        let resources = resources(&config, &[]);
+        let told: Vec<Json> = alarms(&resources).into_iter().map(|alarm| alarm["AlarmActions"].clone()).collect();
+        assert!(told.iter().all(|actions| *actions == told[0]));
+        assert!(alarms(&resources).iter().all(|alarm| alarm["OKActions"] == told[0]));
+        assert_eq!(of_kind(&resources, "AWS::CloudWatch::Dashboard").len(), 0);
+        let kinds = ["AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"];
+        (told[0].clone(), kinds.map(|kind| of_kind(&resources, kind).len()))
+    };
+    let (own, topic) = (json!({ "Ref": "Alerts" }), "arn:aws:sns:eu-central-1:111122223333:pagers");
+    assert_eq!(told(&[], None), (json!([]), [0, 0, 0]));
+    assert_eq!(told(&[], Some(topic)), (json!([topic]), [0, 0, 0]));
+    assert_eq!(told(&["a@b.c", "a@b.cd"], None), (json!([own]), [1, 1, 2]));
+    assert_eq!(told(&["a@b.c"], Some(topic)), (json!([own, topic]), [1, 1, 1]));
 }

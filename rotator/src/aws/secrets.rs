@@ -30,6 +30,7 @@ fn description(answer: DescribeSecretOutput, now: Timestamp) -> Result<Descripti
         deleted: answer.deleted_date.is_some(),
         rotation_enabled: answer.rotation_enabled,
         last_rotated: answer.last_rotated_date.as_ref().map(timestamp).transpose()?,
+        next_rotation: answer.next_rotation_date.as_ref().map(timestamp).transpose()?,
         labels: labels.collect::<Result<_, RotationError>>()?,
         tags: tag_map(answer.tags.unwrap_or_default()),
     })

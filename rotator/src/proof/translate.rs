@@ -109,6 +109,7 @@ pub(super) fn description(secret: &Secret) -> Description {
         deleted: secret.deleted,
         rotation_enabled: Some(secret.rotation_on),
         last_rotated: secret.rotated.map(timestamp),
+        next_rotation: None,
         labels,
         tags,
     }

@@ -1,6 +1,7 @@
 //! The services, one module each, and which of them a request is for.
 
 pub(crate) mod cloudformation;
+pub(crate) mod cloudwatch;
 pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod lambda;
@@ -8,6 +9,7 @@ pub(crate) mod logs;
 pub(crate) mod s3;
 pub(crate) mod secrets_manager;
 pub(crate) mod ses;
+pub(crate) mod sns;
 pub(crate) mod sts;
 
 use crate::answer::{Answer, Protocol};

@@ -43,6 +43,7 @@ fn rotated() -> ObservedUser {
             stages: BTreeMap::new(),
             rotator: None,
             kms_key: None,
+            replicas: Vec::new(),
         }),
         contents: None,
         key_owner: None,

@@ -11,7 +11,7 @@ use super::intrinsics::{Referent, Scope, unresolved};
 use super::parameters::{self, Given};
 use super::template::{Resource, Template};
 use super::{conditions, resource};
-use crate::ApiError;
+use crate::{ApiError, partition};
 
 /// Which stack it is, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Blueprint {
 }
 
 fn pseudo_parameters(identity: &Identity) -> BTreeMap<String, Value> {
-    let suffix = if identity.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = partition::domain(&identity.region);
     [
         ("AWS::AccountId", identity.account.as_str()),
         ("AWS::Partition", &identity.partition),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::input::JsonInput;
 use crate::request::Caller;
-use crate::services::{events, iam, lambda, logs, s3, secrets_manager};
+use crate::services::{cloudwatch, events, iam, lambda, logs, s3, secrets_manager, sns};
 use crate::{ApiError, World};
 
 /// One resource of a stack, with its properties resolved: no intrinsic is left in them.
@@ -69,12 +69,14 @@ impl Order {
 macro_rules! owner {
     ($kind:expr, $function:ident ( $($argument:expr),* )) => {
         match $kind.split("::").nth(1) {
+            Some("CloudWatch") => cloudwatch::resources::$function($($argument),*),
             Some("Events") => events::resources::$function($($argument),*),
             Some("IAM") => iam::resources::$function($($argument),*),
             Some("Lambda") => lambda::resources::$function($($argument),*),
             Some("Logs") => logs::resources::$function($($argument),*),
             Some("S3") => s3::resources::$function($($argument),*),
             Some("SecretsManager") => secrets_manager::resources::$function($($argument),*),
+            Some("SNS") => sns::resources::$function($($argument),*),
             _ => Err(ApiError::unknown("resource type", $kind)),
         }
     };

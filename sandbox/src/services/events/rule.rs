@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ApiError;
 use crate::input::JsonInput;
+use crate::{ApiError, partition};
 
 /// "Targets per rule: 5" in AWS's quotas.
 const MOST_TARGETS: usize = 5;
@@ -62,7 +62,7 @@ impl Target {
         }
         item.finish()?;
         check_name("target id", &id)?;
-        let functions = format!("arn:aws:lambda:{region}:{account}:function:");
+        let functions = format!("arn:{}:lambda:{region}:{account}:function:", partition::of(region));
         if function.strip_prefix(&functions).is_none_or(|name| name.is_empty() || name.contains(':')) {
             return Err(ApiError::unknown("rule target", &function));
         }
@@ -89,7 +89,7 @@ impl Target {
 
 /// The ARN of a rule on the default event bus.
 pub(super) fn arn_of(account: &str, region: &str, name: &str) -> String {
-    format!("arn:aws:events:{region}:{account}:rule/{name}")
+    format!("arn:{}:events:{region}:{account}:rule/{name}", partition::of(region))
 }
 
 /// Names of rules and ids of targets: 1 to 64 letters, digits and `.-_`.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::credentials::{AccessKey, Session};
 use super::names::{account_of, folded};
 use super::policy::Policy;
-use crate::ApiError;
+use crate::{ApiError, partition};
 
 /// Everything IAM and STS know. Both are global: no region here.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(crate) struct State {
 /// One account. Users and roles are found by their [`folded`] names.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
+    pub(crate) partition: &'static str,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) roles: BTreeMap<String, Role>,
     /// Customer managed policies, by ARN.
@@ -82,7 +83,8 @@ pub(super) fn no_such_entity(message: String) -> ApiError {
 impl Role {
     /// The ARN of a session of this role.
     pub(crate) fn session_arn(&self, session: &str) -> String {
-        format!("arn:aws:sts::{}:assumed-role/{}/{session}", account_of(&self.arn), self.name)
+        let (partition, account) = (partition::in_arn(&self.arn), account_of(&self.arn));
+        format!("arn:{partition}:sts::{account}:assumed-role/{}/{session}", self.name)
     }
 
     /// What GetCallerIdentity calls the UserId of a session of this role.

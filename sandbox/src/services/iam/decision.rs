@@ -85,6 +85,11 @@ pub(crate) fn resource_policy_allows(
     Ok(policy.verdict_for(is_meant, &Question { action, resource, context }) == Verdict::Allow)
 }
 
+/// Checks the policy of a resource, so that what is wrong with it is an error when it is stored.
+pub(crate) fn check_resource_policy(policy: &Value) -> Result<(), ApiError> {
+    Policy::new(Kind::Resource, policy).map(drop)
+}
+
 /// Whether a service may assume a role, such as `lambda.amazonaws.com` that of a function.
 pub(crate) fn trusts_service(world: &World, role_arn: &str, service: &str) -> Result<bool, ApiError> {
     let context = BTreeMap::new();

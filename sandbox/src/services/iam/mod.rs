@@ -26,7 +26,7 @@ use crate::{ApiError, World};
 pub(crate) use account::State;
 pub(crate) use authentication::authenticate;
 pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
-pub(crate) use decision::{decide, resource_policy_allows, trusts_service};
+pub(crate) use decision::{check_resource_policy, decide, resource_policy_allows, trusts_service};
 pub(crate) use names::check_name;
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;

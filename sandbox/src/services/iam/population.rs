@@ -8,7 +8,7 @@ use super::credentials::{AccessKey, Credentials, KeyStatus, LastUse};
 use super::names::{ID_ALPHABET, check_name, check_path, folded, unique_id};
 use super::policy::{Kind, Policy};
 use super::quotas::{self, limit_exceeded};
-use crate::{ApiError, World};
+use crate::{ApiError, World, partition};
 
 /// The user that every account begins with, who may do everything.
 const ADMINISTRATOR: &str = "administrator";
@@ -25,10 +25,19 @@ impl World {
     /// # Errors
     /// `EntityAlreadyExists` when the account is there.
     pub fn create_account(&mut self, account: &str) -> Result<Credentials, ApiError> {
+        self.create_account_in(account, "us-east-1")
+    }
+
+    /// The same in the partition of a region, such as that of `cn-north-1`.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists` when the account is there.
+    pub fn create_account_in(&mut self, account: &str, region: &str) -> Result<Credentials, ApiError> {
         if self.iam.accounts.contains_key(account) {
             return Err(already_exists(&format!("The account {account}")));
         }
-        self.iam.accounts.insert(account.to_owned(), Account::default());
+        let partition = partition::of(region);
+        self.iam.accounts.insert(account.to_owned(), Account { partition, ..Account::default() });
         self.create_user(account, ADMINISTRATOR, "/")?;
         let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
         self.put_user_policy(account, ADMINISTRATOR, "everything", everything)?;
@@ -45,6 +54,7 @@ impl World {
         check_path(path)?;
         let id = unique_id(self, "AIDA");
         let created = self.now();
+        let partition = self.iam.account_mut(account)?.partition;
         let users = &mut self.iam.account_mut(account)?.users;
         if users.contains_key(&folded(name)) {
             return Err(already_exists(&format!("User with name {name}")));
@@ -53,7 +63,7 @@ impl World {
             id: id.clone(),
             name: name.to_owned(),
             path: path.to_owned(),
-            arn: format!("arn:aws:iam::{account}:user{path}{name}"),
+            arn: format!("arn:{partition}:iam::{account}:user{path}{name}"),
             created,
             tags: BTreeMap::new(),
             permissions: Permissions::default(),
@@ -88,7 +98,8 @@ impl World {
     /// `NoSuchEntity` for the account, `EntityAlreadyExists`, and those of [`World::put_user_policy`].
     pub fn create_policy(&mut self, account: &str, name: &str, document: &str) -> Result<String, ApiError> {
         let policy = Policy::read(Kind::Identity, document)?;
-        let arn = format!("arn:aws:iam::{account}:policy/{name}");
+        let partition = self.iam.account_mut(account)?.partition;
+        let arn = format!("arn:{partition}:iam::{account}:policy/{name}");
         self.iam.insert_policy(&arn, policy)?;
         Ok(arn)
     }
@@ -99,10 +110,11 @@ impl World {
     /// `EntityAlreadyExists`, and those of [`World::put_user_policy`].
     pub fn create_role(&mut self, account: &str, name: &str, trust: &str) -> Result<String, ApiError> {
         check_name("roleName", name, 1..=64)?;
+        let partition = self.iam.account_mut(account)?.partition;
         let role = Role {
             id: unique_id(self, "AROA"),
             name: name.to_owned(),
-            arn: format!("arn:aws:iam::{account}:role/{name}"),
+            arn: format!("arn:{partition}:iam::{account}:role/{name}"),
             trust: Policy::read(Kind::Trust, trust)?,
             longest_session: LONGEST_SESSION,
             tags: BTreeMap::new(),

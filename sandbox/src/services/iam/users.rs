@@ -86,7 +86,7 @@ pub(super) fn subject(caller: &Caller, input: &mut QueryInput) -> Result<String,
 pub(super) fn permit(world: &mut World, caller: &Caller, action: &str, name: &str) -> Result<(), ApiError> {
     let (arn, tags) = match world.iam.user(&caller.account, name) {
         Ok(user) => (user.arn.clone(), user.tags.clone()),
-        Err(_) => (format!("arn:aws:iam::{}:user/{name}", caller.account), BTreeMap::new()),
+        Err(_) => (format!("arn:{}:iam::{}:user/{name}", caller.partition(), caller.account), BTreeMap::new()),
     };
     world.authorize(caller, action, &arn, &tag_context(&tags))
 }

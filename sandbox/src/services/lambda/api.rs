@@ -97,8 +97,8 @@ fn permitted<'a>(world: &'a mut World, request: &Request, action: &str, arn: &st
 fn function_arn(request: &Request) -> Result<String, ApiError> {
     let encoded = request.http.path.strip_prefix(FUNCTIONS).and_then(|path| path.split('/').next()).unwrap_or_default();
     let name = encoded.replace("%3A", ":");
-    match name.split_once("arn:aws:lambda:") {
-        Some(("", _)) => Ok(name),
+    match name.strip_prefix(&format!("arn:{}:lambda:", request.caller.partition())) {
+        Some(_) => Ok(name),
         None if !name.contains([':', '%']) => Ok(arn_of(&request.caller.account, &request.region, &name)),
         _ => Err(ApiError::unknown("form of function name", &name)),
     }

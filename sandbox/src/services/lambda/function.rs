@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::services::iam;
-use crate::{ApiError, World};
+use crate::{ApiError, World, partition};
 
 /// A function.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Function {
 
 /// The ARN of a function.
 pub(super) fn arn_of(account: &str, region: &str, name: &str) -> String {
-    format!("arn:aws:lambda:{region}:{account}:function:{name}")
+    format!("arn:{}:lambda:{region}:{account}:function:{name}", partition::of(region))
 }
 
 /// Whether there is a function with this ARN.

@@ -12,7 +12,7 @@ use super::process::{Ending, InvocationEnd};
 use super::queue::{self, EventId};
 use super::{InstanceId, InvocationId, launch, platform_log};
 use crate::answer::HttpReply;
-use crate::services::secrets_manager;
+use crate::services::{cloudwatch, secrets_manager};
 use crate::{ApiError, Outcome, World};
 
 /// "The last 4 KB of the execution log" come back with an invocation that asks for them.
@@ -86,6 +86,7 @@ pub(super) fn begin(
     let limit = world.lambda.functions.get(function).ok_or_else(|| not_found(function))?.configuration.concurrency;
     let busy = world.lambda.invocations.values().filter(|invocation| invocation.function == function).count();
     if limit.is_some_and(|limit| busy >= limit) {
+        cloudwatch::count_throttle(world, function);
         return Err(ApiError::new("TooManyRequestsException", "Rate Exceeded.").with_status(429));
     }
     let id = InvocationId(world.lambda.next_number());
@@ -154,6 +155,7 @@ pub(crate) fn ended(world: &mut World, id: InvocationId, end: InvocationEnd) -> 
         }
         Ending::NotBegun => return None,
     };
+    cloudwatch::count_invocation(world, &invocation.function, error);
     match invocation.purpose {
         Purpose::Request { with_log } => {
             let reply = answer(payload, error, with_log.then_some(log.as_str()));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{ApiError, World};
+use crate::{ApiError, World, partition};
 
 /// The days that logs can be kept for.
 const RETENTIONS: &[i64] =
@@ -22,7 +22,7 @@ pub(super) struct LogGroup {
 
 /// The ARN of a log group.
 pub(super) fn arn_of(account: &str, region: &str, name: &str) -> String {
-    format!("arn:aws:logs:{region}:{account}:log-group:{name}")
+    format!("arn:{}:logs:{region}:{account}:log-group:{name}", partition::of(region))
 }
 
 /// What has been written into a log group.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::group::{LogGroup, arn_of};
 use crate::request::Caller;
+use crate::services::cloudwatch;
 use crate::{Outcome, World};
 
 /// Who writes, and where to.
@@ -16,7 +17,7 @@ pub(crate) struct Writer {
 }
 
 /// Writes into the stream, after making it and its group if need be. Each of these is a call of its own; what is
-/// refused is lost, and whoever called the function does not notice.
+/// refused is lost, and whoever called the function does not notice. Metrics in the text count from then on.
 pub(crate) fn write(world: &mut World, writer: &Writer, text: &str) {
     let group_arn = arn_of(&writer.caller.account, &writer.region, &writer.group);
     let stream_arn = format!("{group_arn}:log-stream:{}", writer.stream);
@@ -39,6 +40,9 @@ pub(crate) fn write(world: &mut World, writer: &Writer, text: &str) {
         && let Some(group) = world.logs.groups.get_mut(&group_arn)
     {
         group.text.push_str(text);
+        for line in text.lines() {
+            cloudwatch::take_in(world, &writer.caller.account, &writer.region, line);
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn delete(
     doomed: &Doomed,
 ) -> Result<(bool, Option<String>), ApiError> {
     let action = if doomed.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-    let arn = format!("arn:aws:s3:::{bucket}/{}", doomed.key);
+    let arn = format!("arn:{}:s3:::{bucket}/{}", request.caller.partition(), doomed.key);
     world.authorize(&request.caller, action, &arn, &BTreeMap::new())?;
     let (now, marker_id) = (world.now(), world.random_text(VERSION_ID, 32));
     let bucket = of_account(world, &request.caller.account, bucket)?;
@@ -204,7 +204,7 @@ fn permitted<'a>(
     call: &Call,
     action: &str,
 ) -> Result<&'a mut Bucket, ApiError> {
-    world.authorize(&request.caller, action, &call.arn(), &BTreeMap::new())?;
+    world.authorize(&request.caller, action, &call.arn(request.caller.partition()), &BTreeMap::new())?;
     let bucket = of_account(world, &request.caller.account, &call.bucket)?;
     bucket.check_region(&request.region)?;
     Ok(bucket)

@@ -42,7 +42,12 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
 
 /// Reads an object with the permissions of `caller`, for CloudFormation's TemplateURL.
 pub(crate) fn read(world: &mut World, caller: &Caller, bucket: &str, key: &str) -> Result<Vec<u8>, ApiError> {
-    world.authorize(caller, "s3:GetObject", &format!("arn:aws:s3:::{bucket}/{key}"), &BTreeMap::new())?;
+    world.authorize(
+        caller,
+        "s3:GetObject",
+        &format!("arn:{}:s3:::{bucket}/{key}", caller.partition()),
+        &BTreeMap::new(),
+    )?;
     let bucket = bucket::of_account(world, &caller.account, bucket)?;
     Ok(bucket.latest(key).and_then(|version| version.body.as_deref()).ok_or_else(error::no_such_key)?.to_vec())
 }
@@ -57,7 +62,7 @@ pub(crate) fn read_in_region(
     version: Option<&str>,
 ) -> Result<Arc<[u8]>, ApiError> {
     let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-    world.authorize(caller, action, &format!("arn:aws:s3:::{bucket}/{key}"), &BTreeMap::new())?;
+    world.authorize(caller, action, &format!("arn:{}:s3:::{bucket}/{key}", caller.partition()), &BTreeMap::new())?;
     let bucket = bucket::of_account(world, &caller.account, bucket)?;
     bucket.check_region(region)?;
     let found = match version {

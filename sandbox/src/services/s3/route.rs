@@ -95,9 +95,9 @@ impl Call {
     }
 
     /// The ARN of the object that the call is about, or of the bucket.
-    pub(super) fn arn(&self) -> String {
+    pub(super) fn arn(&self, partition: &str) -> String {
         let slash = if self.key.is_empty() { "" } else { "/" };
-        format!("arn:aws:s3:::{}{slash}{}", self.bucket, self.key)
+        format!("arn:{partition}:s3:::{}{slash}{}", self.bucket, self.key)
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::error::{invalid_request, marked_for_deletion, not_found};
 use super::secret::Secret;
 use crate::request::Caller;
-use crate::{ApiError, World};
+use crate::{ApiError, World, partition};
 
 /// The ARN of every secret of an account and region begins with this.
 pub(super) fn arn_prefix(account: &str, region: &str) -> String {
-    format!("arn:aws:secretsmanager:{region}:{account}:secret:")
+    format!("arn:{}:secretsmanager:{region}:{account}:secret:", partition::of(region))
 }
 
 /// The secret with this name.
@@ -77,9 +77,9 @@ pub(super) fn permit_key(
     }
     let arn = match key.starts_with("arn:") {
         true => key.to_owned(),
-        false => format!("arn:aws:kms:{region}:{}:key/{key}", caller.account),
+        false => format!("arn:{}:kms:{region}:{}:key/{key}", caller.partition(), caller.account),
     };
-    let via = [("kms:ViaService".to_owned(), format!("secretsmanager.{region}.amazonaws.com"))];
+    let via = [("kms:ViaService".to_owned(), format!("secretsmanager.{region}.{}", partition::domain(region)))];
     let context = BTreeMap::from(via);
     for action in actions {
         world.authorize(caller, action, &arn, &context).map_err(|_| invalid_request("Access to KMS is not allowed"))?;

@@ -49,6 +49,18 @@ impl State {
         self.secrets.keys()
     }
 
+    /// The ARNs of the replicas: that of the secret, but for the region.
+    pub(crate) fn replica_arns(&self) -> impl Iterator<Item = String> {
+        let replicas = self.secrets.values().flat_map(|secret| secret.replicas.iter().map(move |it| (secret, it)));
+        replicas.map(|(secret, replica)| {
+            let mut fields: Vec<&str> = secret.arn.splitn(5, ':').collect();
+            if let Some(region) = fields.get_mut(3) {
+                *region = &replica.region;
+            }
+            fields.join(":")
+        })
+    }
+
     /// The tags of every secret.
     pub(crate) fn tags(&self) -> impl Iterator<Item = &BTreeMap<String, String>> {
         self.secrets.values().map(|secret| &secret.tags)
@@ -65,6 +77,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "ListSecretVersionIds" => api::versions::list_secret_version_ids,
         "ListSecrets" => api::list::list_secrets,
         "PutSecretValue" => api::value::put_secret_value,
+        "RemoveRegionsFromReplication" => api::replicas::remove_regions_from_replication,
         "RestoreSecret" => api::delete::restore_secret,
         "RotateSecret" => api::rotate::rotate_secret,
         "TagResource" => api::tags::tag_resource,

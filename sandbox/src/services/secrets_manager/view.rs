@@ -17,6 +17,8 @@ pub struct SecretView {
     pub name: String,
     /// The tags.
     pub tags: BTreeMap<String, String>,
+    /// The regions of its replicas.
+    pub replicas: Vec<String>,
     /// The versions, oldest first, also those without a label.
     pub versions: Vec<VersionView>,
     /// Whether it is rotated on schedule.
@@ -105,6 +107,7 @@ fn view(secret: &Secret) -> SecretView {
         arn: secret.arn.clone(),
         name: secret.name.clone(),
         tags: secret.tags.clone(),
+        replicas: secret.replicas.iter().map(|replica| replica.region.clone()).collect(),
         versions: versions.collect(),
         rotation_enabled: secret.rotation.as_ref().is_some_and(|rotation| rotation.enabled),
         last_rotated: secret.rotated,

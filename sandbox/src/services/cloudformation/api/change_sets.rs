@@ -121,7 +121,7 @@ impl Wanted {
     fn enter(self, world: &mut World, request: &Request, stack: &str, blueprint: Blueprint) -> String {
         let unique = world.random_uuid();
         let (region, account) = (&request.region, &request.caller.account);
-        let partition = super::partition(request);
+        let partition = request.caller.partition();
         let id = format!("arn:{partition}:cloudformation:{region}:{account}:changeSet/{}/{unique}", self.name);
         let change_set = ChangeSet {
             id: id.clone(),

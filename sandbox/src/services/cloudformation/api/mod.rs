@@ -76,7 +76,7 @@ fn with_stack<T>(world: &mut World, id: &str, work: impl FnOnce(&mut World, &mut
 
 fn identity(request: &Request, name: &str, unique: &str) -> Identity {
     Identity {
-        partition: partition(request).to_owned(),
+        partition: request.caller.partition().to_owned(),
         account: request.caller.account.clone(),
         region: request.region.clone(),
         name: name.to_owned(),
@@ -86,12 +86,7 @@ fn identity(request: &Request, name: &str, unique: &str) -> Identity {
 
 fn stack_arn(request: &Request, name: &str, unique: &str) -> String {
     let (region, account) = (&request.region, &request.caller.account);
-    format!("arn:{}:cloudformation:{region}:{account}:stack/{name}/{unique}", partition(request))
-}
-
-/// The partition that the caller lives in; there is no way to call from one into another.
-fn partition(request: &Request) -> &str {
-    request.caller.arn.split(':').nth(1).unwrap_or("aws")
+    format!("arn:{}:cloudformation:{region}:{account}:stack/{name}/{unique}", request.caller.partition())
 }
 
 fn missing(stack: &str) -> ApiError {

@@ -53,7 +53,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     let wanted = Wanted::read(order.input()?)?;
     let name = wanted.name.clone().unwrap_or_else(|| order.generated_name(world, LONGEST_NAME));
     check_name("policyName", &name, 1..=LONGEST_NAME)?;
-    let arn = format!("arn:aws:iam::{}:policy{}{name}", order.caller.account, wanted.path);
+    let arn = format!("arn:{}:iam::{}:policy{}{name}", order.caller.partition(), order.caller.account, wanted.path);
     world.authorize(&order.caller, "iam:CreatePolicy", &arn, &BTreeMap::new())?;
     world.iam.insert_policy(&arn, wanted.policy)?;
     if let Err(error) = attach(world, &order.caller, &arn, &wanted.roles) {

@@ -109,7 +109,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     let account = &order.caller.account;
     let name = wanted.name.clone().unwrap_or_else(|| order.generated_name(world, LONGEST_NAME));
     check_name("roleName", &name, 1..=LONGEST_NAME)?;
-    let arn = format!("arn:aws:iam::{account}:role{}{name}", wanted.path);
+    let arn = format!("arn:{}:iam::{account}:role{}{name}", order.caller.partition(), wanted.path);
     permit_creation(world, order, &wanted, &arn)?;
     quotas::check_trust(&wanted.trust)?;
     quotas::check(&world.iam, &name, &wanted.permissions)?;

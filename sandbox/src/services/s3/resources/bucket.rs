@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::bucket::{Bucket, Settings, check_name, of_account};
 use crate::services::cloudformation::resource::{Created, Order, Schema};
-use crate::{ApiError, World};
+use crate::{ApiError, World, partition};
 
 pub(super) const SCHEMA: Schema = Schema {
     properties: &[
@@ -127,14 +127,16 @@ fn permit_settings(world: &mut World, order: &Order, name: &str, settings: &Sett
 }
 
 fn permit(world: &mut World, order: &Order, name: &str, action: &str) -> Result<(), ApiError> {
-    world.authorize(&order.caller, action, &format!("arn:aws:s3:::{name}"), &BTreeMap::new())
+    let arn = format!("arn:{}:s3:::{name}", order.caller.partition());
+    world.authorize(&order.caller, action, &arn, &BTreeMap::new())
 }
 
 fn created(name: &str, region: &str) -> Created {
+    let (partition, domain) = (partition::of(region), partition::domain(region));
     let attributes = [
-        ("Arn", format!("arn:aws:s3:::{name}")),
-        ("DomainName", format!("{name}.s3.amazonaws.com")),
-        ("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com")),
+        ("Arn", format!("arn:{partition}:s3:::{name}")),
+        ("DomainName", format!("{name}.s3.{domain}")),
+        ("RegionalDomainName", format!("{name}.s3.{region}.{domain}")),
     ];
     let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
     Created { physical_id: name.to_owned(), attributes: attributes.collect() }

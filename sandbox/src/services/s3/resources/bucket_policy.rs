@@ -35,5 +35,6 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
 }
 
 fn permit(world: &mut World, order: &Order, name: &str, action: &str) -> Result<(), ApiError> {
-    world.authorize(&order.caller, action, &format!("arn:aws:s3:::{name}"), &BTreeMap::new())
+    let arn = format!("arn:{}:s3:::{name}", order.caller.partition());
+    world.authorize(&order.caller, action, &arn, &BTreeMap::new())
 }

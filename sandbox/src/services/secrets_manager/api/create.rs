@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::error::invalid_request;
 use super::super::lookup::{arn_prefix, by_name, permit_key};
-use super::super::secret::{Replica, Secret};
+use super::super::secret::Secret;
 use super::super::{check, error};
 use super::object;
 use crate::input::JsonInput;
@@ -28,12 +28,16 @@ pub(in super::super) fn create_secret(
     let description = input.text("Description")?;
     let key = input.text("KmsKeyId")?;
     let tags = check::tags(&mut input, "Tags")?;
-    let replicas = input.items("AddReplicaRegions")?.into_iter().map(replica).collect::<Result<Vec<_>, _>>()?;
+    let replicas = super::replicas::take(input.items("AddReplicaRegions")?, region)?;
     input.finish()?;
     check::name(&name)?;
     check::tag_count(&tags)?;
 
     permit(world, caller, region, &name, &tags)?;
+    if !replicas.is_empty() {
+        let arn = format!("{}{name}-??????", arn_prefix(&caller.account, region));
+        world.authorize(caller, "secretsmanager:ReplicateSecretToRegions", &arn, &BTreeMap::new())?;
+    }
     permit_key(world, caller, region, key.as_deref(), &["kms:GenerateDataKey", "kms:Decrypt"])?;
     let now = world.now();
     if let Some(present) = by_name(world, &caller.account, region, &name) {
@@ -106,13 +110,6 @@ fn permit(
         world.authorize(caller, "secretsmanager:TagResource", &arn, &context)?;
     }
     Ok(())
-}
-
-/// One entry of a list of replicas.
-pub(in super::super) fn replica(mut item: JsonInput) -> Result<Replica, ApiError> {
-    let replica = Replica { region: item.required("Region")?, kms_key_id: item.text("KmsKeyId")? };
-    item.finish()?;
-    Ok(replica)
 }
 
 fn created(secret: &Secret, version: Option<&str>) -> Value {

@@ -4,6 +4,7 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod describe;
 pub(super) mod list;
+pub(super) mod replicas;
 pub(super) mod rotate;
 pub(super) mod tags;
 pub(super) mod value;

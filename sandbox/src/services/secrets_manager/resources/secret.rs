@@ -47,7 +47,7 @@ pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Valu
     let mut input = order.input()?;
     let value = check::value(&mut input)?;
     let (description, key) = (input.text("Description")?, input.text("KmsKeyId")?);
-    let replicas = input.items("ReplicaRegions")?.into_iter().map(api::create::replica).collect::<Result<_, _>>()?;
+    let replicas = api::replicas::take(input.items("ReplicaRegions")?, &order.region)?;
     permitted(world, &order.caller, &order.region, id, "UpdateSecret")?;
     let before = alive(world, id)?.tags.clone();
     if tags.iter().any(|(key, value)| before.get(key) != Some(value)) {
@@ -60,6 +60,13 @@ pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Valu
         permitted(world, &order.caller, &order.region, id, "UntagResource")?;
     }
 
+    let present = alive(world, id)?.replicas.clone();
+    if replicas.iter().any(|replica| !present.contains(replica)) {
+        permitted(world, &order.caller, &order.region, id, "ReplicateSecretToRegions")?;
+    }
+    if present.iter().any(|replica| !replicas.contains(replica)) {
+        permitted(world, &order.caller, &order.region, id, "RemoveRegionsFromReplication")?;
+    }
     let (now, token) = (world.now(), world.random_uuid());
     let secret = alive(world, id)?;
     secret.tags.retain(|key, _| !given_before.contains(key));
