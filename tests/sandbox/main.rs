@@ -14,6 +14,7 @@ mod clients;
 mod cloudformation;
 mod disturbance;
 mod events;
+mod federation;
 mod identity;
 mod interference;
 mod lambda;

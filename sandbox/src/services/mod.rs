@@ -9,6 +9,7 @@ pub(crate) mod s3;
 pub(crate) mod secrets_manager;
 pub(crate) mod ses;
 pub(crate) mod sts;
+pub(crate) mod unsigned;
 
 use crate::answer::{Answer, Protocol};
 use crate::input::{JsonInput, QueryInput};
