@@ -6,17 +6,21 @@ pub mod bucket;
 pub mod change_sets;
 mod clients;
 mod clock;
+mod credentials;
 mod error;
 pub mod functions;
 pub mod identity;
-mod profile;
+mod network;
+pub mod roles;
 pub mod secrets;
 pub mod stacks;
 pub mod users;
 
-pub use clients::{Clients, Connection};
+pub use clients::{Clients, ConnectError, Connection};
 pub use clock::Clock;
+pub use credentials::{CredentialError, ProfileError};
 pub use error::CallError;
+pub use network::NetworkError;
 
 use error::reduce;
 use jiff::Timestamp;

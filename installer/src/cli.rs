@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
+use crate::environment::Environment;
 use crate::ui::Format;
 
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
@@ -35,6 +36,12 @@ pub struct Global {
     /// A profile of the AWS configuration.
     #[arg(long, global = true)]
     pub profile: Option<String>,
+    /// A role to assume with the credentials that are found.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub assume_role: Option<String>,
+    /// What the owner of that role wants to be told.
+    #[arg(long, global = true, value_name = "ID", requires = "assume_role")]
+    pub external_id: Option<String>,
     /// An endpoint to use instead of those of AWS.
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
@@ -44,6 +51,9 @@ pub struct Global {
     /// Answer every question with yes.
     #[arg(long, short, global = true)]
     pub yes: bool,
+    /// What the environment says of the way to AWS.
+    #[arg(skip)]
+    pub environment: Environment,
 }
 
 /// The commands.

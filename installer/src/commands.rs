@@ -43,54 +43,54 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
     match &cli.command {
         Command::Plan { target, detailed_exitcode } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(plan::run(&session, &config, target.artifact.as_deref(), *detailed_exitcode)).await
         }
         Command::Bootstrap(target) => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref())).await
         }
         Command::Status => {
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(status::run(&session, config)).await
         }
         Command::Rotate { users, keys, now } => {
             let config = keys.applied_to(configuration(global, users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(rotate::run(&session, &config, users, *now)).await
         }
         Command::Hold { users, reason } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(hold::run(&session, &config, users, reason)).await
         }
         Command::Release { users } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(release::run(&session, &config, users)).await
         }
         Command::Rollback { users } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(rollback::run(&session, &config, users)).await
         }
         Command::Revoke { users, key } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(revoke::run(&session, &config, users, key)).await
         }
         Command::Teardown { keys, recovery_window } => {
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(teardown::run(&session, &config, *keys, *recovery_window)).await
         }
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
         Command::Sandbox { users } => Box::pin(sandbox::run(users)).await,
         Command::Template { which, artifact } => {
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(template::run(&session, &config, *which, artifact.as_deref())).await
         }
     }
@@ -111,13 +111,18 @@ fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
     }
 }
 
-async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Session {
+async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let connection = Connection {
         region: config.region.clone(),
         profile: global.profile.clone(),
         endpoint_url: global.endpoint_url.clone(),
+        assume_role: global.assume_role.clone(),
+        external_id: global.external_id.clone(),
+        environment: global.environment.clone(),
     };
-    Session { clients: Clients::connect(&connection).await, printer, interrupts: Interrupts::listen(), seed }
+    let interrupts = Interrupts::listen();
+    let clients = Box::pin(interrupts.unless_pressed(Clients::connect(&connection))).await??;
+    Ok(Session { clients, printer, interrupts, seed })
 }
 
 impl crate::cli::Target {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
-use crate::aws::CallError;
+use crate::aws::{CallError, ConnectError, NetworkError};
 use crate::commands::{DemoError, OrderError};
 use crate::config::ConfigError;
 use crate::names::printable;
@@ -56,6 +56,8 @@ pub enum Error {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
     Refused(#[from] Refusals),
     #[error(transparent)]
     Stack(#[from] StackError),
@@ -82,6 +84,15 @@ impl From<PlanError> for Error {
     }
 }
 
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Network(error) => Self::Network(error),
+            ConnectError::Credentials(error) => Self::Call(error),
+        }
+    }
+}
+
 impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
@@ -94,6 +105,7 @@ impl Error {
             Self::Artifact(error) => Some(error.hint()),
             Self::Template(error) => Some(error.hint()),
             Self::Call(error) => error.hint(),
+            Self::Network(error) => Some(error.hint()),
             Self::Refused(refusals) => Some(refusals.hint()),
             Self::Stack(error) => error.hint(),
             Self::Function(error) => Some(error.hint()),
@@ -127,6 +139,7 @@ impl Error {
             | Self::Artifact(_)
             | Self::Template(_)
             | Self::Call(_)
+            | Self::Network(_)
             | Self::Refused(_)
             | Self::Stack(_)
             | Self::Function(_)

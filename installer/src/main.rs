@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use installer::cli::Cli;
 use installer::commands;
+use installer::environment::Environment;
 use installer::error::{Error, Exit};
 use installer::ui::Printer;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, everything else is wrong usage. Nobody can be told when this fails.
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    cli.global.environment = Environment::read(|name| std::env::var_os(name));
     let printer = Printer::new(cli.global.output, cli.global.yes);
     match run(&cli, printer) {
         Ok(exit) => exit.into(),

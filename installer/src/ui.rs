@@ -3,6 +3,7 @@
 mod interrupts;
 mod progress;
 mod question;
+mod secret;
 mod table;
 mod times;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 pub use interrupts::{Interrupted, Interrupts};
 pub use progress::Progress;
 pub use question::Unconfirmed;
+pub use secret::ask_secret;
 pub use table::Table;
 pub use times::{age, date, span};
 

@@ -18,6 +18,7 @@ mod meddling;
 mod orders;
 mod playground;
 mod renderings;
+mod signing_in;
 mod single_key;
 mod stage;
 mod strikes;
