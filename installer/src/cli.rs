@@ -9,12 +9,15 @@ use contract::{AccessKeyId, GiveUp, Region, UserName};
 use crate::environment::Environment;
 use crate::ui::Format;
 
+/// What `--version` says; `-V` says the number alone.
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfunction: ", env!("KEYTURN_FUNCTION"));
+
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
 ///
 /// Exit codes: 0 done or nothing to do, 1 error, 2 the plan has changes (with --detailed-exitcode), 3 some users
 /// are not done, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "keyturn", version, max_term_width = 100)]
+#[command(name = "keyturn", version, long_version = LONG_VERSION, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the options say it")]
