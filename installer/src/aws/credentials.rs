@@ -1,5 +1,5 @@
 //! As whom to call: the key in the environment, a profile, a token in a file, or the role of this machine, in the order
-//! of the AWS CLI. A profile that was named on the command line comes before all of them.
+//! of the AWS SDK for Rust. A profile that was named on the command line comes before all of them.
 
 mod chain;
 mod error;
