@@ -1,7 +1,8 @@
-//! The function's zip: built here or brought along, and checked before it goes anywhere.
+//! The function's zip: embedded, brought along or built here, and checked before it goes anywhere.
 
 mod archive;
 mod build;
+mod embedded;
 mod error;
 mod executable;
 
@@ -9,7 +10,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-pub use build::{build, can_build};
+use build::build;
+pub use build::can_build;
+pub use embedded::Origin;
 pub use error::ArtifactError;
 
 use crate::config::Architecture;

@@ -6,19 +6,23 @@ pub mod bucket;
 pub mod change_sets;
 mod clients;
 mod clock;
+mod credentials;
 mod error;
 pub mod functions;
 pub mod identity;
+mod network;
 mod profile;
+pub mod roles;
 pub mod secrets;
 pub mod simulation;
 pub mod stacks;
-mod surroundings;
 pub mod users;
 
-pub use clients::{Clients, Connection, Source};
+pub use clients::{Clients, ConnectError, Connection, Source};
 pub use clock::Clock;
+pub use credentials::{CredentialError, ProfileError};
 pub use error::CallError;
+pub use network::NetworkError;
 pub use profile::is_served_by_keyturn;
 
 use error::reduce;

@@ -11,17 +11,21 @@ use clap_complete::Shell;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
 use crate::commands::{SecretId, refresh};
+use crate::environment::Environment;
 use crate::ui::Format;
 
 pub(crate) use help::examples;
 pub use help::{EXAMPLES, command};
+
+/// What `--version` says; `-V` says the number alone.
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfunction: ", env!("KEYTURN_FUNCTION"));
 
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
 ///
 /// Exit codes: 0 done or nothing to do, 1 error, 2 the plan has changes (with --detailed-exitcode), 3 some users
 /// are not done, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "keyturn", version, max_term_width = 100)]
+#[command(name = "keyturn", version, long_version = LONG_VERSION, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the options say it")]
@@ -53,6 +57,12 @@ pub struct Global {
     /// A profile of the AWS configuration.
     #[arg(long, global = true)]
     pub profile: Option<String>,
+    /// A role to assume with the credentials that are found.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub assume_role: Option<String>,
+    /// What the owner of that role wants to be told.
+    #[arg(long, global = true, value_name = "ID", requires = "assume_role")]
+    pub external_id: Option<String>,
     /// An endpoint to use instead of those of AWS.
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
@@ -62,6 +72,9 @@ pub struct Global {
     /// Answer every question with yes.
     #[arg(long, short, global = true)]
     pub yes: bool,
+    /// What the environment says of the way to AWS.
+    #[arg(skip)]
+    pub environment: Environment,
 }
 
 /// The commands.

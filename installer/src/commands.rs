@@ -50,43 +50,43 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
     match &cli.command {
         Command::Plan { target, out, detailed_exitcode } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             let (artifact, out) = (target.artifact.as_deref(), out.as_deref());
             Box::pin(plan::run(&session, &config, artifact, out, *detailed_exitcode)).await
         }
         Command::Bootstrap { target, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref(), plan.as_deref())).await
         }
         Command::Status { detailed_exitcode } => {
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(status::run(&session, config, *detailed_exitcode)).await
         }
         Command::Rotate { users, keys, now } => {
             let config = keys.applied_to(configuration(global, users)?)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(rotate::run(&session, &config, users, *now)).await
         }
         Command::Hold { users, reason } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(hold::run(&session, &config, users, reason)).await
         }
         Command::Release { users } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(release::run(&session, &config, users)).await
         }
         Command::Rollback { users } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(rollback::run(&session, &config, users)).await
         }
         Command::Revoke { users, key } => {
             let config = configuration(global, users)?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(revoke::run(&session, &config, users, key)).await
         }
         Command::Credentials { user, secret, refresh } => {
@@ -96,7 +96,7 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Teardown { keys, recovery_window, force, dry_run } => {
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(teardown::run(&session, &config, Manner { keys, recovery_days, force, dry_run })).await
         }
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
@@ -106,7 +106,7 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Sandbox { users } => Box::pin(sandbox::run(users)).await,
         Command::Template { which, artifact } => {
             let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(template::run(&session, &config, *which, artifact.as_deref())).await
         }
     }
@@ -131,7 +131,7 @@ fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
 async fn examine(global: &Global, target: &Target, printer: Printer, seed: u64) -> Result<Exit, Error> {
     match configuration(global, &target.users).and_then(|config| target.applied_to(config)) {
         Ok(config) => {
-            let session = connect(global, &config, printer, seed).await;
+            let session = connect(global, &config, printer, seed).await?;
             Box::pin(doctor::run(&session, &config, target.artifact.as_deref())).await
         }
         Err(error) => doctor::without_configuration(printer, &error),
@@ -148,7 +148,7 @@ async fn show_credentials(
 ) -> Result<Exit, Error> {
     let profile = global.profile.as_deref();
     let source = profile.map_or(Source::Surroundings, |profile| Source::Profile(profile.to_owned()));
-    let session = connect_as(global, &region, source, printer, seed).await;
+    let session = connect_as(global, &region, source, printer, seed).await?;
     let asked = credentials::Asked { user, secret, region: region.to_string(), profile, refresh };
     credentials::run(&session, &asked).await
 }
@@ -173,14 +173,29 @@ fn current_key(
     Ok((config.region, secret, credentials::within(refresh, config.settings.deactivate_after)))
 }
 
-async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Session {
+async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
     connect_as(global, &config.region, source, printer, seed).await
 }
 
-async fn connect_as(global: &Global, region: &Region, source: Source, printer: Printer, seed: u64) -> Session {
-    let connection = Connection { region: region.clone(), source, endpoint_url: global.endpoint_url.clone() };
-    Session { clients: Clients::connect(&connection).await, printer, interrupts: Interrupts::listen(), seed }
+async fn connect_as(
+    global: &Global,
+    region: &Region,
+    source: Source,
+    printer: Printer,
+    seed: u64,
+) -> Result<Session, Error> {
+    let connection = Connection {
+        region: region.clone(),
+        source,
+        endpoint_url: global.endpoint_url.clone(),
+        assume_role: global.assume_role.clone(),
+        external_id: global.external_id.clone(),
+        environment: global.environment.clone(),
+    };
+    let interrupts = Interrupts::listen();
+    let clients = Box::pin(interrupts.unless_pressed(Clients::connect(&connection))).await??;
+    Ok(Session { clients, printer, interrupts, seed })
 }
 
 impl crate::cli::Target {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
-use crate::aws::CallError;
+use crate::aws::{CallError, ConnectError, NetworkError};
 use crate::commands::{CredentialsError, DemoError, OrderError};
 use crate::config::ConfigError;
 use crate::names::printable;
@@ -56,6 +56,8 @@ pub enum Error {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
     Refused(#[from] Refusals),
     #[error(transparent)]
     SavedPlan(#[from] SavedPlanError),
@@ -86,6 +88,15 @@ impl From<PlanError> for Error {
     }
 }
 
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Network(error) => Self::Network(error),
+            ConnectError::Credentials(error) => Self::Call(error),
+        }
+    }
+}
+
 impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
@@ -98,6 +109,7 @@ impl Error {
             Self::Artifact(error) => Some(error.hint()),
             Self::Template(error) => Some(error.hint()),
             Self::Call(error) => error.hint(),
+            Self::Network(error) => Some(error.hint()),
             Self::Refused(refusals) => Some(refusals.hint()),
             Self::SavedPlan(error) => Some(error.hint().to_owned()),
             Self::Stack(error) => error.hint(),
@@ -134,6 +146,7 @@ impl Error {
             | Self::Artifact(_)
             | Self::Template(_)
             | Self::Call(_)
+            | Self::Network(_)
             | Self::Refused(_)
             | Self::SavedPlan(_)
             | Self::Stack(_)

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod concurrent;
 pub mod config;
+pub mod environment;
 pub mod error;
 pub mod names;
 pub mod observe;

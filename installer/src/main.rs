@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use installer::cli::Cli;
 use installer::commands;
+use installer::environment::Environment;
 use installer::error::{Error, Exit};
 use installer::ui::{Format, Printer};
 
 fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    let mut cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, everything else is wrong usage. Nobody can be told when this fails.
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let format = if cli.command.has_own_form() { Format::Text } else { cli.global.output };
     let printer = Printer::new(format, cli.global.yes);
     printer.begin();
+    cli.global.environment = Environment::read(|name| std::env::var_os(name));
     match run(&cli, printer) {
         Ok(exit) => exit.into(),
         Err(error) => {

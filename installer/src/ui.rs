@@ -4,6 +4,7 @@
 mod interrupts;
 mod progress;
 mod question;
+mod secret;
 mod table;
 mod times;
 
@@ -19,6 +20,7 @@ use crate::names::printable;
 pub use interrupts::{Interrupted, Interrupts};
 pub use progress::Progress;
 pub use question::Unconfirmed;
+pub use secret::ask_secret;
 pub use table::Table;
 pub use times::{age, date, span};
 

@@ -13,6 +13,7 @@ use crate::interference::Interferences;
 use crate::limit::{self, Limits};
 use crate::request::{Caller, HttpRequest, Request};
 use crate::services::lambda::{Effect, InstanceId, InvocationId};
+use crate::services::unsigned::Unsigned;
 use crate::services::{self, Service};
 use crate::{ApiError, Fault, Options};
 
@@ -163,6 +164,10 @@ impl World {
     fn take(&mut self, http: &HttpRequest, course: Course) -> Reaction {
         self.agenda.pass_a_request();
         let request_id = self.random_uuid();
+        if let Some(unsigned) = Unsigned::of(http) {
+            let result = unsigned.handle(self, http);
+            return self.close_call(unsigned.protocol(), &request_id, "anonymous", unsigned.name(), result);
+        }
         let service = match Service::of(http) {
             Ok(service) => service,
             Err(error) => return self.close_call(Protocol::RestJson, &request_id, "anonymous", "?:?", Err(error)),

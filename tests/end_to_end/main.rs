@@ -25,6 +25,7 @@ mod partitions;
 mod playground;
 mod renderings;
 mod replicas;
+mod signing_in;
 mod single_key;
 mod stage;
 mod strikes;

@@ -15,6 +15,7 @@ mod clients;
 mod cloudformation;
 mod disturbance;
 mod events;
+mod federation;
 mod identity;
 mod interference;
 mod lambda;

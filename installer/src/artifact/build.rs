@@ -20,7 +20,7 @@ const TARGET_GLIBC: &str = "2.34";
 ///
 /// # Errors
 /// [`ArtifactError`] when there is no workspace, when the build fails, or when the result would not run in Lambda.
-pub async fn build(architecture: Architecture) -> Result<Artifact, ArtifactError> {
+pub(super) async fn build(architecture: Architecture) -> Result<Artifact, ArtifactError> {
     let workspace = workspace()?;
     let executable = compile(&workspace, architecture).await?;
     super::read(&executable, architecture)

@@ -63,7 +63,7 @@ impl ArtifactError {
             Self::TooLarge => "strip it, and leave out what the function does not need".to_owned(),
             Self::Pack(_) => "try again".to_owned(),
             Self::NoWorkspace | Self::NoCargo(_) => {
-                "run keyturn in a checkout of its sources with Rust installed, or pass a function that is built already: `--artifact FILE`".to_owned()
+                "take a released keyturn, which has the function in it; or run it in a checkout of its sources with Rust installed, or pass a function that is built already: `--artifact FILE`".to_owned()
             }
             Self::BuildFailed => "see what cargo said above; or pass a function that is built already: `--artifact FILE`".to_owned(),
             Self::NoTarget(target) => format!("`rustup target add {target}`, or pass a function that is built already: `--artifact FILE`"),

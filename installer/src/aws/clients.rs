@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use contract::Region;
 
-use super::profile::NamedProfile;
-use super::{Clock, surroundings};
+use super::{CallError, Clock, NetworkError, credentials, network};
+use crate::environment::Environment;
 
 /// How long to wait for a connection; the endpoints of AWS answer within a second from anywhere.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -21,6 +21,9 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(90);
 /// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token.
 const ATTEMPTS: u32 = 5;
 
+/// How long finding credentials may take: several roles after one another, each with its retries.
+const CREDENTIALS_WITHIN: Duration = Duration::from_secs(60);
+
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -30,6 +33,22 @@ pub struct Connection {
     pub source: Source,
     /// Another endpoint than AWS's own, for every service.
     pub endpoint_url: Option<String>,
+    /// A role to assume on top of the credentials that are found.
+    pub assume_role: Option<String>,
+    /// What the owner of that role wants to be told.
+    pub external_id: Option<String>,
+    /// What the environment says of the way to AWS.
+    pub environment: Environment,
+}
+
+/// Why there are no clients.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the inner types say it")]
+pub enum ConnectError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Credentials(#[from] CallError),
 }
 
 /// Where credentials come from.
@@ -60,10 +79,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Prepares the clients. Credentials are looked for when the first call is made.
-    pub async fn connect(connection: &Connection) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    /// Prepares the clients. Credentials are looked for when the first call is made, but an MFA code is asked for now.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(connection: &Connection) -> Result<Self, ConnectError> {
+        let environment = &connection.environment;
+        let endpoint_url = connection.endpoint_url.as_deref().or(environment.endpoint_url.as_deref());
+        let http = network::client(environment, endpoint_url)?;
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_attempt_timeout(ATTEMPT_WITHIN).build();
         let region = aws_types::region::Region::new(connection.region.to_string());
@@ -71,20 +94,19 @@ impl Clients {
             .region(region.clone())
             .http_client(http.clone())
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS));
-        let sources = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
-        match &connection.source {
-            Source::Chain => {}
-            Source::Profile(name) => {
-                loader = loader.profile_name(name).credentials_provider(NamedProfile::new(name, &sources));
-            }
-            Source::Surroundings => loader = loader.credentials_provider(surroundings::chain(&sources)),
+            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .no_credentials();
+        if let Source::Profile(profile) = &connection.source {
+            loader = loader.profile_name(profile);
         }
         if let Some(url) = &connection.endpoint_url {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
-        Self::over(&config)
+        let sources = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+        let found = credentials::find(connection, &config, &sources).await.map_err(CallError::from)?;
+        let cache = IdentityCache::lazy().load_timeout(CREDENTIALS_WITHIN).build();
+        Ok(Self::over(&config.to_builder().credentials_provider(found).identity_cache(cache).build()))
     }
 
     /// The clients over a configuration that is complete.

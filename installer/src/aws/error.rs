@@ -2,10 +2,11 @@
 
 use std::error::Error as StdError;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::CredentialError;
 
 /// The codes that say that the credentials themselves are at fault, whatever was asked for.
 const BAD_CREDENTIALS: [&str; 9] = [
@@ -29,8 +30,10 @@ pub enum CallError {
     /// The chain of credential sources came up empty, or one of them failed.
     #[error("no AWS credentials: {cause}")]
     NoCredentials {
-        /// What the credential chain said.
+        /// Which source failed, and why.
         cause: String,
+        /// What to do about it.
+        hint: String,
     },
     /// AWS does not accept the credentials.
     #[error("AWS does not accept the credentials, said `{operation}`: {message} ({code})")]
@@ -98,18 +101,22 @@ impl CallError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoCredentials { .. } => Some(
-                "sign in (`aws sso login`, `aws configure`), choose a profile with `--profile`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
-                    .to_owned(),
+            Self::NoCredentials { hint, .. } => Some(hint.clone()),
+            Self::BadCredentials { .. } => Some(
+                "sign in again, or choose another profile with `--profile`; then run the same command again".to_owned(),
             ),
-            Self::BadCredentials { .. } => {
-                Some("sign in again, or choose another profile with `--profile`; then run the same command again".to_owned())
+            Self::Denied { action, .. } => {
+                Some(format!("let the caller do `{action}`, then run the same command again"))
             }
-            Self::Denied { action, .. } => Some(format!("let the caller do `{action}`, then run the same command again")),
             Self::Refused { code, .. } if LOST_RACES.contains(&code.as_str()) => {
                 Some("somebody else is at it too; run the same command again, it goes on from what is there".to_owned())
             }
             Self::Refused { .. } => None,
+            // What rustls says when nobody it trusts has signed the certificate.
+            Self::NoAnswer { cause, .. } if cause.contains("UnknownIssuer") => Some(
+                "name the certificates of your own authority in `AWS_CA_BUNDLE`; then run the same command again"
+                    .to_owned(),
+            ),
             Self::NoAnswer { .. } => {
                 Some("check the network, the region and `--endpoint-url`; then run the same command again".to_owned())
             }
@@ -169,11 +176,12 @@ fn no_answer<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> C
 where
     E: StdError + Send + Sync + 'static,
 {
+    if let Some(found) = CredentialError::within(error) {
+        return found.into();
+    }
     let mut causes: Vec<String> = Vec::new();
     let mut next: Option<&(dyn StdError + 'static)> = error.source();
-    let mut credentials = false;
     while let Some(cause) = next {
-        credentials |= cause.is::<CredentialsError>();
         let text = cause.to_string();
         if causes.last() != Some(&text) {
             causes.push(text);
@@ -182,7 +190,7 @@ where
     }
     // The innermost cause is what happened; the outer ones say which layer of the SDK noticed.
     let cause = causes.pop().unwrap_or_else(|| error.to_string());
-    if credentials { CallError::NoCredentials { cause } } else { CallError::NoAnswer { operation, cause } }
+    CallError::NoAnswer { operation, cause }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use sandbox::{Credentials, Options, Sandbox};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::artifact;
+use crate::artifact::Origin;
 use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::ui::Printer;
@@ -67,13 +67,11 @@ struct Demo {
 
 pub(super) async fn run(printer: Printer, prebuilt: Option<&Path>) -> Result<Exit, Error> {
     let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
-    let function = match prebuilt {
-        Some(path) => artifact::read(path, architecture)?,
-        None => {
-            printer.say("building the rotation function; the first time takes several minutes");
-            artifact::build(architecture).await?
-        }
-    };
+    let origin = Origin::of(prebuilt, architecture);
+    if origin == Origin::Sources {
+        printer.say("building the rotation function; the first time takes several minutes");
+    }
+    let function = origin.take(architecture).await?;
     let demo = Demo::set_up(printer, &function.bytes).await?;
     let played = tokio::select! {
         played = demo.play() => played,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::stack;
-use crate::artifact::{self, Artifact};
+use crate::artifact::{Artifact, Origin};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{Observed, has_code, observe};
@@ -27,16 +27,14 @@ pub(super) async fn prepare(
     Ok((artifact, plan))
 }
 
-/// Builds the function, or takes the one that was built before.
+/// Takes the function that was built before, or builds it.
 pub(super) async fn artifact(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Artifact, Error> {
     let architecture = config.function.architecture;
-    match prebuilt {
-        Some(path) => Ok(artifact::read(path, architecture)?),
-        None => {
-            session.printer.say("building the function");
-            Ok(session.interrupts.unless_pressed(artifact::build(architecture)).await??)
-        }
+    let origin = Origin::of(prebuilt, architecture);
+    if origin == Origin::Sources {
+        session.printer.say("building the function");
     }
+    Ok(session.interrupts.unless_pressed(origin.take(architecture)).await??)
 }
 
 /// Looks at the account, and looks again once nobody works on its stacks any more.

@@ -11,6 +11,7 @@ pub(crate) mod secrets_manager;
 pub(crate) mod ses;
 pub(crate) mod sns;
 pub(crate) mod sts;
+pub(crate) mod unsigned;
 
 use crate::answer::{Answer, Protocol};
 use crate::input::{JsonInput, QueryInput};

@@ -36,29 +36,61 @@ fn assume_role(world: &mut World, caller: &Caller, mut input: QueryInput) -> Res
     let role_arn = input.required("RoleArn")?;
     let session_name = input.required("RoleSessionName")?;
     let lasting = input.text("DurationSeconds");
+    let (serial, code) = (input.text("SerialNumber"), input.text("TokenCode"));
     let mut context = BTreeMap::from([("sts:RoleSessionName".to_owned(), session_name.clone())]);
     if let Some(external_id) = input.text("ExternalId") {
         context.insert("sts:ExternalId".to_owned(), external_id);
     }
     input.finish()?;
     iam::check_name("roleSessionName", &session_name, 2..=64)?;
+    if iam::is_mfa_proven(world, caller, serial.as_deref(), code.as_deref())? {
+        context.insert("aws:MultiFactorAuthPresent".to_owned(), "true".to_owned());
+    }
     world.authorize(caller, "sts:AssumeRole", &role_arn, &context)?;
-    let lasting = checked_duration(world, caller, &role_arn, lasting.as_deref())?;
+    let lasting = checked_duration(world, Some(caller), &role_arn, lasting.as_deref())?;
+    opened(world, &role_arn, &session_name, lasting)
+}
+
+/// Is not signed, so nobody calls it.
+pub(crate) fn assume_role_with_web_identity(world: &mut World, mut input: QueryInput) -> Result<Xml, ApiError> {
+    let role_arn = input.required("RoleArn")?;
+    let session_name = input.required("RoleSessionName")?;
+    let token = input.required("WebIdentityToken")?;
+    let lasting = input.text("DurationSeconds");
+    input.finish()?;
+    iam::check_name("roleSessionName", &session_name, 2..=64)?;
+    let (provider, context) = iam::read_identity_token(world, &role_arn, &token)?;
+    // A role that is not there trusts nobody; AWS does not tell the two apart either.
+    if !iam::trusts_provider(world, &role_arn, &provider, &context).unwrap_or(false) {
+        let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+        return Err(ApiError::new("AccessDenied", message).with_status(403));
+    }
+    let lasting = checked_duration(world, None, &role_arn, lasting.as_deref())?;
+    opened(world, &role_arn, &session_name, lasting)
+}
+
+/// Opens a session and shows it.
+fn opened(world: &mut World, role_arn: &str, session_name: &str, lasting: Duration) -> Result<Xml, ApiError> {
     let expires = world.agenda.after(lasting);
-    let credentials = iam::open_session(world, &role_arn, &session_name, None, lasting)?;
+    let credentials = iam::open_session(world, role_arn, session_name, None, lasting)?;
     let credentials = Xml::new()
         .text("AccessKeyId", &credentials.access_key_id)
         .text("SecretAccessKey", &credentials.secret_access_key)
         .optional("SessionToken", credentials.session_token)
         .text("Expiration", iam::date(expires));
-    let role = world.iam.role_by_arn(&role_arn)?;
+    let role = world.iam.role_by_arn(role_arn)?;
     let user =
-        Xml::new().text("AssumedRoleId", role.session_id(&session_name)).text("Arn", role.session_arn(&session_name));
+        Xml::new().text("AssumedRoleId", role.session_id(session_name)).text("Arn", role.session_arn(session_name));
     Ok(Xml::new().element("Credentials", credentials).element("AssumedRoleUser", user))
 }
 
 /// How long the session may last: as long as the role says, and an hour when a role assumes another one.
-fn checked_duration(world: &World, caller: &Caller, role_arn: &str, asked: Option<&str>) -> Result<Duration, ApiError> {
+fn checked_duration(
+    world: &World,
+    caller: Option<&Caller>,
+    role_arn: &str,
+    asked: Option<&str>,
+) -> Result<Duration, ApiError> {
     let invalid = |message: &str| Err(ApiError::new("ValidationError", message));
     let asked = match asked.map(str::parse) {
         None => HOUR,
@@ -68,7 +100,7 @@ fn checked_duration(world: &World, caller: &Caller, role_arn: &str, asked: Optio
     if asked > world.iam.role_by_arn(role_arn)?.longest_session {
         return invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
     }
-    if matches!(caller.principal, Principal::Role(_)) && asked > HOUR {
+    if caller.is_some_and(|caller| matches!(caller.principal, Principal::Role(_))) && asked > HOUR {
         return invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         );

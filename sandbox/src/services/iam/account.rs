@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::credentials::{AccessKey, Session};
+use super::federation::{IdentityToken, PortalSession};
+use super::mfa::Device;
 use super::names::{account_of, folded};
 use super::policy::Policy;
 use crate::{ApiError, partition};
@@ -18,6 +20,14 @@ pub(crate) struct State {
     pub(crate) keys: BTreeMap<String, AccessKey>,
     /// Sessions by the id of their key.
     pub(crate) sessions: BTreeMap<String, Session>,
+    /// MFA devices, by serial number.
+    pub(crate) devices: BTreeMap<String, Device>,
+    /// The ARNs of the OIDC providers that accounts trust.
+    pub(crate) oidc_providers: BTreeSet<String>,
+    /// What the tokens of OIDC providers say, by token.
+    pub(crate) identity_tokens: BTreeMap<String, IdentityToken>,
+    /// Who has signed in to the access portal, by token.
+    pub(crate) portal_sessions: BTreeMap<String, PortalSession>,
     /// How long a key that is created from now on stays unknown to the services.
     pub(crate) new_keys_unknown_for: Duration,
 }

@@ -98,6 +98,23 @@ pub(crate) fn trusts_service(world: &World, role_arn: &str, service: &str) -> Re
     Ok(trust.verdict_for(|principal| is_service(principal, service), &question) == Verdict::Allow)
 }
 
+/// Whether a role lets somebody in whom an identity provider vouches for.
+pub(crate) fn trusts_provider(
+    world: &World,
+    role_arn: &str,
+    provider: &str,
+    context: &BTreeMap<String, String>,
+) -> Result<bool, ApiError> {
+    let question = Question { action: "sts:AssumeRoleWithWebIdentity", resource: role_arn, context };
+    let trust = &world.iam.role_by_arn(role_arn)?.trust;
+    let is_meant = |principal: &Principal| match principal {
+        Principal::Anyone => true,
+        Principal::Federated(arn) => arn == provider,
+        Principal::Account(_) | Principal::Arn(_) | Principal::Service(_) => false,
+    };
+    Ok(trust.verdict_for(is_meant, &question) == Verdict::Allow)
+}
+
 /// Why something is refused, in AWS's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
@@ -143,7 +160,7 @@ impl Trust {
         let is_direct = |principal: &Principal| match principal {
             Principal::Anyone => true,
             Principal::Arn(arn) => *arn == caller.arn || *arn == principal_arn,
-            Principal::Account(_) | Principal::Service(_) => false,
+            Principal::Account(_) | Principal::Federated(_) | Principal::Service(_) => false,
         };
         let is_account = |principal: &Principal| *principal == Principal::Account(caller.account.clone());
         Self {
@@ -182,7 +199,7 @@ fn is_service(principal: &Principal, service: &str) -> bool {
     match principal {
         Principal::Anyone => true,
         Principal::Service(name) => name == service,
-        Principal::Account(_) | Principal::Arn(_) => false,
+        Principal::Account(_) | Principal::Arn(_) | Principal::Federated(_) => false,
     }
 }
 

@@ -28,6 +28,7 @@ enum Operator {
 /// The condition keys that somebody supplies: `decide` itself, or the service that asks for the permission. What is
 /// not supplied with a request counts as absent, so a key nobody ever supplies must not be in this list.
 const KEYS: &[&str] = &[
+    "aws:MultiFactorAuthPresent",
     "aws:PrincipalArn",
     "aws:ResourceAccount",
     "aws:SecureTransport",
@@ -43,6 +44,9 @@ const KEYS: &[&str] = &[
 
 /// Keys that go on with the key of a tag.
 const TAG_KEYS: &[&str] = &["aws:RequestTag/", "aws:ResourceTag/", "iam:ResourceTag/", "secretsmanager:ResourceTag/"];
+
+/// What a token of an OIDC provider says, as keys after the provider's name: `example.com:sub`.
+const TOKEN_KEYS: &[&str] = &[":aud", ":sub"];
 
 impl Condition {
     /// All conditions of a statement; every one of them must hold.
@@ -102,5 +106,6 @@ fn is_known(key: &str) -> bool {
         let start = key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         start && key.len() > prefix.len()
     };
-    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)) || TAG_KEYS.iter().any(begins_with)
+    let is_of_token = TOKEN_KEYS.iter().filter_map(|end| key.strip_suffix(end)).any(|issuer| issuer.contains('.'));
+    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)) || TAG_KEYS.iter().any(begins_with) || is_of_token
 }

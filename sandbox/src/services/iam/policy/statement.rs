@@ -28,6 +28,8 @@ pub(crate) enum Principal {
     Service(String),
     /// All of an account, as far as its own policies let them.
     Account(String),
+    /// An OIDC provider, by ARN.
+    Federated(String),
     /// A user, role or session.
     Arn(String),
 }
@@ -122,6 +124,10 @@ fn principals(value: &Value) -> Result<Vec<Principal>, ApiError> {
             principals.push(match kind.as_str() {
                 "Service" if name.contains(".amazonaws.com") => Principal::Service(name),
                 "AWS" => aws_principal(&name)?,
+                "Federated" if name.starts_with("arn:aws:iam::") && name.contains(":oidc-provider/") => {
+                    Principal::Federated(name)
+                }
+                "Federated" => return Err(malformed(format!("Invalid principal in policy: \"FEDERATED\":\"{name}\""))),
                 "Service" => return Err(malformed(format!("Invalid principal in policy: \"SERVICE\":\"{name}\""))),
                 _ => return Err(ApiError::unknown("principal", &kind)),
             });

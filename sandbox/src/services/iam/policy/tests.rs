@@ -202,7 +202,12 @@ fn trust_policies_name_principals_and_no_resources() {
         (json!({ "AWS": "alice" }), Err("Invalid principal")),
         (json!({ "AWS": "arn:aws:iam::111122223333:user/*" }), Err("Invalid principal")),
         (json!({ "Service": "lambda" }), Err("Invalid principal")),
-        (json!({ "Federated": "x" }), Err("the principal `Federated`")),
+        (
+            json!({ "Federated": "arn:aws:iam::111122223333:oidc-provider/example.com" }),
+            Ok(Principal::Federated("arn:aws:iam::111122223333:oidc-provider/example.com".into())),
+        ),
+        (json!({ "Federated": "x" }), Err("Invalid principal")),
+        (json!({ "CanonicalUser": "x" }), Err("the principal `CanonicalUser`")),
         (json!({}), Err("Missing required field Principal")),
     ];
     for (principal, expected) in table {
