@@ -15,7 +15,8 @@ const USERS: [&str; 2] = ["alice", "bob"];
 /// What is in the account, but for the secrets.
 async fn beside_secrets(stage: &Stage) -> Vec<String> {
     let inventory = stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await;
-    inventory.into_iter().filter(|item| !item.starts_with("secret ")).collect()
+    let is_secret = |item: &String| item.starts_with("secret ") || item.starts_with("replica ");
+    inventory.into_iter().filter(|item| !is_secret(item)).collect()
 }
 
 const NOTHING: [&str; 0] = [];
@@ -124,9 +125,18 @@ async fn without_an_answer_nothing_is_taken_away() {
     stage.assert_no_secret_left_behind().await;
 }
 
+/// Like `deployed`, with everything that a teardown has to take away.
+async fn deployed_in_full() -> Stage {
+    let stage = Stage::with_users(&USERS).await;
+    configure(&stage, &USERS, "replicas: [eu-west-1]\nalerts: { email: [team@example.org] }\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage
+}
+
 /// One history: a teardown that is struck, and then one that is not.
 async fn survives(written: &Written, strike: Strike, keys: &str) {
-    let stage = deployed(&USERS).await;
+    let stage = deployed_in_full().await;
     let before = current_keys(&stage, &USERS).await;
     let at = format!("{keys}, {strike:?} at {written:?}");
     let teardown = ["teardown", "--keys", keys];
@@ -144,7 +154,7 @@ async fn survives(written: &Written, strike: Strike, keys: &str) {
                 assert_eq!(working_key(world, user, &secret.name), key, "{at}");
                 assert_eq!((secret.deletion, secret.rotation_enabled), (None, false), "{at}");
             } else {
-                assert!(secret.deletion.is_some(), "{at}");
+                assert!(secret.deletion.is_some() && secret.replicas.is_empty(), "{at}");
                 assert!(keys.is_empty(), "{at}: {keys:?}");
             }
             assert!(keys.iter().all(|key| key.status == KeyStatus::Active), "{at}");
@@ -155,7 +165,7 @@ async fn survives(written: &Written, strike: Strike, keys: &str) {
 }
 
 async fn survives_every_strike(keys: &'static str) {
-    let stage = deployed(&USERS).await;
+    let stage = deployed_in_full().await;
     writes(&stage).await;
     let run = stage.keyturn(&["--yes", "teardown", "--keys", keys]).await;
     assert_eq!(run.code, 0, "{run}");

@@ -352,10 +352,13 @@ pub async fn remove_replicas(clients: &Clients, secret: &SecretArn, regions: &[S
     match found(answer.map_err(reduce("secretsmanager:RemoveRegionsFromReplication"))) {
         Ok(_) => Ok(()),
         // Also the answer to a call that was done, and repeated because its answer got lost.
-        Err(error) => match describe(clients, secret.as_str()).await? {
-            Some(secret) if secret.replicas.iter().any(|region| regions.contains(region)) => Err(error),
-            _ => Ok(()),
-        },
+        Err(error) if matches!(error.code(), Some("InvalidParameterException" | "InvalidRequestException")) => {
+            match describe(clients, secret.as_str()).await? {
+                Some(secret) if secret.replicas.iter().any(|region| regions.contains(region)) => Err(error),
+                _ => Ok(()),
+            }
+        }
+        Err(error) => Err(error),
     }
 }
 

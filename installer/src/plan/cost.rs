@@ -4,9 +4,10 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::config::Config;
-use crate::template::Template;
+use crate::template::{Resource, Template};
 
 /// A secret, and each of its replicas, in cents a month.
 const SECRET: f64 = 40.0;
@@ -17,9 +18,13 @@ const CALLS: f64 = 5.0;
 /// The calls that a sweep makes for a user who is in order: the description, and the values of two versions.
 const CALLS_PER_SWEEP: f64 = 3.0;
 
-/// An alarm on one metric, and a dashboard, in cents a month.
-const ALARM: f64 = 10.0;
+/// A metric of our own, one that an alarm looks at, and a dashboard, in cents a month.
+const METRIC: f64 = 30.0;
+const WATCHED_METRIC: f64 = 10.0;
 const DASHBOARD: f64 = 300.0;
+
+/// The metrics that a function writes: seven with each sweep, three about the ends of rotations.
+const METRICS_PER_FUNCTION: f64 = 10.0;
 
 /// A second of a GiB of memory on arm64, in cents.
 const GIB_SECOND: f64 = 0.001_333_34;
@@ -41,18 +46,19 @@ pub struct Cost {
     pub calls: f64,
     /// For the function.
     pub function: f64,
-    /// For alarms and dashboards.
+    /// For metrics, alarms and dashboards.
     pub monitoring: f64,
 }
 
 /// Estimates what these stacks cost.
 pub(super) fn of<'a>(config: &Config, templates: impl Iterator<Item = &'a Template>) -> Cost {
-    let (mut secrets, mut alarms, mut dashboards) = (0.0, 0.0, 0.0);
+    let (mut secrets, mut monitored) = (0.0, 0.0);
     for resource in templates.flat_map(|template| template.resources().into_values()) {
         match resource.kind.as_str() {
             "AWS::SecretsManager::Secret" => secrets += 1.0,
-            "AWS::CloudWatch::Alarm" => alarms += 1.0,
-            "AWS::CloudWatch::Dashboard" => dashboards += 1.0,
+            "AWS::Lambda::Function" => monitored += METRICS_PER_FUNCTION * METRIC,
+            "AWS::CloudWatch::Alarm" => monitored += WATCHED_METRIC * watched_metrics(&resource),
+            "AWS::CloudWatch::Dashboard" => monitored += DASHBOARD,
             _ => {}
         }
     }
@@ -62,11 +68,18 @@ pub(super) fn of<'a>(config: &Config, templates: impl Iterator<Item = &'a Templa
         secrets * (1.0 + replicas) * SECRET,
         swept * CALLS_PER_SWEEP / 10_000.0 * CALLS,
         swept * SECONDS_PER_USER * f64::from(config.function.memory_mib) / 1_024.0 * GIB_SECOND,
-        alarms * ALARM + dashboards * DASHBOARD,
+        monitored,
     ];
     let [secrets, calls, function, monitoring] = cents.map(|cents| cents.round() / 100.0);
     let usd_per_month = (cents.iter().sum::<f64>()).round() / 100.0;
     Cost { usd_per_month, secrets, calls, function, monitoring }
+}
+
+/// How many metrics an alarm looks at.
+fn watched_metrics(alarm: &Resource) -> f64 {
+    let metrics = alarm.properties.get("Metrics").and_then(Json::as_array);
+    let count = metrics.map(|metrics| metrics.iter().filter(|metric| metric.get("MetricStat").is_some()).count());
+    count.and_then(|count| u32::try_from(count).ok()).map_or(1.0, f64::from)
 }
 
 impl fmt::Display for Cost {
@@ -74,7 +87,7 @@ impl fmt::Display for Cost {
         let Self { usd_per_month, secrets, calls, function, monitoring } = self;
         write!(
             f,
-            "costs about {usd_per_month:.2} USD a month: secrets {secrets:.2}, their calls {calls:.2}, function {function:.2}, alarms and dashboards {monitoring:.2}"
+            "costs about {usd_per_month:.2} USD a month: secrets {secrets:.2}, their calls {calls:.2}, function {function:.2}, metrics, alarms and dashboards {monitoring:.2}"
         )
     }
 }
@@ -106,6 +119,8 @@ mod tests {
         // 720 sweeps of ten users, three calls each.
         assert!((cost.calls - 0.11).abs() < 0.01, "{cost}");
         assert!(cost.function < 0.05, "{cost}");
+        // Ten metrics, six of them in five alarms, and a dashboard.
+        assert!((cost.monitoring - 6.6).abs() < 0.01, "{cost}");
         let sum = cost.secrets + cost.calls + cost.function + cost.monitoring;
         assert!((cost.usd_per_month - sum).abs() < 0.03, "{cost}");
     }

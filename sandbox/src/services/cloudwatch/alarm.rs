@@ -71,7 +71,7 @@ pub(super) enum Missing {
     Breaching,
     NotBreaching,
     Ignore,
-    Missing,
+    NoData,
 }
 
 /// The ARN of an alarm.
@@ -222,7 +222,7 @@ fn comparison(operator: &str) -> Result<Comparison, ApiError> {
 
 fn missing(word: Option<&str>) -> Result<Missing, ApiError> {
     match word {
-        None | Some("missing") => Ok(Missing::Missing),
+        None | Some("missing") => Ok(Missing::NoData),
         Some("breaching") => Ok(Missing::Breaching),
         Some("notBreaching") => Ok(Missing::NotBreaching),
         Some("ignore") => Ok(Missing::Ignore),

@@ -174,7 +174,8 @@ mod tests {
             change(&mut document);
             samples(&document.to_string()).unwrap_err()
         };
-        let table: [(fn(&mut Value), &str); 9] = [
+        type Change = fn(&mut Value);
+        let table: [(Change, &str); 9] = [
             (|document| document["_aws"] = json!([]), "_aws is not an object"),
             (|document| document["_aws"]["Timestamp"] = json!("now"), "Timestamp is not a whole number"),
             (|document| document["_aws"]["Unknown"] = json!(1), "_aws has the member Unknown"),

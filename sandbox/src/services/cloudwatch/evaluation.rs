@@ -62,8 +62,8 @@ fn evaluated(alarm: &Alarm, window: &VecDeque<Option<bool>>) -> Option<AlarmStat
     match alarm.missing {
         Missing::Breaching => Some(state(too_much + without >= alarm.to_alarm)),
         Missing::NotBreaching => Some(state(too_much >= alarm.to_alarm)),
-        Missing::Missing if without == window.len() => Some(AlarmState::InsufficientData),
-        Missing::Ignore | Missing::Missing => {
+        Missing::NoData if without == window.len() => Some(AlarmState::InsufficientData),
+        Missing::Ignore | Missing::NoData => {
             let is_decided = too_much >= alarm.to_alarm || too_much + without < alarm.to_alarm;
             is_decided.then(|| state(too_much >= alarm.to_alarm))
         }
@@ -137,7 +137,7 @@ mod tests {
         // A gap keeps the state.
         assert_eq!(history(Missing::Ignore, "0011   "), [(1, Ok), (4, Alarm)]);
         assert_eq!(history(Missing::NotBreaching, "0011   "), [(0, Ok), (4, Alarm), (5, Ok)]);
-        assert_eq!(history(Missing::Missing, "0011   "), [(1, Ok), (4, Alarm), (6, InsufficientData)]);
+        assert_eq!(history(Missing::NoData, "0011   "), [(1, Ok), (4, Alarm), (6, InsufficientData)]);
         // Before anything came, everything was missing.
         assert_eq!(history(Missing::Breaching, "00  0"), [(0, Alarm), (1, Ok), (4, Alarm), (5, Ok)]);
     }
