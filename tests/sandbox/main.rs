@@ -11,6 +11,7 @@
 mod asynchronous;
 mod cell;
 mod clients;
+mod clock;
 mod cloudformation;
 mod disturbance;
 mod events;
