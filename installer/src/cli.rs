@@ -3,6 +3,7 @@
 mod help;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,8 +215,14 @@ pub enum Command {
     /// Start a sandbox, AWS in miniature on loopback, to try keyturn by hand.
     ///
     /// Prints the environment for another terminal, then takes orders on stdin, one a line: `advance 30d` moves the
-    /// clock and does whatever falls due, `calls` lists the calls since the last time. It ends with its input.
+    /// clock and does whatever falls due, `calls` lists the calls since the last time, `report` gives them, the stacks
+    /// and the time as JSON, `bucket NAME REGION` makes a bucket, and `fail STACK RESOURCE` has the next attempt to
+    /// create a resource of a stack fail. It ends with its input.
     Sandbox {
+        /// Take this many seconds for each one that AWS takes, 0.01 to 10, and let the clock run on at that pace from
+        /// the present; without it stacks take a twentieth of their time, and the clock stands still in between.
+        #[arg(long, value_name = "FACTOR", value_parser = delays)]
+        delays: Option<f64>,
         /// The IAM users to begin with, each without a key.
         #[arg(value_name = "USER", default_values = ["alice", "bob"])]
         users: Vec<UserName>,
@@ -295,6 +302,14 @@ pub enum Keys {
     Revoke,
 }
 
+/// The smallest and the largest factor for the delays of the sandbox: a deployment takes a second or some minutes.
+const DELAYS: RangeInclusive<f64> = 0.01..=10.0;
+
+fn delays(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| DELAYS.contains(factor));
+    factor.ok_or_else(|| format!("not a number from {} to {}", DELAYS.start(), DELAYS.end()))
+}
+
 /// A template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {
@@ -330,6 +345,9 @@ mod tests {
             "keyturn plan a/b",
             "keyturn --region Frankfurt! status",
             "keyturn teardown --recovery-window 6",
+            "keyturn sandbox --delays 0",
+            "keyturn sandbox --delays NaN",
+            "keyturn sandbox --delays soon",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

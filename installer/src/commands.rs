@@ -103,7 +103,7 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Completions { shell } => completions::run(printer, *shell),
         Command::Man { directory } => man::run(printer, directory.as_deref()),
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
-        Command::Sandbox { users } => Box::pin(sandbox::run(users)).await,
+        Command::Sandbox { delays, users } => Box::pin(sandbox::run(users, *delays)).await,
         Command::Template { which, artifact } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;

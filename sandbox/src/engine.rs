@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     /// The clock's journeys under way: where to, and whom to tell.
     journeys: Vec<(Timestamp, oneshot::Sender<()>)>,
     pace: f64,
+    /// Where the clock runs from: a moment on it, and the same moment in real time. `None` when it does not run.
+    runs_from: Option<(Timestamp, Instant)>,
     /// The next work, and when it is done in real time.
     under_way: Option<(Timestamp, Instant)>,
 }
@@ -54,6 +56,7 @@ impl Engine {
             held: BTreeMap::new(),
             journeys: Vec::new(),
             pace: options.pace.max(0.0),
+            runs_from: (options.clock_runs && options.pace > 0.0).then(|| (options.start, Instant::now())),
             under_way: None,
         }
     }
@@ -61,12 +64,14 @@ impl Engine {
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self) {
         loop {
+            self.keep_time();
             self.do_what_is_due();
             let message = match self.end_of_next_work() {
                 None => self.inbox.recv().await,
                 Some(done) => tokio::select! {
                     message = self.inbox.recv() => message,
                     () = tokio::time::sleep_until(done) => {
+                        self.keep_time();
                         if let Some(at) = self.world.agenda.next_work() {
                             self.fire_until(at);
                         }
@@ -77,6 +82,7 @@ impl Engine {
             match message {
                 None => return,
                 Some(message) => {
+                    self.keep_time();
                     if let ControlFlow::Break(stopped) = self.take(message) {
                         self.instances.stop().await;
                         // Whoever asked may have given up waiting.
@@ -131,6 +137,15 @@ impl Engine {
         }
     }
 
+    /// Sets a clock that runs to what it shows now.
+    fn keep_time(&mut self) {
+        let Some((moment, real)) = self.runs_from else { return };
+        let passed = real.elapsed().as_secs_f64() / self.pace;
+        // A clock that went far beyond any date stands still.
+        let now = Duration::try_from_secs_f64(passed).ok().and_then(|passed| moment.checked_add(passed).ok());
+        self.world.agenda.reach(now.unwrap_or(Timestamp::MAX));
+    }
+
     /// Does everything that needs no further message: past-due entries, work when the pace is 0, journeys.
     fn do_what_is_due(&mut self) {
         loop {
@@ -155,6 +170,8 @@ impl Engine {
             Some(due) => self.fire(due),
             None => {
                 self.world.agenda.reach(nearest);
+                // From here it runs on.
+                self.runs_from = self.runs_from.map(|_| (self.world.now(), Instant::now()));
                 for (to, done) in std::mem::take(&mut self.journeys) {
                     if to > nearest {
                         self.journeys.push((to, done));

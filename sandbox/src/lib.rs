@@ -53,11 +53,13 @@ pub struct Options {
     /// Real seconds that pass for each virtual second of work that AWS takes its time for, such as the creation of
     /// a stack. With 0 such work is done at once.
     pub pace: f64,
+    /// Whether the virtual clock also goes on, at the same pace, while nothing is at work. Otherwise it stands still then.
+    pub clock_runs: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { start: Timestamp::constant(1_767_225_600, 0), seed: 0, pace: 0.0 }
+        Self { start: Timestamp::constant(1_767_225_600, 0), seed: 0, pace: 0.0, clock_runs: false }
     }
 }
 

@@ -94,6 +94,35 @@ async fn a_second_bootstrap_has_nothing_to_do_and_says_why() {
     stage.assert_no_secret_left_behind().await;
 }
 
+/// Each of them costs the round trip of a run that has nothing to do: who am I, the stack and its template, the user with
+/// keys and secret, and whether the code is there.
+const CALLS_FOR_NOTHING: [&str; 7] = [
+    "cloudformation:DescribeStacks",
+    "cloudformation:GetTemplate",
+    "iam:GetUser",
+    "iam:ListAccessKeys",
+    "s3:HeadObject",
+    "secretsmanager:DescribeSecret",
+    "sts:GetCallerIdentity",
+];
+
+#[tokio::test]
+async fn a_bootstrap_with_nothing_to_do_asks_each_question_once() {
+    let stage = Stage::with_users(&["alice"]).await;
+    stage.sandbox.visit(|world| world.create_bucket(ACCOUNT, REGION, "code").unwrap()).await;
+    configure(&stage, &["alice"], "artifact_bucket: code\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.sandbox.settle().await;
+    stage.sandbox.visit(World::clear_calls).await;
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let mut calls =
+        stage.sandbox.visit(|world| world.calls().iter().map(|call| call.operation.clone()).collect::<Vec<_>>()).await;
+    calls.sort();
+    assert_eq!(calls, CALLS_FOR_NOTHING);
+}
+
 #[tokio::test]
 async fn without_an_answer_to_the_question_nothing_is_left_behind() {
     let stage = Stage::with_users(&["alice"]).await;

@@ -4,6 +4,7 @@ mod change_sets;
 mod creation;
 mod deletion;
 mod limits;
+mod summary;
 mod updates;
 
 use aws_sdk_cloudformation::Client;

@@ -12,6 +12,7 @@ mod alarms;
 mod asynchronous;
 mod cell;
 mod clients;
+mod clock;
 mod cloudformation;
 mod disturbance;
 mod events;

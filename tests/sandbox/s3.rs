@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudformation::types::ChangeSetType;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier, ServerSideEncryption};
 use serde_json::json;
 
 use crate::cell::{BUCKET, Cell};
@@ -44,6 +44,27 @@ async fn objects_have_versions() {
             .is_not_found()
     );
     assert_eq!(get(&client, "a b+c/d", Some(&two)).await, b"two");
+}
+
+#[tokio::test]
+async fn what_the_aws_cli_and_sam_say_of_an_object_is_understood() {
+    let cell = Cell::prepared().await;
+    let client = cell.s3();
+    let put = || client.put_object().bucket(BUCKET).key("k").body(b"text".to_vec().into());
+    let encrypted = put().server_side_encryption(ServerSideEncryption::Aes256).send().await.unwrap();
+    assert_eq!(encrypted.server_side_encryption, Some(ServerSideEncryption::Aes256));
+    let plain = put().send().await.unwrap();
+    assert_eq!(plain.server_side_encryption, Some(ServerSideEncryption::Aes256), "S3 encrypts by itself");
+    let other = put().server_side_encryption(ServerSideEncryption::AwsKms).send().await;
+    assert_eq!(refusal(other), error(501, "SandboxUnsupported"));
+
+    let expecting = |what: &'static str| {
+        put().customize().mutate_request(move |request| {
+            request.headers_mut().insert("expect", what);
+        })
+    };
+    expecting("100-continue").send().await.unwrap();
+    assert_eq!(refusal(expecting("201-created").send().await), error(501, "SandboxUnsupported"));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Follows what CloudFormation does with a stack until it is over, and takes it back when Ctrl-C is pressed.
 
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::history::{End, History, Operation};
@@ -15,6 +16,9 @@ const FRUITLESS: u32 = 5;
 
 /// How many failed calls in a row end it. Each was tried for minutes already.
 const FAILED_CALLS: u32 = 5;
+
+/// How far AWS's clock is behind at the middle: its answers show whole seconds.
+const HALF_A_SECOND: SignedDuration = SignedDuration::from_millis(500);
 
 /// An operation on a stack that is under way.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +80,10 @@ pub(super) async fn follow(session: &Session, progress: &Progress, it: Followed<
         if let Some(end) = end {
             return if presses == 0 { Ok(end) } else { Err(left_behind(&it, &end).into()) };
         }
+        let now = clients.clock.now().and_then(|now| now.checked_add(HALF_A_SECOND).ok());
+        let pause = pauses.until(is_news, now.into_iter().flat_map(|now| history.due_in(now)));
         tokio::select! {
-            () = tokio::time::sleep(pauses.after(is_news)) => {}
+            () = tokio::time::sleep(pause) => {}
             () = interrupts.pressed(presses + 1) => {
                 presses += 1;
                 if presses > 1 {

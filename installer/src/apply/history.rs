@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::stacks::{Event, Rest, Status};
 use crate::ui;
@@ -47,12 +47,19 @@ impl Operation {
     }
 }
 
+/// A resource that CloudFormation works on.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    began: Option<Timestamp>,
+    usually_takes: SignedDuration,
+}
+
 /// The events of one operation so far.
 #[derive(Debug)]
 pub(super) struct History {
     stack_id: String,
     operation: Operation,
-    began: BTreeMap<String, Option<Timestamp>>,
+    under_way: BTreeMap<String, UnderWay>,
     done: usize,
     cause: Option<Cause>,
     kept: Vec<String>,
@@ -61,8 +68,8 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(stack_id: &str, operation: Operation) -> Self {
-        let (stack_id, began, kept) = (stack_id.to_owned(), BTreeMap::new(), Vec::new());
-        Self { stack_id, operation, began, done: 0, cause: None, kept, status: None }
+        let (stack_id, under_way, kept) = (stack_id.to_owned(), BTreeMap::new(), Vec::new());
+        Self { stack_id, operation, under_way, done: 0, cause: None, kept, status: None }
     }
 
     /// Takes the next event, and gives what there is to say about it.
@@ -72,11 +79,12 @@ impl History {
         }
         let Event { logical_id, kind, status, at, .. } = event;
         if status.ends_with("_IN_PROGRESS") {
-            self.began.entry(logical_id.clone()).or_insert(*at);
+            let it = UnderWay { began: *at, usually_takes: usually_takes(kind, status) };
+            self.under_way.entry(logical_id.clone()).or_insert(it);
             return None;
         }
         self.done += 1;
-        let began = self.began.remove(logical_id).flatten();
+        let began = self.under_way.remove(logical_id).and_then(|it| it.began);
         let took = began.zip(*at).map(|(began, ended)| format!(" ({})", ui::age(began, ended))).unwrap_or_default();
         let line = format!("  {status} {logical_id} ({kind}){took}");
         if status == "DELETE_SKIPPED" {
@@ -115,8 +123,15 @@ impl History {
 
     /// How much is done, and what is under way.
     pub(super) fn under_way(&self) -> String {
-        let names: Vec<&str> = self.began.keys().map(String::as_str).collect();
+        let names: Vec<&str> = self.under_way.keys().map(String::as_str).collect();
         format!("{} done, {} under way: {}", self.done, names.len(), names.join(", "))
+    }
+
+    /// How long each resource that is under way will still take, as far as that can be told; less than nothing for one
+    /// that takes longer than usual.
+    pub(super) fn due_in(&self, now: Timestamp) -> impl Iterator<Item = SignedDuration> {
+        let due = self.under_way.values().filter_map(|it| it.began?.checked_add(it.usually_takes).ok());
+        due.map(move |due| due.duration_since(now))
     }
 
     /// How it ended, if it has, by the stack's own event.
@@ -134,6 +149,22 @@ impl History {
     pub(super) fn ended(&self, status: Status) -> End {
         End { status, cause: self.cause.clone(), kept: self.kept.clone() }
     }
+}
+
+/// How long CloudFormation takes for a resource as a rule, as measured on AWS. Nothing but the moment of the next look
+/// depends on it.
+fn usually_takes(kind: &str, status: &str) -> SignedDuration {
+    let seconds = match kind {
+        // One number does for all.
+        _ if status.starts_with("DELETE") => 2,
+        "AWS::IAM::Role" => 17,
+        "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" => 10,
+        "AWS::Lambda::Function" => 7,
+        "AWS::Lambda::Permission" => 1,
+        "AWS::S3::Bucket" => 20,
+        _ => 2,
+    };
+    SignedDuration::from_secs(seconds)
 }
 
 /// What the handler of a resource said, without what CloudFormation puts around it.
@@ -188,6 +219,27 @@ mod tests {
         events.push(event(9, "keyturn", "CREATE_COMPLETE", None));
         let end = told(Operation::Create, &events).1;
         assert_eq!(end, Some(End { status: Status::CreateComplete, cause: None, kept: Vec::new() }));
+    }
+
+    #[test]
+    fn what_is_under_way_is_due_after_its_usual_time() {
+        let mut history = History::new(STACK, Operation::Create);
+        let mut role = event(1, "Role", "CREATE_IN_PROGRESS", None);
+        "AWS::IAM::Role".clone_into(&mut role.kind);
+        let function = event(10, "Function", "CREATE_IN_PROGRESS", None);
+        for event in [&role, &function] {
+            assert_eq!(history.take(event), None);
+        }
+        let due_in = |history: &History| {
+            let due = history.due_in(Timestamp::constant(12, 0));
+            due.map(|due| due.as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(due_in(&history), [5, 6]);
+        // The second event of a creation says nothing new.
+        history.take(&event(12, "Function", "CREATE_IN_PROGRESS", Some("Resource creation Initiated")));
+        assert_eq!(due_in(&history), [5, 6]);
+        history.take(&event(12, "Function", "CREATE_COMPLETE", None));
+        assert_eq!(due_in(&history), [6]);
     }
 
     #[test]

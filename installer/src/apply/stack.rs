@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::follow::{Followed, follow};
 use super::history::{Cause, End, Operation};
 use super::pauses::Pauses;
@@ -16,6 +18,9 @@ use crate::ui::{Interrupted, Progress, Unconfirmed};
 
 /// How long CloudFormation may take for a change set. For the largest template it takes half a minute.
 const CHANGE_SET_WITHIN: Duration = Duration::from_secs(300);
+
+/// How long it takes as a rule, as measured on AWS. Nothing but the moment of the next look depends on it.
+const CHANGE_SET_TAKES: SignedDuration = SignedDuration::from_secs(6);
 
 /// Why a stack is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -205,10 +210,14 @@ async fn agree(
 async fn await_change_set(session: &Session, stack: &str) -> Result<Option<Vec<Change>>, StackError> {
     let failed = |reason: String| StackError::ChangeSet { stack: stack.to_owned(), reason };
     let wait = async {
-        let mut pauses = Pauses::new(session.seed);
+        let (mut pauses, began) = (Pauses::new(session.seed), tokio::time::Instant::now());
         loop {
             match change_sets::describe(&session.clients, stack, &change_set(session)).await? {
-                change_sets::Progress::Making => tokio::time::sleep(pauses.after(false)).await,
+                change_sets::Progress::Making => {
+                    let due_in =
+                        CHANGE_SET_TAKES.saturating_sub(SignedDuration::try_from(began.elapsed()).unwrap_or_default());
+                    tokio::time::sleep(pauses.until(false, [due_in])).await;
+                }
                 change_sets::Progress::Ready(changes) => return Ok(Some(changes)),
                 change_sets::Progress::Empty => return Ok(None),
                 change_sets::Progress::Failed(reason) => return Err(failed(reason)),

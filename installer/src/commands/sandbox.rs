@@ -4,8 +4,9 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use contract::UserName;
-use jiff::{Span, SpanRelativeTo};
-use sandbox::{ApiError, Call, Credentials, Options, Sandbox, World};
+use jiff::{Span, SpanRelativeTo, Timestamp};
+use sandbox::{ApiError, Call, Credentials, Options, Outcome, Sandbox, StackAction, World};
+use serde::Serialize;
 
 use super::DemoError;
 use crate::error::{Error, Exit};
@@ -16,8 +17,37 @@ const ACCOUNT: &str = "111122223333";
 /// Real seconds for each second that AWS takes: a deployment takes some seconds.
 const PACE: f64 = 0.05;
 
-pub(super) async fn run(users: &[UserName]) -> Result<Exit, Error> {
-    let sandbox = Sandbox::start(Options { pace: PACE, ..Options::default() }).await.map_err(DemoError::Start)?;
+/// What there is to order.
+const ORDERS: &str = "orders are: advance DURATION, bucket NAME REGION, calls, fail STACK RESOURCE, report";
+
+/// Why a resource is refused on order.
+const REFUSED: &str = "refused, as ordered";
+
+/// What `report` tells.
+#[derive(Serialize)]
+struct Report {
+    now: Timestamp,
+    stacks: Vec<ReportedStack>,
+    calls: Vec<ReportedCall>,
+}
+
+#[derive(Serialize)]
+struct ReportedStack {
+    name: String,
+    status: String,
+    last_event: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct ReportedCall {
+    at: Timestamp,
+    principal: String,
+    operation: String,
+    outcome: String,
+}
+
+pub(super) async fn run(users: &[UserName], delays: Option<f64>) -> Result<Exit, Error> {
+    let sandbox = Sandbox::start(options(delays)).await.map_err(DemoError::Start)?;
     let users = users.to_vec();
     let administrator = sandbox.visit(move |world| populate(world, &users)).await.map_err(DemoError::Account)?;
     print(&environment(&sandbox, &administrator))?;
@@ -35,6 +65,17 @@ pub(super) async fn run(users: &[UserName]) -> Result<Exit, Error> {
                 sandbox.stop().await;
                 return Ok(Exit::Done);
             }
+        }
+    }
+}
+
+fn options(delays: Option<f64>) -> Options {
+    match delays {
+        None => Options { pace: PACE, ..Options::default() },
+        Some(pace) => {
+            #[expect(clippy::disallowed_methods, reason = "this clock runs with the real one")]
+            let start = Timestamp::now();
+            Options { pace, start, clock_runs: true, ..Options::default() }
         }
     }
 }
@@ -57,16 +98,27 @@ fn environment(sandbox: &Sandbox, administrator: &Credentials) -> String {
 }
 
 async fn obey(sandbox: &Sandbox, order: &str) -> String {
-    match order.split_once(' ') {
-        None if order == "calls" => sandbox.visit(take_calls).await,
-        Some(("advance", by)) => match duration(by) {
+    match order.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["calls"] => sandbox.visit(take_calls).await,
+        ["report"] => sandbox.visit(take_report).await,
+        &["bucket", name, region] => {
+            let (name, region) = (name.to_owned(), region.to_owned());
+            let made = sandbox.visit(move |world| world.create_bucket(ACCOUNT, &region, &name)).await;
+            made.map_or_else(|error| error.to_string(), |()| "done".to_owned())
+        }
+        &["fail", stack, resource] => {
+            let (stack, resource) = (stack.to_owned(), resource.to_owned());
+            sandbox.visit(move |world| world.fail_resource(&stack, &resource, StackAction::Create, REFUSED)).await;
+            "done".to_owned()
+        }
+        &["advance", by] => match duration(by) {
             Some(by) => {
                 sandbox.advance(by).await;
                 sandbox.visit(|world| format!("it is {} now", world.now())).await
             }
             None => "how far? for example: advance 30d".to_owned(),
         },
-        _ => "orders are: advance DURATION, calls".to_owned(),
+        _ => ORDERS.to_owned(),
     }
 }
 
@@ -84,6 +136,31 @@ fn take_calls(world: &mut World) -> String {
     let calls: Vec<String> = world.calls().iter().map(line).collect();
     world.clear_calls();
     calls.join("\n")
+}
+
+/// The time, the stacks, and the calls since the last time, as one line of JSON.
+fn take_report(world: &mut World) -> String {
+    let stack = |stack: sandbox::StackView| ReportedStack {
+        name: stack.name,
+        status: stack.status,
+        last_event: stack.last_event,
+    };
+    let call = |call: &Call| ReportedCall {
+        at: call.at,
+        principal: call.principal.clone(),
+        operation: call.operation.clone(),
+        outcome: match &call.outcome {
+            Outcome::Refused(code) => code.clone(),
+            other => format!("{other:?}"),
+        },
+    };
+    let report = Report {
+        now: world.now(),
+        stacks: world.stacks().into_iter().map(stack).collect(),
+        calls: world.calls().iter().map(call).collect(),
+    };
+    world.clear_calls();
+    serde_json::to_string(&report).unwrap_or_default()
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! What tests may do to stacks, and see of them, beside the API.
 
+use jiff::Timestamp;
+
 use super::blueprint::Identity;
 use super::template::Policy;
 use crate::World;
@@ -37,6 +39,8 @@ pub struct StackView {
     pub region: String,
     /// The status by its name in the API.
     pub status: String,
+    /// When its last event happened; `None` while there is none.
+    pub last_event: Option<Timestamp>,
     /// The stack's tags.
     pub tags: Vec<(String, String)>,
     /// The resources that exist and belong to it.
@@ -103,6 +107,7 @@ fn view(stack: &super::stack::Stack) -> StackView {
         account: stack.identity.account.clone(),
         region: stack.identity.region.clone(),
         status: stack.status.name().to_owned(),
+        last_event: stack.events.last().map(|event| event.at),
         tags: tags.into_iter().collect(),
         resources: stack.resources.iter().filter_map(resource).collect(),
     }

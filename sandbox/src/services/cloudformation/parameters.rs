@@ -80,6 +80,23 @@ impl Parameter {
         if self.no_echo { "****" } else { value }
     }
 
+    pub(super) fn default(&self) -> Option<&str> {
+        self.default.as_deref()
+    }
+
+    /// The type by its name in templates.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.kind {
+            Kind::String => "String",
+            Kind::Number => "Number",
+            Kind::CommaDelimitedList => "CommaDelimitedList",
+        }
+    }
+
+    pub(super) fn is_hidden(&self) -> bool {
+        self.no_echo
+    }
+
     /// The value that `Ref` gives.
     fn accept(&self, name: &str, text: &str) -> Result<Value, ApiError> {
         let value = match self.kind {

@@ -14,6 +14,10 @@ use crate::{ApiError, World};
 /// The alphabet of version ids. They are "opaque strings" of up to 1,024 bytes.
 const VERSION_ID: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
 
+/// How every object is encrypted that is not encrypted otherwise, whether the caller asks for it or not ("Amazon S3 now
+/// applies server-side encryption with Amazon S3 managed keys (SSE-S3) as the base level of encryption for every bucket").
+const ENCRYPTION: &str = "AES256";
+
 pub(super) fn head_bucket(world: &mut World, request: &Request, call: Call) -> Result<Answer, ApiError> {
     call.finish("")?;
     let region = permitted(world, request, &call, "s3:ListBucket")?.region.clone();
@@ -31,7 +35,11 @@ pub(super) fn get_bucket_location(world: &mut World, request: &Request, call: Ca
 pub(super) fn put_object(world: &mut World, request: &Request, mut call: Call) -> Result<Answer, ApiError> {
     let content_type = call.header("content-type");
     let if_none_match = call.header("if-none-match");
+    let encryption = call.header("x-amz-server-side-encryption");
     call.finish("")?;
+    if let Some(other) = encryption.filter(|algorithm| algorithm != ENCRYPTION) {
+        return Err(ApiError::unknown("server-side encryption", &other));
+    }
     if if_none_match.as_deref().is_some_and(|tag| tag != "*") {
         return Err(invalid_argument("If-None-Match takes no other value than *"));
     }
@@ -45,7 +53,7 @@ pub(super) fn put_object(world: &mut World, request: &Request, mut call: Call) -
     let versioned = bucket.settings.versioned;
     let id = if versioned { id } else { "null".to_owned() };
     let version = Version { id: id.clone(), body: Some(body.into()), etag: etag(body), content_type, modified: now };
-    let mut headers = vec![("etag", version.etag.clone())];
+    let mut headers = vec![("etag", version.etag.clone()), ("x-amz-server-side-encryption", ENCRYPTION.to_owned())];
     bucket.push(&call.key, version);
     if versioned {
         headers.push(("x-amz-version-id", id));

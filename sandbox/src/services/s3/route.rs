@@ -69,6 +69,12 @@ impl Call {
         {
             return Err(super::error::access_denied());
         }
+        // The server has told whoever waits for it to go on: the body is here.
+        if let Some(expected) = call.header("expect")
+            && !expected.eq_ignore_ascii_case("100-continue")
+        {
+            return Err(ApiError::unknown("expectation", &expected));
+        }
         Ok(call)
     }
 

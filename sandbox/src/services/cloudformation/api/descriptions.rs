@@ -1,5 +1,7 @@
 //! Stacks, events, resources and change sets as the API describes them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use super::super::diff::{Change, Detail};
 use super::super::events::Event;
 use super::super::operation::OnFailure;
 use super::super::stack::{Stack, StackResource};
+use super::super::template::Template;
 use crate::answer::Xml;
 
 pub(super) fn stack(stack: &Stack) -> Xml {
@@ -47,6 +50,22 @@ impl Xml {
             .members("Tags", tags)
             .members("Capabilities", blueprint.capabilities.iter().map(Xml::plain))
     }
+}
+
+/// What a template declares.
+pub(super) fn template(template: &Template) -> Xml {
+    let parameters = template.parameters.iter().map(|(name, parameter)| {
+        Xml::new()
+            .text("ParameterKey", name)
+            .optional("DefaultValue", parameter.default())
+            .text("ParameterType", parameter.kind())
+            .text("NoEcho", parameter.is_hidden())
+    });
+    let kinds: BTreeSet<&str> = template.resources.values().map(|resource| resource.kind.as_str()).collect();
+    Xml::new()
+        .optional("Description", template.description.as_ref())
+        .members("Parameters", parameters)
+        .members("ResourceTypes", kinds.into_iter().map(Xml::plain))
 }
 
 pub(super) fn event(stack: &Stack, event: &Event) -> Xml {

@@ -30,6 +30,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DescribeStackResources" => stacks::resources,
         "ListStackResources" => stacks::list_resources,
         "GetTemplate" => stacks::template,
+        "GetTemplateSummary" => stacks::template_summary,
         "DeleteStack" => operations::delete,
         "CancelUpdateStack" => operations::cancel_update,
         "ContinueUpdateRollback" => operations::continue_rollback,

@@ -1,5 +1,5 @@
-//! What can be read of stacks: DescribeStacks, DescribeStackEvents, DescribeStackResources, ListStackResources and
-//! GetTemplate.
+//! What can be read of stacks: DescribeStacks, DescribeStackEvents, DescribeStackResources, ListStackResources,
+//! GetTemplate and GetTemplateSummary.
 
 use super::super::invalid;
 use super::super::stack::Stack;
@@ -94,6 +94,16 @@ pub(super) fn template(world: &mut World, request: &Request, mut input: QueryInp
     let stack = existing(world, request, &name)?;
     let body = stack.blueprint.as_ref().map_or("", |blueprint| &blueprint.body);
     Ok(Xml::new().text("TemplateBody", body).members("StagesAvailable", [Xml::plain("Original")]))
+}
+
+/// The summary of a stack's template; that of a template in the request is another parameter, which nobody takes.
+pub(super) fn template_summary(world: &mut World, request: &Request, mut input: QueryInput) -> Result<Xml, ApiError> {
+    let name = input.required("StackName")?;
+    input.finish()?;
+    let stack = existing(world, request, &name)?;
+    // A stack that was never built has no template yet; what AWS would say of it is not known.
+    let blueprint = stack.blueprint.as_ref().ok_or_else(|| missing(&name))?;
+    Ok(descriptions::template(&blueprint.template))
 }
 
 fn existing<'a>(world: &'a mut World, request: &Request, name: &str) -> Result<&'a Stack, ApiError> {
