@@ -48,6 +48,12 @@ pub enum On {
     LogGroup,
     /// The sweeper's schedule.
     Rule,
+    /// The alarms.
+    Alarms,
+    /// The dashboard.
+    Dashboard,
+    /// The topic of the alarms, and who is subscribed to it.
+    Topic,
     /// The bucket of the function's code.
     Bucket,
     /// What is in that bucket.
@@ -69,6 +75,14 @@ pub enum When {
     Boundary,
     /// When the secrets have a KMS key of the account's own.
     KmsKey,
+    /// When the secrets have replicas.
+    Replicas,
+    /// When the stack has a dashboard.
+    Dashboard,
+    /// When alarms are told by e-mail.
+    Mails,
+    /// When alarms are told by e-mail and the configuration has tags.
+    TaggedMails,
     /// When the configuration has tags.
     Tags,
 }
@@ -127,6 +141,17 @@ pub const PERMISSIONS: &[Permission] = table! {
     Rule, Always, "make the sweeper's schedule": "events:PutRule", "events:DescribeRule", "events:PutTargets";
     Rule, Always, "take it away": "events:RemoveTargets", "events:DeleteRule";
     Rule, Tags, "tag it": "events:TagResource", "events:UntagResource";
+    Alarms, Always, "make the alarms": "cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms";
+    Alarms, Always, "take them away": "cloudwatch:DeleteAlarms";
+    Alarms, Tags, "tag them": "cloudwatch:TagResource", "cloudwatch:UntagResource";
+    Dashboard, Dashboard, "make the dashboard": "cloudwatch:PutDashboard", "cloudwatch:GetDashboard";
+    Dashboard, Dashboard, "take it away": "cloudwatch:DeleteDashboards";
+    Topic, Mails, "make the topic of the alarms":
+        "sns:CreateTopic", "sns:SetTopicAttributes", "sns:GetTopicAttributes", "sns:Subscribe";
+    Topic, Mails, "take it away": "sns:Unsubscribe", "sns:DeleteTopic";
+    Topic, TaggedMails, "tag it": "sns:TagResource", "sns:UntagResource";
+    Secrets, Replicas, "replicate the secrets":
+        "secretsmanager:ReplicateSecretToRegions", "secretsmanager:RemoveRegionsFromReplication";
     Bucket, OwnBucket, "make the bucket of the function's code":
         "s3:CreateBucket", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutBucketPublicAccessBlock",
         "s3:PutBucketOwnershipControls", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy";
@@ -147,6 +172,10 @@ impl When {
             Self::Network => config.function.vpc.is_some(),
             Self::Boundary => config.permissions_boundary.is_some(),
             Self::KmsKey => config.kms_key.is_some(),
+            Self::Replicas => !config.replicas.is_empty(),
+            Self::Dashboard => config.alerts.dashboard,
+            Self::Mails => !config.alerts.email.is_empty(),
+            Self::TaggedMails => Self::Mails.holds(config) && Self::Tags.holds(config),
             Self::Tags => !config.tags.is_empty(),
         }
     }
@@ -168,6 +197,9 @@ pub struct Scope<'a> {
     /// The names of their secrets.
     pub secrets: &'a [SecretName],
 }
+
+/// What the alarms are called behind the name of their stack, as the template has it.
+const ALARMS: [&str; 5] = ["sweeper", "errors", "blocked", "stuck", "age"];
 
 /// What the random ends of names that AWS makes up may look like: of secrets, of resources of a stack, and of stacks.
 pub const SIX: &str = "AbCdEf";
@@ -211,6 +243,15 @@ impl Scope<'_> {
             On::Function => each(&|stack| regional("lambda", &format!("function:{stack}"))),
             On::LogGroup => each(&|stack| regional("logs", &format!("log-group:/aws/lambda/{stack}"))),
             On::Rule => each(&|stack| regional("events", &format!("rule/{stack}-sweeper"))),
+            On::Alarms => {
+                let alarm = |stack: &String, name| regional("cloudwatch", &format!("alarm:{stack}-{name}"));
+                cells.iter().flat_map(|stack| ALARMS.map(|name| alarm(stack, name))).collect()
+            }
+            On::Dashboard => each(&|stack| format!("arn:{partition}:cloudwatch::{account}:dashboard/{stack}-{region}")),
+            On::Topic => {
+                let topics = cells.iter().map(|stack| regional("sns", &format!("{stack}-alerts")));
+                topics.flat_map(|topic| [format!("{topic}:{UUID}"), topic]).collect()
+            }
             On::Bucket => vec![format!("arn:{partition}:s3:::{bucket}")],
             On::Objects => vec![format!("arn:{partition}:s3:::{bucket}/keyturn/{UUID}.zip")],
             On::KmsKey => config.kms_key.iter().cloned().collect(),

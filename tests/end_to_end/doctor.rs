@@ -202,11 +202,14 @@ async fn what_is_missing_before_the_account_can_be_seen_is_told() {
 
 /// Actions of the table that the sandbox never asks for: what AWS's handlers do on their way, and what is needed only
 /// when something goes wrong.
-const NEVER_ASKED: [&str; 22] = [
+const NEVER_ASKED: [&str; 27] = [
     "cloudformation:CancelUpdateStack",
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteChangeSet",
     "cloudformation:ListStackResources",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:UntagResource",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeVpcs",
     "events:DescribeRule",
@@ -225,6 +228,8 @@ const NEVER_ASKED: [&str; 22] = [
     "logs:DescribeLogGroups",
     "logs:UntagResource",
     "secretsmanager:UpdateSecretVersionStage",
+    "sns:GetTopicAttributes",
+    "sns:UntagResource",
 ];
 
 /// The permissions that the operator's calls have needed so far, and whether each was there.
@@ -264,7 +269,7 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     let options = |memory: u32| {
         format!(
             "permissions_boundary: {boundary}\nkms_key: arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab\n\
-             tags: {{ team: security }}\nfunction: {{ memory: {memory}, vpc: {{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }} }}\n"
+             tags: {{ team: security }}\nreplicas: [eu-west-1]\nalerts: {{ email: [team@example.org] }}\nfunction: {{ memory: {memory}, vpc: {{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }} }}\n"
         )
     };
     configure(&stage, &["alice", "bob"], &options(256));
