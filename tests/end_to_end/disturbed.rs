@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
 use sandbox::{FaultEffect, Options, World};
 use serde_json::json;
 
@@ -122,8 +123,10 @@ impl Disturbed {
     pub(crate) async fn rotate(&self) {
         let secrets = self.stage.secrets();
         for user in &self.users {
-            // A refusal means that the rotation before is not complete: it is taken up again.
-            let _ = secrets.rotate_secret().secret_id(format!("keyturn/{user}")).send().await;
+            // A refusal means that the rotation before is not complete: it is taken up again. But whoever is throttled
+            // has to ask again.
+            let ask = || secrets.rotate_secret().secret_id(format!("keyturn/{user}")).send();
+            while ask().await.is_err_and(|error| error.code().is_some_and(|code| code.starts_with("Throttling"))) {}
         }
         self.stage.sandbox.settle().await;
     }

@@ -79,7 +79,9 @@ pub(super) async fn give(
     let progress = session.printer.progress("the function is at it");
     let mut cells: BTreeMap<&str, Vec<&(&BoundUser, &Secret)>> = BTreeMap::new();
     for user in users {
-        cells.entry(user.1.tag(tag_keys::STACK).unwrap_or(config.stack.as_str())).or_default().push(user);
+        // A secret of another deployment is none of this one's functions' business, and they say so.
+        let cell = user.1.tag(tag_keys::STACK).filter(|cell| config.stack.cell_number(cell).is_some());
+        cells.entry(cell.unwrap_or(config.stack.as_str())).or_default().push(user);
     }
     let (mut ordered, mut missing) = (Vec::new(), Vec::new());
     for (cell, users) in cells {
