@@ -47,7 +47,7 @@ const OPTIONS: [(&str, Change); 14] = [
         config.settings.deactivate_after = Duration::ZERO;
     }),
     ("names", |config| {
-        config.stack = StackName::new("k".repeat(64)).expect("a stack name");
+        config.stack = StackName::new("k".repeat(50)).expect("a stack name");
         let name = UserName::new(NAMES[0]).expect("a user name");
         let secret = Some(SecretName::new("x/_+=.@-".repeat(64)).expect("a secret name"));
         config.users = vec![ConfiguredUser { secret, ..ConfiguredUser::named(name) }];

@@ -22,7 +22,7 @@ const SECRET_PREFIX: &str = "keyturn/";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not the name of a stack.
-    #[error("`{0}` is not a stack name: 1 to 60 letters, digits and hyphens, a letter first")]
+    #[error("`{0}` is not a stack name: 1 to 50 letters, digits and hyphens, a letter first")]
     Stack(String),
     /// It could be that of a cell of another deployment.
     #[error("the stack name `{0}` ends in a hyphen and a number, as the further cells of a deployment do")]
@@ -44,13 +44,13 @@ impl StackName {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`NameError::Stack`]: a stack's name may have 128 characters, but a function's only 64, and those of the further
-    /// cells are longer. [`NameError::StackLikeCell`].
+    /// [`NameError::Stack`]: a stack's name may have 128 characters, but that of the sweeper's rule only 64, and those of
+    /// the further cells are longer. [`NameError::StackLikeCell`].
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if !legal || !starts || name.len() > 60 {
+        if !legal || !starts || name.len() > 50 {
             return Err(NameError::Stack(excerpt(&name)));
         }
         let is_number = |end: &str| !end.is_empty() && end.bytes().all(|b| b.is_ascii_digit());
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn names_that_aws_refuses_are_refused() {
-        for wrong in ["", "1a", "a_b", "-a", &"a".repeat(61)] {
+        for wrong in ["", "1a", "a_b", "-a", &"a".repeat(51)] {
             assert_eq!(StackName::new(wrong), Err(NameError::Stack(wrong.to_owned())));
         }
         for cell in ["keyturn-2", "a-b-07"] {

@@ -26,7 +26,7 @@ pub(super) async fn build(architecture: Architecture) -> Result<Artifact, Artifa
     super::read(&executable, architecture)
 }
 
-/// Whether all that [`build`] needs is there; nothing is compiled.
+/// Whether all that building needs is there; nothing is compiled.
 ///
 /// # Errors
 /// [`ArtifactError`] names what is not.
