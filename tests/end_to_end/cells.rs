@@ -97,6 +97,15 @@ async fn users_are_spread_over_cells_and_stay_where_they_are() {
     assert_eq!(run.code, 0, "{run}");
     let now = cells(&stage).await;
     assert!([&newcomer, &second].iter().all(|user| now[*user].1 != then[*user].1), "{run}");
+    // What keeps the one function from following keeps no leaked key alive in the other cell.
+    let invoked = Written { operation: "lambda:Invoke".to_owned(), after: 0 };
+    let run = Strike::Refuse.run(&stage, &invoked, &["revoke", &newcomer, &second]).await;
+    let (now, then) = (cells(&stage).await, now);
+    assert_eq!((run.code, now[&newcomer].1 == then[&newcomer].1), (3, true), "{run}");
+    assert!(
+        run.stdout.contains(&format!("{newcomer}: failed")) && run.stdout.contains(&format!("{second}: ")),
+        "{run}"
+    );
     let status = stage.keyturn(&["status", "--output", "json"]).await;
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let row = |row: &serde_json::Value| format!("{} {}", row["stack"], row["state"]).replace('"', "");

@@ -83,10 +83,17 @@ pub(super) async fn give(
         let cell = user.1.tag(tag_keys::STACK).filter(|cell| config.stack.cell_number(cell).is_some());
         cells.entry(cell.unwrap_or(config.stack.as_str())).or_default().push(user);
     }
-    let (mut ordered, mut missing) = (Vec::new(), Vec::new());
+    let (mut ordered, mut missing, is_alone) = (Vec::new(), Vec::new(), cells.len() == 1);
     for (cell, users) in cells {
         let names: Vec<&UserName> = users.iter().map(|(user, _)| &user.name).collect();
-        let answer = invoke(session, config, cell, &event(&names)).await?;
+        let answer = match invoke(session, config, cell, &event(&names)).await {
+            // The trouble of one cell keeps no order from the others: a leaked key does not wait.
+            Err(error) if !is_alone && !matches!(error, Error::Interrupted(_)) => {
+                let failed = |name: &&UserName| (UserName::clone(name), Outcome::Failed { text: error.to_string() });
+                OrderAnswer { users: names.iter().map(failed).collect() }
+            }
+            answer => answer?,
+        };
         for (user, secret) in users {
             match answer.users.iter().find(|(name, _)| name.is_same_user(&user.name)) {
                 Some((_, outcome)) => ordered.push(Ordered {
