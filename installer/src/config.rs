@@ -4,12 +4,12 @@ mod account;
 mod alerts;
 mod duration;
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod function;
 #[cfg(test)]
 mod hostile;
 mod limits;
-mod line;
+pub(crate) mod line;
 mod render;
 mod retire;
 mod schedule;
@@ -139,11 +139,29 @@ pub struct Alerts {
 /// # Errors
 /// [`ConfigError`] names the file, the line and the field.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
-    let text = limits::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(path, &text)
+    parse(path, &text(path)?)
+}
+
+/// Reads a file that is no larger than a configuration.
+pub(crate) fn text(path: &Path) -> Result<String, ConfigError> {
+    limits::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    document(path, text, |document| {
+        let known: Vec<_> = ["version"].into_iter().chain(FIELDS).collect();
+        let mut fields = document.fields(&known)?;
+        version(fields.required("version")?)?;
+        build(fields)
+    })
+}
+
+/// Reads a text by `build`, whose faults get the file and the line.
+pub(crate) fn document<T>(
+    path: &Path,
+    text: &str,
+    build: impl FnOnce(Field) -> Result<T, Fault>,
+) -> Result<T, ConfigError> {
     limits::check(text).map_err(|what| ConfigError::TooMuch { path: path.to_owned(), what })?;
     let document = serde_yaml::from_str(text)
         .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })?;
@@ -153,8 +171,8 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-const FIELDS: [&str; 15] = [
-    "version",
+/// What is said of an account.
+pub(crate) const FIELDS: [&str; 14] = [
     "region",
     "stack",
     "users",
@@ -171,9 +189,8 @@ const FIELDS: [&str; 15] = [
     "tags",
 ];
 
-fn build(document: Field) -> Result<Config, Fault> {
-    let mut fields = document.fields(&FIELDS)?;
-    version(fields.required("version")?)?;
+/// Reads what is said of an account.
+pub(crate) fn build(mut fields: Fields) -> Result<Config, Fault> {
     let function = function::read(fields.inner("function", &function::FIELDS)?)?;
     let timing = schedule::read(fields.inner("schedule", &schedule::FIELDS)?)?;
     let settings = retire::read(fields.inner("retire", &retire::FIELDS)?, &timing, function.timeout)?;
@@ -198,7 +215,8 @@ fn build(document: Field) -> Result<Config, Fault> {
     })
 }
 
-fn version(field: Field) -> Result<(), Fault> {
+/// Checks that a file is written for this version.
+pub(crate) fn version(field: Field) -> Result<(), Fault> {
     let place = field.place.clone();
     match field.number()? {
         1 => Ok(()),

@@ -1,5 +1,7 @@
 //! IAM users and their access keys.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::types::StatusType;
 use contract::{AccessKeyId, UserId, UserName};
 use jiff::Timestamp;
@@ -38,6 +40,23 @@ pub struct LastUse {
     pub service: String,
     /// The region.
     pub region: String,
+}
+
+/// A user with what users are selected by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub name: UserName,
+    /// The unique id.
+    pub id: UserId,
+    /// The ARN.
+    pub arn: String,
+    /// The path, `/` for most.
+    pub path: String,
+    /// The names of the groups.
+    pub groups: Vec<String>,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Looks a user up. The lookup ignores case, the answer has the name as IAM spells it.

@@ -135,7 +135,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) fn kind(found: &Value, expected: &'static str) -> Self {
+    pub(crate) fn kind(found: &Value, expected: &'static str) -> Self {
         let found = match found {
             Value::Null => "empty",
             Value::Bool(_) => "a yes or no",
@@ -148,7 +148,7 @@ impl Problem {
         Self::Kind { found, expected }
     }
 
-    pub(super) fn not(value: &str, expected: &str) -> Self {
+    pub(crate) fn not(value: &str, expected: &str) -> Self {
         Self::Malformed { value: excerpt(value), expected: expected.to_owned() }
     }
 

@@ -13,26 +13,26 @@ use crate::names::excerpt;
 
 /// What is wrong, and where.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) place: Place,
-    pub(super) problem: Problem,
+pub(crate) struct Fault {
+    pub(crate) place: Place,
+    pub(crate) problem: Problem,
 }
 
 /// The way to a field, as people write it: `users[1].secret`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place(pub(super) Vec<Step>);
+pub(crate) struct Place(pub(crate) Vec<Step>);
 
 impl Place {
     /// The place of a field that is known by name.
-    pub(super) fn of(names: &[&str]) -> Self {
+    pub(crate) fn of(names: &[&str]) -> Self {
         Self(names.iter().map(|name| Step::Key((*name).to_owned())).collect())
     }
 
-    fn then(&self, step: Step) -> Self {
+    pub(crate) fn then(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
 
-    pub(super) fn fault(&self, problem: Problem) -> Fault {
+    pub(crate) fn fault(&self, problem: Problem) -> Fault {
         Fault { place: self.clone(), problem }
     }
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Place {
 }
 
 /// A mapping whose fields are taken one by one.
-pub(super) struct Fields {
+pub(crate) struct Fields {
     place: Place,
     mapping: Mapping,
 }
@@ -63,18 +63,18 @@ impl Fields {
     }
 
     /// A field that may be missing; an empty one counts as missing.
-    pub(super) fn optional(&mut self, name: &'static str) -> Option<Field> {
+    pub(crate) fn optional(&mut self, name: &'static str) -> Option<Field> {
         let value = self.mapping.shift_remove(name)?;
         (!value.is_null()).then_some(Field { place: self.place_of(name), value })
     }
 
     /// A field that must be there.
-    pub(super) fn required(&mut self, name: &'static str) -> Result<Field, Fault> {
+    pub(crate) fn required(&mut self, name: &'static str) -> Result<Field, Fault> {
         self.optional(name).ok_or_else(|| self.place_of(name).fault(Problem::Missing))
     }
 
     /// The mapping inside a field, empty when the field is missing.
-    pub(super) fn inner(&mut self, name: &'static str, known: &[&'static str]) -> Result<Self, Fault> {
+    pub(crate) fn inner(&mut self, name: &'static str, known: &[&'static str]) -> Result<Self, Fault> {
         match self.optional(name) {
             Some(field) => field.fields(known),
             None => Ok(Self { place: self.place_of(name), mapping: Mapping::new() }),
@@ -82,7 +82,7 @@ impl Fields {
     }
 
     /// A duration, or what it is when nothing is said.
-    pub(super) fn duration(&mut self, name: &'static str, default: Duration) -> Result<Duration, Fault> {
+    pub(crate) fn duration(&mut self, name: &'static str, default: Duration) -> Result<Duration, Fault> {
         self.optional(name).map_or(Ok(default), |field| field.duration())
     }
 
@@ -97,7 +97,7 @@ impl Fields {
     }
 
     /// Where a field of this mapping is, or would be.
-    pub(super) fn place_of(&self, name: &str) -> Place {
+    pub(crate) fn place_of(&self, name: &str) -> Place {
         self.place.then(Step::Key(name.to_owned()))
     }
 
@@ -122,33 +122,38 @@ fn suggestion(name: &str, known: &[&'static str]) -> Option<&'static str> {
 }
 
 /// A value and its place.
-pub(super) struct Field {
-    pub(super) place: Place,
+pub(crate) struct Field {
+    pub(crate) place: Place,
     value: Value,
 }
 
 impl Field {
     /// The whole document.
-    pub(super) fn document(value: Value) -> Self {
+    pub(crate) fn document(value: Value) -> Self {
         Self { place: Place::default(), value }
     }
 
-    pub(super) fn text(self) -> Result<String, Fault> {
+    /// The value as it is.
+    pub(crate) fn into_value(self) -> Value {
+        self.value
+    }
+
+    pub(crate) fn text(self) -> Result<String, Fault> {
         match self.value {
             Value::String(text) => Ok(text),
             other => Err(self.place.fault(Problem::kind(&other, "text"))),
         }
     }
 
-    pub(super) fn number(self) -> Result<u64, Fault> {
+    pub(crate) fn number(self) -> Result<u64, Fault> {
         self.value.as_u64().ok_or_else(|| self.place.fault(Problem::kind(&self.value, "a whole number")))
     }
 
-    pub(super) fn flag(self) -> Result<bool, Fault> {
+    pub(crate) fn flag(self) -> Result<bool, Fault> {
         self.value.as_bool().ok_or_else(|| self.place.fault(Problem::kind(&self.value, "`true` or `false`")))
     }
 
-    pub(super) fn list(self) -> Result<Vec<Self>, Fault> {
+    pub(crate) fn list(self) -> Result<Vec<Self>, Fault> {
         let Value::Sequence(values) = self.value else {
             return Err(self.place.fault(Problem::kind(&self.value, "a list")));
         };
@@ -157,7 +162,7 @@ impl Field {
     }
 
     /// A mapping with none but these fields.
-    pub(super) fn fields(self, known: &[&'static str]) -> Result<Fields, Fault> {
+    pub(crate) fn fields(self, known: &[&'static str]) -> Result<Fields, Fault> {
         let fields = self.any_fields()?;
         fields.check(known).map(|()| fields)
     }
@@ -170,7 +175,7 @@ impl Field {
     }
 
     /// Every field of a mapping whose names are free.
-    pub(super) fn entries(self) -> Result<Vec<(String, Self)>, Fault> {
+    pub(crate) fn entries(self) -> Result<Vec<(String, Self)>, Fault> {
         let Fields { place, mapping } = self.any_fields()?;
         let entry = |(key, value)| match key {
             Value::String(name) => Ok((name.clone(), Self { place: place.then(Step::Key(name)), value })),
@@ -179,24 +184,24 @@ impl Field {
         mapping.into_iter().map(entry).collect()
     }
 
-    pub(super) fn is_mapping(&self) -> bool {
+    pub(crate) fn is_mapping(&self) -> bool {
         self.value.is_mapping()
     }
 
     /// Text that something of ours can be made of.
-    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(self) -> Result<T, Fault> {
+    pub(crate) fn parse<T: FromStr<Err: fmt::Display>>(self) -> Result<T, Fault> {
         let place = self.place.clone();
         self.text()?.parse().map_err(|error: T::Err| place.fault(Problem::Unusable(error.to_string())))
     }
 
     /// Text of a given form.
-    pub(super) fn matching(self, expected: &'static str, valid: impl Fn(&str) -> bool) -> Result<String, Fault> {
+    pub(crate) fn matching(self, expected: &'static str, valid: impl Fn(&str) -> bool) -> Result<String, Fault> {
         let place = self.place.clone();
         let text = self.text()?;
         if valid(&text) { Ok(text) } else { Err(place.fault(Problem::not(&text, expected))) }
     }
 
-    pub(super) fn duration(self) -> Result<Duration, Fault> {
+    pub(crate) fn duration(self) -> Result<Duration, Fault> {
         let expected = "a duration such as `30d`, `12h` or `15m`";
         let Value::String(text) = &self.value else {
             return Err(self.place.fault(Problem::kind(&self.value, expected)));
