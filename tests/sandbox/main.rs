@@ -23,6 +23,7 @@ mod lambda;
 mod limits;
 mod listing;
 mod policy;
+mod population;
 mod rotation;
 mod s3;
 mod secrets_manager;

@@ -3,6 +3,7 @@
 mod access_keys;
 mod account;
 mod authentication;
+mod authorization_details;
 mod credentials;
 mod decision;
 mod federation;
@@ -41,6 +42,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteAccessKey" => access_keys::delete,
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetAccountAuthorizationDetails" => authorization_details::get,
         "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,

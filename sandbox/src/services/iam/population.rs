@@ -1,6 +1,6 @@
 //! How tests describe the accounts, users and keys that are there, and look at what has become of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::account::{Account, Permissions, Role, User, already_exists, no_such_entity};
@@ -15,6 +15,9 @@ const ADMINISTRATOR: &str = "administrator";
 
 /// How many access keys a user may have, Inactive ones included (IAM user guide, "IAM and AWS STS quotas").
 const KEYS_PER_USER: usize = 2;
+
+/// How many groups a user may be in (the same page).
+const GROUPS_PER_USER: usize = 10;
 
 /// How long the sessions of a role may last when nobody says (IAM API reference, CreateRole, MaxSessionDuration).
 const LONGEST_SESSION: Duration = Duration::from_secs(3600);
@@ -66,6 +69,7 @@ impl World {
             arn: format!("arn:{partition}:iam::{account}:user{path}{name}"),
             created,
             tags: BTreeMap::new(),
+            groups: BTreeSet::new(),
             permissions: Permissions::default(),
             keys: Vec::new(),
         };
@@ -79,6 +83,35 @@ impl World {
     /// `NoSuchEntity`.
     pub fn tag_user(&mut self, account: &str, user: &str, key: &str, value: &str) -> Result<(), ApiError> {
         self.iam.user_mut(account, user)?.tags.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Creates a group of users. It has no policies: nobody may do anything because of it.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists`, `NoSuchEntity` for the account, `ValidationError` for a name that IAM refuses.
+    pub fn create_group(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
+        check_name("groupName", name, 1..=128)?;
+        let groups = &mut self.iam.account_mut(account)?.groups;
+        if groups.contains_key(&folded(name)) {
+            return Err(already_exists(&format!("Group with name {name}")));
+        }
+        groups.insert(folded(name), name.to_owned());
+        Ok(())
+    }
+
+    /// Puts a user into a group.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` for either, and `LimitExceeded` when the user is in as many groups as IAM allows.
+    pub fn add_user_to_group(&mut self, account: &str, user: &str, group: &str) -> Result<(), ApiError> {
+        let no_such = || no_such_entity(format!("The group with name {group} cannot be found."));
+        let group = self.iam.account_mut(account)?.groups.get(&folded(group)).cloned().ok_or_else(no_such)?;
+        let groups = &mut self.iam.user_mut(account, user)?.groups;
+        if groups.len() >= GROUPS_PER_USER && !groups.contains(&group) {
+            return Err(limit_exceeded(format!("Cannot exceed quota for GroupsPerUser: {GROUPS_PER_USER}")));
+        }
+        groups.insert(group);
         Ok(())
     }
 
@@ -123,6 +156,16 @@ impl World {
         let arn = role.arn.clone();
         self.iam.insert_role(role)?;
         Ok(arn)
+    }
+
+    /// Deletes a role with its policies, as the console does. Its sessions end with it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn delete_role(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
+        self.iam.role(account, name)?;
+        self.iam.account_mut(account)?.roles.remove(&folded(name));
+        Ok(())
     }
 
     /// Gives a role an inline policy, in place of the one that had this name.
