@@ -36,11 +36,7 @@ impl World {
     /// # Errors
     /// `EntityAlreadyExists` when the account is there.
     pub fn create_account_in(&mut self, account: &str, region: &str) -> Result<Credentials, ApiError> {
-        if self.iam.accounts.contains_key(account) {
-            return Err(already_exists(&format!("The account {account}")));
-        }
-        let partition = partition::of(region);
-        self.iam.accounts.insert(account.to_owned(), Account { partition, ..Account::default() });
+        open_account(self, account, partition::of(region))?;
         self.create_user(account, ADMINISTRATOR, "/")?;
         let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
         self.put_user_policy(account, ADMINISTRATOR, "everything", everything)?;
@@ -270,6 +266,15 @@ impl World {
     fn key_mut(&mut self, id: &str) -> Result<&mut AccessKey, ApiError> {
         self.iam.keys.get_mut(id).ok_or_else(|| no_such_key(id))
     }
+}
+
+/// Creates an account that has nobody in it.
+pub(crate) fn open_account(world: &mut World, account: &str, partition: &'static str) -> Result<(), ApiError> {
+    if world.iam.accounts.contains_key(account) {
+        return Err(already_exists(&format!("The account {account}")));
+    }
+    world.iam.accounts.insert(account.to_owned(), Account { partition, ..Account::default() });
+    Ok(())
 }
 
 pub(super) fn no_such_key(id: &str) -> ApiError {
