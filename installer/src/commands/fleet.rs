@@ -1,0 +1,312 @@
+//! What the commands over many accounts share: which accounts, as whom, in which order, and the report.
+
+mod account;
+mod functions;
+mod html;
+mod report;
+mod waves;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::AccountId;
+use sha2::{Digest as _, Sha256};
+
+use self::account::{Visit, Visited};
+pub(super) use self::account::{WrongAccount, Work};
+use self::functions::Functions;
+use self::report::{AccountRow, FleetReport, Outcome, Summary};
+use self::waves::Group;
+use crate::aws::identity::{self, Caller};
+use crate::aws::organizations::{self, Account};
+use crate::aws::roles::Assumption;
+use crate::aws::{CallError, Clock};
+use crate::error::{Error, Exit};
+use crate::fleet::journal::{Journal, JournalError, Past};
+use crate::fleet::targets::{self, Target, Targets};
+use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
+use crate::fleet::{Access, Fleet};
+use crate::session::Session;
+
+/// How a run over a fleet is done, beside what is done.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manner {
+    /// A function that was built before.
+    pub(super) artifact: Option<PathBuf>,
+    /// Where the journal is; beside the fleet's file when nobody says.
+    pub(super) journal: Option<PathBuf>,
+    /// Whether it goes on with the last run.
+    pub(super) resume: bool,
+    /// The last wave that is begun.
+    pub(super) last_wave: Option<usize>,
+    /// Files for the report.
+    pub(super) csv: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
+}
+
+/// A run over a fleet.
+struct Run {
+    /// As whom the accounts are entered.
+    session: Session,
+    caller: Caller,
+    access: Access,
+    work: Work,
+    functions: Arc<Functions>,
+    past: Past,
+    targets: Vec<Target>,
+    at_once: usize,
+    ready_within: Duration,
+    last_wave: Option<usize>,
+}
+
+/// A session in an account of the fleet.
+struct Entered {
+    session: Session,
+    /// The clock that the caller's own account has shown.
+    main_clock: Clock,
+}
+
+/// What a report that cannot be written is told with.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the report to {}", path.display())]
+pub struct ReportError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Does `work` in every account of a fleet.
+pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Manner) -> Result<Exit, Error> {
+    let (caller, found) = {
+        let progress = session.printer.progress("looking at the organization");
+        let found = session.interrupts.unless_pressed(look(&session, fleet)).await??;
+        drop(progress);
+        found
+    };
+    let Targets { chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
+    let (mut journal, past) = match work {
+        Work::Deploy | Work::TearDown { dry_run: false, .. } => {
+            let path = manner.journal.clone().unwrap_or_else(|| beside(&fleet.file));
+            let (journal, past) = Journal::open(&path)?;
+            (Some(journal), past)
+        }
+        Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => (None, Past::default()),
+    };
+    let functions = match work {
+        Work::Plan | Work::Deploy => Functions::take(&session, &chosen, manner.artifact.as_deref()).await?,
+        Work::Status | Work::TearDown { .. } => Functions::default(),
+    };
+    let of = digest(fleet, &functions);
+    let before = match &journal {
+        Some(journal) if manner.resume => journal.resumed(&past, &of)?,
+        _ => Vec::new(),
+    };
+    let run = Run {
+        caller,
+        access: fleet.access.clone(),
+        work,
+        functions: Arc::new(functions),
+        past,
+        targets: chosen,
+        at_once: fleet.at_once,
+        ready_within: fleet.ready_within,
+        last_wave: manner.last_wave,
+        session,
+    };
+    let (groups, mut rows) = run.groups(fleet, &before);
+    run.confirm(&groups, rows.len(), left_out.len()).await?;
+    if let Some(journal) = journal.as_mut().filter(|_| !manner.resume) {
+        journal.begin(&of)?;
+    }
+    let (worked, stopped) = waves::work(&run, groups, &mut journal).await?;
+    rows.extend(worked);
+    rows.sort_by_key(|row| run.position(&row.account));
+    rows.extend(left_out.into_iter().map(AccountRow::left_out));
+    if let Some(journal) = journal.as_mut().filter(|_| stopped.is_none()) {
+        journal.end()?;
+    }
+    if let Some(stopped) = &stopped {
+        run.session.printer.say(stopped);
+    }
+    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, work: work.done() };
+    write(manner.csv.as_deref(), || report.to_csv())?;
+    let now = run.session.clients.clock.now();
+    write(manner.html.as_deref(), || html::page(&report, now))?;
+    run.session.printer.result(work.command(), &report)?;
+    Ok(report.exit())
+}
+
+/// Who asks, and the accounts of the fleet's units.
+async fn look(session: &Session, fleet: &Fleet) -> Result<(Caller, Vec<Account>), CallError> {
+    let caller = identity::caller(&session.clients).await?;
+    let mut accounts = Vec::new();
+    for unit in &fleet.units {
+        accounts.extend(organizations::accounts_below(&session.clients, unit).await?);
+    }
+    Ok((caller, accounts))
+}
+
+/// The journal of a fleet, beside its file: `fleet.yaml.journal`.
+fn beside(fleet: &Path) -> PathBuf {
+    let mut path = fleet.as_os_str().to_owned();
+    path.push(".journal");
+    path.into()
+}
+
+/// Of what is rolled out: what the file says, and the functions.
+fn digest(fleet: &Fleet, functions: &Functions) -> String {
+    let of = format!("{} {fleet:?} {}", env!("CARGO_PKG_VERSION"), functions.names());
+    Sha256::digest(of).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), ReportError> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, text()).map_err(|source| ReportError { path: path.to_owned(), source })
+}
+
+impl Work {
+    /// The command that the report belongs to.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Deploy => "rollout",
+            Self::Status => "status",
+            Self::TearDown { .. } => "teardown",
+        }
+    }
+
+    /// What an account is when it was done there.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Plan => "with changes",
+            Self::Deploy => "deployed",
+            Self::Status => "looked at",
+            Self::TearDown { dry_run: true, .. } => "to be taken away",
+            Self::TearDown { dry_run: false, .. } => "taken away",
+        }
+    }
+}
+
+impl Run {
+    /// The waves with their accounts, and the rows of those in which the last run has done everything. What changes
+    /// nothing has one wave.
+    fn groups(&self, fleet: &Fleet, before: &[AccountId]) -> (Vec<Group>, Vec<AccountRow>) {
+        let accounts: Vec<AccountId> = self.targets.iter().map(|target| target.account.clone()).collect();
+        let all = [Wave { pick: Pick::Percent(100), soak: Duration::ZERO, tolerate: Tolerance::Percent(100) }];
+        let waves = if self.work == Work::Deploy { fleet.waves.as_slice() } else { &all };
+        let (mut groups, mut rows) = (Vec::new(), Vec::new());
+        for (index, (wave, members)) in waves.iter().zip(divide(waves, &accounts)).enumerate() {
+            let number = index + 1;
+            let mut targets = Vec::new();
+            for target in members.iter().filter_map(|account| self.target(account)) {
+                if before.contains(&target.account) {
+                    rows.push(done_before(target, number));
+                } else {
+                    targets.push(target.clone());
+                }
+            }
+            if !targets.is_empty() {
+                groups.push(Group { number, wave: wave.clone(), targets });
+            }
+        }
+        (groups, rows)
+    }
+
+    /// Shows what will be done where, and asks.
+    async fn confirm(&self, groups: &[Group], before: usize, left_out: usize) -> Result<(), Error> {
+        let printer = &self.session.printer;
+        let accounts: usize = groups.iter().map(|group| group.targets.len()).sum();
+        printer.say(format!("{}, {left_out} left out, {before} done before", counted(accounts)));
+        let question = match self.work {
+            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
+            Work::Deploy => {
+                for Group { number, wave, targets } in groups {
+                    printer.say(format!("  wave {number}: {}{}", counted(targets.len()), wave.in_words()));
+                }
+                if let Some(first) = groups.first().and_then(|group| group.targets.first()) {
+                    self.show_first(first).await?;
+                }
+                format!("Roll this out to {}?", counted(accounts))
+            }
+            Work::TearDown { .. } => format!("Take everything away from {}?", counted(accounts)),
+        };
+        if accounts > 0 {
+            self.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
+        }
+        Ok(())
+    }
+
+    /// Shows the whole plan for the first account, the canary.
+    async fn show_first(&self, target: &Target) -> Result<(), Error> {
+        let entered = self.enter(target);
+        let (session, functions, work) = (&entered.session, &*self.functions, Work::Plan);
+        let visit = Visit { session, target, functions, known: None, work };
+        if let Visited { outcome: Outcome::Planned { plan }, .. } = Box::pin(visit.run(self.ready_within)).await? {
+            self.session.printer.say(format!("\nin the first account, {}:\n{plan}", target.account));
+        }
+        Ok(())
+    }
+
+    /// A session in an account: the caller's own in the caller's account, else one of the role there. Ctrl-C reaches it
+    /// when it is pressed for the second time.
+    fn enter(&self, target: &Target) -> Entered {
+        let Session { clients, printer, interrupts, seed } = &self.session;
+        let region = &target.wanted.config.region;
+        let clients = if target.account == self.caller.account {
+            clients.in_region(region)
+        } else {
+            let Access { external_id, session_name, tags, .. } = self.access.clone();
+            let role_arn = self.access.role_arn(&self.caller.partition, &target.account);
+            clients.in_region(region).of_account(Assumption {
+                role_arn,
+                session_name,
+                external_id,
+                lasting: None,
+                mfa: None,
+                tags,
+            })
+        };
+        let session = Session {
+            clients,
+            printer: printer.within(&target.account),
+            interrupts: interrupts.behind(1),
+            // Names of change sets must differ between runs, not between accounts.
+            seed: *seed,
+        };
+        Entered { session, main_clock: self.session.clients.clock.clone() }
+    }
+
+    fn target(&self, account: &AccountId) -> Option<&Target> {
+        self.targets.iter().find(|target| &target.account == account)
+    }
+
+    fn position(&self, account: &AccountId) -> usize {
+        self.targets.iter().position(|target| &target.account == account).unwrap_or(usize::MAX)
+    }
+
+    /// Tells what came of an account.
+    fn tell(&self, row: &AccountRow) {
+        self.session.printer.event("account", row);
+        let (name, word, detail) = (&row.name, row.outcome.word(), row.outcome.detail());
+        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+        let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+        self.session.printer.say(format!("  {}{name}: {word}{detail}", row.account));
+    }
+}
+
+fn done_before(target: &Target, wave: usize) -> AccountRow {
+    let (account, name, outcome) = (target.account.clone(), target.name.clone(), Outcome::DoneBefore);
+    AccountRow { account, name, wave: Some(wave), began: None, ended: None, outcome, exempted: Vec::new() }
+}
+
+fn counted(accounts: usize) -> String {
+    if accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") }
+}
+
+impl From<JournalError> for Error {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}

@@ -1,0 +1,214 @@
+//! Works on the accounts of a fleet, wave after wave. What is decided here is whether another account is begun.
+
+use std::collections::VecDeque;
+
+use contract::{AccountId, blocked};
+use tokio::task::JoinSet;
+
+use super::Run;
+use super::account::{Visit, Visited, Work};
+use super::report::{AccountRow, Outcome, Stopped};
+use crate::aws::secrets;
+use crate::error::Error;
+use crate::fleet::journal::{Done, Journal, JournalError};
+use crate::fleet::targets::Target;
+use crate::fleet::waves::Wave;
+use crate::ui::span;
+
+/// The accounts of a wave, and the wave itself.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) wave: Wave,
+    pub(super) targets: Vec<Target>,
+}
+
+/// What came of an account, from the task that has worked on it.
+struct Finished {
+    target: Target,
+    began: Option<jiff::Timestamp>,
+    ended: Option<jiff::Timestamp>,
+    result: Result<Visited, Error>,
+}
+
+/// Works on all groups. Gives the accounts, and why it stopped before the end.
+///
+/// # Errors
+/// [`JournalError`]: nothing is done that cannot be noted. Accounts under way are finished first.
+pub(super) async fn work(
+    run: &Run,
+    groups: Vec<Group>,
+    journal: &mut Option<Journal>,
+) -> Result<(Vec<AccountRow>, Option<Stopped>), JournalError> {
+    let (mut rows, mut stopped) = (Vec::new(), None);
+    for group in groups {
+        if stopped.is_some() {
+            rows.extend(group.targets.into_iter().map(|target| not_reached(target, group.number)));
+            continue;
+        }
+        let wave = group.wave.clone();
+        let (number, size) = (group.number, group.targets.len());
+        let (mut done, halted) = one(run, group, journal).await?;
+        stopped = halted;
+        if stopped.is_none() && !wave.soak.is_zero() && run.work == Work::Deploy {
+            stopped = soak(run, &wave, &mut done).await;
+        }
+        let failed = done.iter().filter(|row| row.outcome.has_failed()).count();
+        if stopped.is_none() && !wave.tolerate.allows(failed, size) {
+            stopped = Some(Stopped::TooManyFailed { wave: number, failed });
+        }
+        if stopped.is_none() && run.last_wave == Some(number) {
+            stopped = Some(Stopped::AsTold { wave: number });
+        }
+        rows.extend(done);
+    }
+    Ok((rows, stopped))
+}
+
+/// Works on one group.
+async fn one(
+    run: &Run,
+    group: Group,
+    journal: &mut Option<Journal>,
+) -> Result<(Vec<AccountRow>, Option<Stopped>), JournalError> {
+    let Group { number, wave, targets } = group;
+    let (size, mut queue) = (targets.len(), VecDeque::from(targets));
+    let (mut rows, mut under_way, mut stopped, mut failed) = (Vec::new(), JoinSet::new(), None, 0);
+    let (mut unwritable, interrupts) = (None, &run.session.interrupts);
+    loop {
+        while stopped.is_none() && unwritable.is_none() && under_way.len() < run.at_once {
+            let Some(target) = queue.pop_front() else { break };
+            match begin(run, target, journal) {
+                Ok(visiting) => drop(under_way.spawn(visiting)),
+                Err(error) => unwritable = Some(error),
+            }
+        }
+        let finished = tokio::select! {
+            finished = under_way.join_next() => finished,
+            () = interrupts.pressed(1), if stopped.is_none() => {
+                stopped = Some(Stopped::Interrupted);
+                run.session.printer.say(format!(
+                    "interrupted: no further account is begun, {} come to their end; press Ctrl-C again to take them back",
+                    under_way.len()
+                ));
+                continue;
+            }
+        };
+        let Some(finished) = finished else { break };
+        // Nobody cancels these tasks, so one that did not finish has panicked: that is passed on.
+        let finished = finished.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let noted = note(journal, &finished);
+        unwritable = unwritable.or(noted.err());
+        let row = row(finished, number);
+        failed += usize::from(row.outcome.has_failed());
+        run.tell(&row);
+        rows.push(row);
+        if stopped.is_none() && !wave.tolerate.allows(failed, size) {
+            stopped = Some(Stopped::TooManyFailed { wave: number, failed });
+        }
+    }
+    match unwritable {
+        Some(error) => Err(error),
+        None => {
+            rows.extend(queue.into_iter().map(|target| not_reached(target, number)));
+            Ok((rows, stopped))
+        }
+    }
+}
+
+/// Notes that an account is begun, and gives the work on it.
+fn begin(
+    run: &Run,
+    target: Target,
+    journal: &mut Option<Journal>,
+) -> Result<impl Future<Output = Finished> + Send + 'static, JournalError> {
+    let known: Option<Done> = run.past.done.get(&target.account).cloned();
+    if let Some(journal) = journal.as_mut() {
+        journal.begun(&target.account)?;
+    }
+    let (session, functions, work, ready_within) =
+        (run.enter(&target), run.functions.clone(), run.work, run.ready_within);
+    Ok(async move {
+        // What the credentials of the caller have shown of the clock of AWS, until the account itself answers.
+        let (clock, main_clock) = (session.clients.clock.clone(), session.main_clock);
+        let began = main_clock.now();
+        let visit = Visit {
+            session: &session.session,
+            target: &target,
+            functions: &functions,
+            known: known.as_ref(),
+            work,
+        };
+        let result = Box::pin(visit.run(ready_within)).await;
+        let ended = clock.now().or_else(|| main_clock.now());
+        Finished { target, began, ended, result }
+    })
+}
+
+/// Notes what came of an account.
+fn note(journal: &mut Option<Journal>, finished: &Finished) -> Result<(), JournalError> {
+    let (Some(journal), account) = (journal.as_mut(), &finished.target.account) else { return Ok(()) };
+    match &finished.result {
+        Ok(Visited { done: Some(done), .. }) => journal.done(account, done),
+        Ok(Visited { outcome: Outcome::TornDown { result }, .. }) if result.is_clean() => journal.gone(account),
+        Ok(_) | Err(_) => journal.failed(account),
+    }
+}
+
+fn row(finished: Finished, wave: usize) -> AccountRow {
+    let Finished { target, began, ended, result } = finished;
+    let (outcome, exempted) = match result {
+        Ok(Visited { outcome, exempted, .. }) => (outcome, exempted),
+        Err(error) => (Outcome::failed(&error), Vec::new()),
+    };
+    AccountRow { account: target.account, name: target.name, wave: Some(wave), began, ended, outcome, exempted }
+}
+
+fn not_reached(target: Target, wave: usize) -> AccountRow {
+    let Target { account, name, .. } = target;
+    let (wave, outcome, exempted) = (Some(wave), Outcome::NotReached, Vec::new());
+    AccountRow { account, name, wave, began: None, ended: None, outcome, exempted }
+}
+
+/// The reasons to stand still that time alone takes away, and the one that a person wants.
+const NO_FAULT: [&str; 7] = ["held", "in_flight", "overlap", "in_use", "recovery", "grace", "rotation_under_way"];
+
+/// Waits behind a wave, and looks at its users once more.
+async fn soak(run: &Run, wave: &Wave, rows: &mut [AccountRow]) -> Option<Stopped> {
+    let interrupts = &run.session.interrupts;
+    run.session.printer.say(format!("waiting {} before the users are looked at again", span(wave.soak)));
+    if interrupts.unless_pressed(tokio::time::sleep(wave.soak)).await.is_err() {
+        return Some(Stopped::Interrupted);
+    }
+    let sound = rows.iter_mut().filter(|row| !row.outcome.has_failed() && row.began.is_some());
+    for row in sound {
+        let Some(target) = run.target(&row.account) else { continue };
+        let looking = unsound(run, target);
+        match interrupts.unless_pressed(looking).await {
+            Ok(None) => {}
+            Ok(Some(cause)) => {
+                row.outcome = Outcome::Unsound { cause };
+                run.tell(row);
+            }
+            Err(_) => return Some(Stopped::Interrupted),
+        }
+    }
+    None
+}
+
+/// What is wrong with the users of an account; `None` when nothing is.
+async fn unsound(run: &Run, target: &Target) -> Option<String> {
+    let session = run.enter(target).session;
+    let listed = match secrets::of_deployment(&session.clients, &target.wanted.config.stack).await {
+        Ok(listed) => listed,
+        Err(error) => return Some(error.to_string()),
+    };
+    let stands = listed.into_iter().filter(|secret| !secret.deleted).filter_map(|secret| {
+        let reason = secret.blocked.filter(|reason| !NO_FAULT.contains(&reason.as_str()))?;
+        let meaning = blocked::meaning(&reason).unwrap_or("the function's log says why");
+        Some(format!("`{}` is blocked ({reason}): {meaning}", secret.name))
+    });
+    let stands: Vec<String> = stands.collect();
+    (!stands.is_empty()).then(|| stands.join("; "))
+}
