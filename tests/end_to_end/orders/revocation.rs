@@ -60,7 +60,7 @@ async fn a_key_that_another_order_has_replaced_meanwhile_is_not_replaced_again()
         let document = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": secret }).to_string();
         world.put_secret_value(ACCOUNT, REGION, "keyturn/alice", &document).unwrap();
     };
-    stage.sandbox.visit(|world| world.interfere("iam:UpdateAccessKey", "assumed-role/", 0, rotate)).await;
+    stage.sandbox.visit(move |world| world.interfere("iam:UpdateAccessKey", "assumed-role/", 0, rotate)).await;
     writes(&stage).await;
     assert_eq!(revoke(&stage, "alice").await, revoked(&[&before.current], &[], "asked"));
     stage.sandbox.settle().await;
