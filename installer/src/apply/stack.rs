@@ -264,7 +264,9 @@ pub async fn continue_rollback(session: &Session, name: &str) -> Result<(), Stac
     let progress = session.printer.progress(&format!("rolling the stack `{name}` back"));
     let Some(found) = stacks::describe(clients, name).await? else { return Ok(()) };
     let after = stacks::newest_event(clients, &found.id).await?;
-    stacks::continue_rollback(clients, name).await?;
+    if let Err(error) = stacks::continue_rollback(clients, &found.id).await {
+        check_begun(session, &found.id, found.status, error).await?;
+    }
     let followed = Followed { name, id: &found.id, operation: Operation::Rollback, after: after.as_deref() };
     finished(name, Operation::Rollback, follow(session, &progress, followed).await?)
 }
@@ -310,9 +312,20 @@ pub async fn delete_all(session: &Session, stacks: Vec<Doomed>) -> Result<(), St
 /// [`StackError`].
 async fn delete(session: &Session, progress: &Progress, name: &str, id: &str, force: bool) -> Result<(), StackError> {
     let after = stacks::newest_event(&session.clients, id).await?;
-    stacks::delete(&session.clients, id, force).await?;
+    match stacks::delete(&session.clients, id, force).await {
+        Err(error) if force => check_begun(session, id, Status::DeleteFailed, error).await?,
+        asked => asked?,
+    }
     let followed = Followed { name, id, operation: Operation::Delete, after: after.as_deref() };
     finished(name, Operation::Delete, follow(session, progress, followed).await?)
+}
+
+/// Passes over a refusal when the stack is no longer as it must be for the operation: a request whose answer was lost is
+/// sent again, and refused because the first one was done.
+async fn check_begun(session: &Session, id: &str, from: Status, refusal: CallError) -> Result<(), StackError> {
+    let is_other = refusal.code() == Some("ValidationError")
+        && stacks::describe(&session.clients, id).await?.is_none_or(|stack| stack.status != from);
+    if is_other { Ok(()) } else { Err(refusal.into()) }
 }
 
 /// Waits while somebody else works on a stack.
