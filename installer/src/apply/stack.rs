@@ -35,7 +35,7 @@ pub enum StackError {
     #[error(transparent)]
     Unconfirmed(#[from] Unconfirmed),
     /// CloudFormation does not accept the template, or takes too long over it.
-    #[error("CloudFormation made no change set for the stack `{stack}`: {reason}")]
+    #[error("CloudFormation has no change set for the stack `{stack}`: {reason}")]
     ChangeSet {
         /// The stack.
         stack: String,
@@ -103,24 +103,24 @@ pub async fn deploy(session: &Session, deployments: &[&Deployment], code_bucket:
         async move { prepare(&session, &progress, &deployment, &bucket).await }
     });
     let prepared = prepared.await;
-    let made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
+    let are_made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
     let decided = match prepared.into_iter().collect::<Result<Vec<_>, _>>() {
-        Ok(changes) => agree(session, &begun, &changes).await.map(|()| changes),
+        Ok(made) => agree(session, &begun, &made).await.map(|()| made),
         Err(error) => Err(error),
     };
     match decided {
-        Ok(changes) => {
-            let work: Vec<_> = begun.into_iter().zip(changes).collect();
-            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), changes)| async move {
-                match changes {
-                    Some(_) => execute(&session, &progress, &deployment).await,
+        Ok(made) => {
+            let work: Vec<_> = begun.into_iter().zip(made).collect();
+            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), made)| async move {
+                match made.changes {
+                    Some(_) => execute(&session, &progress, &deployment, &made.stack_id).await,
                     None => Ok(discard(&session, &progress, &deployment).await?),
                 }
             });
             first_error(&progress, ended.await)
         }
         Err(error) => {
-            for ((session, progress, deployment), _) in begun.iter().zip(made).filter(|(_, is_made)| *is_made) {
+            for ((session, progress, deployment), _) in begun.iter().zip(are_made).filter(|(_, is_made)| *is_made) {
                 clean_up(session, progress, deployment).await;
             }
             Err(error)
@@ -136,13 +136,20 @@ fn first_error(progress: &Progress, ended: Vec<Result<(), StackError>>) -> Resul
     Err(first)
 }
 
-/// Makes the change set, and waits for it; `None` when there is nothing to execute. What fails leaves nothing behind.
+/// A change set that was made.
+struct Made {
+    stack_id: String,
+    /// None when there is nothing to execute.
+    changes: Option<Vec<Change>>,
+}
+
+/// Makes the change set, and waits for it. What fails leaves nothing behind.
 async fn prepare(
     session: &Session,
     progress: &Progress,
     deployment: &Deployment,
     code_bucket: &str,
-) -> Result<Option<Vec<Change>>, StackError> {
+) -> Result<Made, StackError> {
     let Deployment { stack, action, .. } = deployment;
     let clients = &session.clients;
     if let Action::CreateAnew { id, .. } = action {
@@ -165,14 +172,14 @@ async fn prepare(
         template,
         tags: &deployment.tags,
     };
-    change_sets::create(clients, &order).await?;
+    let stack_id = change_sets::create(clients, &order).await?;
     progress.now("CloudFormation works out what to change");
     let waited = session.interrupts.unless_pressed(await_change_set(session, stack)).await;
     let changes = waited.map_err(StackError::from).and_then(|changes| changes);
     if changes.is_err() {
         clean_up(session, progress, deployment).await;
     }
-    changes
+    Ok(Made { stack_id, changes: changes? })
 }
 
 /// Leaves nothing behind, on the way to an error that matters more.
@@ -188,12 +195,8 @@ fn change_set(session: &Session) -> String {
 }
 
 /// Compares the change sets with the plan, and asks when they do more.
-async fn agree(
-    session: &Session,
-    begun: &[(Session, Progress, Deployment)],
-    changes: &[Option<Vec<Change>>],
-) -> Result<(), StackError> {
-    for ((_, progress, deployment), changes) in begun.iter().zip(changes) {
+async fn agree(session: &Session, begun: &[(Session, Progress, Deployment)], made: &[Made]) -> Result<(), StackError> {
+    for ((_, progress, deployment), Made { changes, .. }) in begun.iter().zip(made) {
         let surprises = review::surprises(&deployment.changes, changes.as_deref().unwrap_or_default());
         for surprise in surprises.serious.iter().chain(&surprises.minor) {
             progress.say(&format!("  CloudFormation: {surprise}"));
@@ -228,16 +231,19 @@ async fn await_change_set(session: &Session, stack: &str) -> Result<Option<Vec<C
     waited.unwrap_or_else(|_| Err(failed("it took too long".to_owned())))
 }
 
-async fn execute(session: &Session, progress: &Progress, deployment: &Deployment) -> Result<(), StackError> {
-    let (clients, stack) = (&session.clients, deployment.stack.as_str());
-    let Some(found) = stacks::describe(clients, stack).await? else {
-        let reason = "the stack is gone".to_owned();
-        return Err(StackError::ChangeSet { stack: stack.to_owned(), reason });
+async fn execute(session: &Session, progress: &Progress, it: &Deployment, id: &str) -> Result<(), StackError> {
+    let (clients, stack) = (&session.clients, it.stack.as_str());
+    // A stack that has just been made has no events but those of its creation.
+    let (operation, after) = match it.action {
+        Action::Update => (Operation::Update, stacks::newest_event(clients, id).await?),
+        Action::Create | Action::CreateAnew { .. } => (Operation::Create, None),
     };
-    let after = stacks::newest_event(clients, &found.id).await?;
-    change_sets::execute(clients, stack, &change_set(session)).await?;
-    let operation = if deployment.action == Action::Update { Operation::Update } else { Operation::Create };
-    let followed = Followed { name: stack, id: &found.id, operation, after: after.as_deref() };
+    // By its id: a stack that somebody has made anew under this name is another one.
+    if !change_sets::execute(clients, id, &change_set(session)).await? {
+        let reason = "somebody has deleted it, or the stack".to_owned();
+        return Err(StackError::ChangeSet { stack: stack.to_owned(), reason });
+    }
+    let followed = Followed { name: stack, id, operation, after: after.as_deref() };
     finished(stack, operation, follow(session, progress, followed).await?)
 }
 

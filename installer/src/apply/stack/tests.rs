@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Options, StackAction};
+use sandbox::{ApiError, Fault, FaultEffect, Options, StackAction};
 
 use super::*;
 use crate::plan::{ResourceChange, Verb};
@@ -100,6 +100,24 @@ async fn a_creation_that_fails_leaves_nothing_and_names_the_cause() {
     assert_eq!(error.to_string(), expected);
     assert_eq!(cloud.stacks().await, []);
     cloud.deploy(&creation()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_set_that_somebody_has_deleted_is_not_executed() {
+    let cloud = start(false).await;
+    cloud.deploy(&creation()).await.unwrap();
+    for (code, message) in
+        [("ChangeSetNotFound", "ChangeSet [it] does not exist"), ("ValidationError", "Stack [it] does not exist")]
+    {
+        let effect = FaultEffect::FailBefore(ApiError::new(code, message));
+        let operation = Some("cloudformation:ExecuteChangeSet".to_owned());
+        let fault = Fault { operation, principal: None, after: 0, effect };
+        cloud.sandbox.visit(move |world| world.inject(fault)).await;
+        let error = cloud.deploy(&update()).await.unwrap_err();
+        let expected = "CloudFormation has no change set for the stack `cell`: somebody has deleted it, or the stack";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(cloud.has_stack("CREATE_COMPLETE").await);
 }
 
 #[tokio::test]
