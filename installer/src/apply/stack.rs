@@ -35,7 +35,7 @@ pub enum StackError {
     #[error(transparent)]
     Unconfirmed(#[from] Unconfirmed),
     /// CloudFormation does not accept the template, or takes too long over it.
-    #[error("CloudFormation made no change set for the stack `{stack}`: {reason}")]
+    #[error("CloudFormation has no change set for the stack `{stack}`: {reason}")]
     ChangeSet {
         /// The stack.
         stack: String,
@@ -124,26 +124,26 @@ pub async fn deploy(session: &Session, deployments: &[&Deployment], code_bucket:
         async move { prepare(&session, &progress, &deployment, &bucket).await }
     });
     let prepared = prepared.await;
-    let made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
+    let are_made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
     let decided = match prepared.into_iter().collect::<Result<Vec<_>, _>>() {
-        Ok(changes) => agree(session, &begun, &changes).await.map(|()| changes),
+        Ok(made) => agree(session, &begun, &made).await.map(|()| made),
         Err(error) => Err(error),
     };
     match decided {
-        Ok(changes) => {
-            let work: Vec<_> = begun.into_iter().zip(changes).collect();
-            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), changes)| async move {
+        Ok(made) => {
+            let work: Vec<_> = begun.into_iter().zip(made).collect();
+            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), made)| async move {
                 let name = change_set(&session);
                 let change_set = ChangeSet::of(&deployment, &name);
-                match changes {
-                    Some(_) => execute(&session, &progress, change_set).await,
+                match made.changes {
+                    Some(_) => execute(&session, &progress, change_set, &made.stack_id).await,
                     None => discard(&session, &progress, change_set).await,
                 }
             });
             first_error(&progress, ended.await).map(drop)
         }
         Err(error) => {
-            for ((session, progress, deployment), _) in begun.iter().zip(made).filter(|(_, is_made)| *is_made) {
+            for ((session, progress, deployment), _) in begun.iter().zip(are_made).filter(|(_, is_made)| *is_made) {
                 clean_up(session, progress, ChangeSet::of(deployment, &change_set(session))).await;
             }
             Err(error)
@@ -166,13 +166,20 @@ fn first_error<T>(progress: &Progress, ended: Vec<Result<T, StackError>>) -> Res
     Err(first)
 }
 
-/// Makes the change set, and waits for it; `None` when there is nothing to execute. What fails leaves nothing behind.
+/// A change set that was made.
+struct Made {
+    stack_id: String,
+    /// None when there is nothing to execute.
+    changes: Option<Vec<Change>>,
+}
+
+/// Makes the change set, and waits for it. What fails leaves nothing behind.
 async fn prepare(
     session: &Session,
     progress: &Progress,
     deployment: &Deployment,
     code_bucket: &str,
-) -> Result<Option<Vec<Change>>, StackError> {
+) -> Result<Made, StackError> {
     if let Action::CreateAnew { id, .. } = &deployment.action {
         clear(session, progress, &deployment.stack, id).await?;
     }
@@ -189,11 +196,11 @@ async fn prepare(
         template: source(session, template, code_bucket).await?,
         tags: &deployment.tags,
     };
-    let changes = make(session, progress, &order).await;
-    if changes.is_err() {
+    let made = make(session, progress, &order).await;
+    if made.is_err() {
         clean_up(session, progress, ChangeSet::of(deployment, order.name)).await;
     }
-    changes
+    made
 }
 
 /// Deletes the stack that is in the way of a new one, if it is still one that holds nothing: somebody else may have
@@ -238,7 +245,7 @@ async fn join(
                 .all(|change| change.action == "Import" && joining.resources.contains_key(&change.logical_id))
     };
     let made = match made {
-        Ok(Some(changes)) if is_as_planned(&changes) => Ok(()),
+        Ok(Made { stack_id, changes: Some(changes) }) if is_as_planned(&changes) => Ok(stack_id),
         Ok(_) => {
             let reason = "it would do more, or less, than have the secrets join the stack".to_owned();
             Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
@@ -246,7 +253,7 @@ async fn join(
         Err(error) => Err(error),
     };
     match made {
-        Ok(()) => execute(session, progress, change_set).await,
+        Ok(id) => execute(session, progress, change_set, &id).await,
         Err(error) => {
             clean_up(session, progress, change_set).await;
             Err(error)
@@ -267,10 +274,12 @@ async fn source<'a>(
 }
 
 /// Asks for a change set, and waits for it.
-async fn make(session: &Session, progress: &Progress, order: &Order<'_>) -> Result<Option<Vec<Change>>, StackError> {
-    change_sets::create(&session.clients, order).await?;
+async fn make(session: &Session, progress: &Progress, order: &Order<'_>) -> Result<Made, StackError> {
+    let stack_id = change_sets::create(&session.clients, order).await?;
     progress.now("CloudFormation works out what to change");
-    session.interrupts.unless_pressed(await_change_set(session, order.stack, order.name)).await?
+    let waiting = await_change_set(session, order.stack, order.name);
+    let changes = session.interrupts.unless_pressed(waiting).await??;
+    Ok(Made { stack_id, changes })
 }
 
 /// Leaves nothing behind, on the way to an error that matters more.
@@ -305,12 +314,8 @@ fn change_set(session: &Session) -> String {
 }
 
 /// Compares the change sets with the plan, and asks when they do more.
-async fn agree(
-    session: &Session,
-    begun: &[(Session, Progress, Deployment)],
-    changes: &[Option<Vec<Change>>],
-) -> Result<(), StackError> {
-    for ((_, progress, deployment), changes) in begun.iter().zip(changes) {
+async fn agree(session: &Session, begun: &[(Session, Progress, Deployment)], made: &[Made]) -> Result<(), StackError> {
+    for ((_, progress, deployment), Made { changes, .. }) in begun.iter().zip(made) {
         // What has joined the stack is in it by now.
         let to_come = |change: &&ResourceChange| deployment.joins.is_none() || change.change != Verb::Import;
         let planned: Vec<&ResourceChange> = deployment.changes.iter().filter(to_come).collect();
@@ -353,23 +358,29 @@ async fn await_change_set(session: &Session, stack: &str, name: &str) -> Result<
     waited.unwrap_or_else(|_| Err(failed("it took too long".to_owned())))
 }
 
-/// Executes a change set, unless Ctrl-C was pressed before, and follows it.
-async fn execute(session: &Session, progress: &Progress, change_set: ChangeSet<'_>) -> Result<(), StackError> {
-    let ChangeSet { stack, name, operation, .. } = change_set;
+/// Executes a change set of the stack with this id, unless Ctrl-C was pressed before, and follows it.
+async fn execute(
+    session: &Session,
+    progress: &Progress,
+    change_set: ChangeSet<'_>,
+    id: &str,
+) -> Result<(), StackError> {
+    let ChangeSet { stack, name, operation, is_new } = change_set;
     let clients = &session.clients;
     let begin = async {
         session.interrupts.check()?;
-        let Some(found) = stacks::describe(clients, stack).await? else {
-            let reason = "the stack is gone".to_owned();
-            return Err(StackError::ChangeSet { stack: stack.to_owned(), reason });
-        };
-        let after = stacks::newest_event(clients, &found.id).await?;
-        change_sets::execute(clients, stack, name).await?;
-        Ok((found.id, after))
+        // A stack that has just been made has no events but those of its creation.
+        let after = if is_new { None } else { stacks::newest_event(clients, id).await? };
+        // By its id: a stack that somebody has made anew under this name is another one.
+        if change_sets::execute(clients, id, name).await? {
+            return Ok(after);
+        }
+        let reason = "somebody has deleted it, or the stack".to_owned();
+        Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
     };
     match begin.await {
-        Ok((id, after)) => {
-            let followed = Followed { name: stack, id: &id, operation, after: after.as_deref() };
+        Ok(after) => {
+            let followed = Followed { name: stack, id, operation, after: after.as_deref() };
             finished(stack, operation, follow(session, progress, followed).await?).map(drop)
         }
         Err(error) => {
@@ -405,7 +416,9 @@ pub async fn continue_rollback(session: &Session, name: &str) -> Result<(), Stac
     let progress = session.printer.progress(&format!("rolling the stack `{name}` back"));
     let Some(found) = stacks::describe(clients, name).await? else { return Ok(()) };
     let after = stacks::newest_event(clients, &found.id).await?;
-    stacks::continue_rollback(clients, name).await?;
+    if let Err(error) = stacks::continue_rollback(clients, &found.id).await {
+        check_begun(session, &found.id, found.status, error).await?;
+    }
     let followed = Followed { name, id: &found.id, operation: Operation::Rollback, after: after.as_deref() };
     finished(name, Operation::Rollback, follow(session, &progress, followed).await?).map(drop)
 }
@@ -461,9 +474,20 @@ async fn delete(
     force: bool,
 ) -> Result<Vec<String>, StackError> {
     let after = stacks::newest_event(&session.clients, id).await?;
-    stacks::delete(&session.clients, id, force).await?;
+    match stacks::delete(&session.clients, id, force).await {
+        Err(error) if force => check_begun(session, id, Status::DeleteFailed, error).await?,
+        asked => asked?,
+    }
     let followed = Followed { name, id, operation: Operation::Delete, after: after.as_deref() };
     finished(name, Operation::Delete, follow(session, progress, followed).await?)
+}
+
+/// Passes over a refusal when the stack is no longer as it must be for the operation: a request whose answer was lost is
+/// sent again, and refused because the first one was done.
+async fn check_begun(session: &Session, id: &str, from: Status, refusal: CallError) -> Result<(), StackError> {
+    let is_other = refusal.code() == Some("ValidationError")
+        && stacks::describe(&session.clients, id).await?.is_none_or(|stack| stack.status != from);
+    if is_other { Ok(()) } else { Err(refusal.into()) }
 }
 
 /// Waits while somebody else works on a stack.

@@ -47,11 +47,13 @@ pub enum Source<'a> {
     Url(String),
 }
 
-/// Asks for a change set. It is ready when [`describe`] says so.
+/// Asks for a change set, and gives the id of its stack, which is made for it if need be. It is ready when [`describe`]
+/// says so.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallError> {
+pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<String, CallError> {
+    const OPERATION: &str = "cloudformation:CreateChangeSet";
     let mut asked = clients
         .cloudformation
         .create_change_set()
@@ -77,8 +79,8 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallErro
     for (key, value) in order.tags {
         asked = asked.tags(Tag::builder().key(key).value(value).build());
     }
-    asked.send().await.map_err(reduce("cloudformation:CreateChangeSet"))?;
-    Ok(())
+    let answer = asked.send().await.map_err(reduce(OPERATION))?;
+    answer.stack_id.ok_or_else(|| CallError::incomplete(OPERATION, "StackId"))
 }
 
 /// How CloudFormation is told which secret joins a stack. Its template names a secret, but only the ARN identifies one.
@@ -161,15 +163,17 @@ pub async fn describe(clients: &Clients, stack: &str, name: &str) -> Result<Prog
     }
 }
 
-/// Executes a change set.
+/// Executes a change set; `false` when it is gone, or the stack.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn execute(clients: &Clients, stack: &str, name: &str) -> Result<(), CallError> {
+pub async fn execute(clients: &Clients, stack: &str, name: &str) -> Result<bool, CallError> {
     let asked = clients.cloudformation.execute_change_set().stack_name(stack).change_set_name(name);
-    let asked = asked.client_request_token(name);
-    asked.send().await.map_err(reduce("cloudformation:ExecuteChangeSet"))?;
-    Ok(())
+    let answer = asked.client_request_token(name).send().await.map_err(reduce("cloudformation:ExecuteChangeSet"));
+    match found(answer) {
+        Err(error) if error.code() == Some("ChangeSetNotFound") => Ok(false),
+        answer => Ok(answer?.is_some()),
+    }
 }
 
 /// Deletes a change set that nobody wants any more.

@@ -103,6 +103,24 @@ async fn a_creation_that_fails_leaves_nothing_and_names_the_cause() {
 }
 
 #[tokio::test]
+async fn a_change_set_that_somebody_has_deleted_is_not_executed() {
+    let cloud = start(false).await;
+    cloud.deploy(&creation()).await.unwrap();
+    for (code, message) in
+        [("ChangeSetNotFound", "ChangeSet [it] does not exist"), ("ValidationError", "Stack [it] does not exist")]
+    {
+        let effect = FaultEffect::FailBefore(ApiError::new(code, message));
+        let operation = Some("cloudformation:ExecuteChangeSet".to_owned());
+        let fault = Fault { operation, principal: None, after: 0, effect };
+        cloud.sandbox.visit(move |world| world.inject(fault)).await;
+        let error = cloud.deploy(&update()).await.unwrap_err();
+        let expected = "CloudFormation has no change set for the stack `cell`: somebody has deleted it, or the stack";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(cloud.has_stack("CREATE_COMPLETE").await);
+}
+
+#[tokio::test]
 async fn an_update_that_fails_is_taken_back() {
     let cloud = start(false).await;
     cloud.deploy(&creation()).await.unwrap();
