@@ -36,6 +36,7 @@ pub use services::cloudformation::{ResourceView, StackAction, StackView};
 pub use services::cloudwatch::{AlarmState, AlarmView, Notification};
 pub use services::events::RuleView;
 pub use services::iam::{AccessKey, Credentials, KeyStatus, LastUse};
+pub use services::organizations::AccountState;
 pub use services::s3::{BucketView, ObjectView};
 pub use services::secrets_manager::{SecretValue, SecretView, VersionView};
 pub use services::sns::{SubscriptionView, TopicView};

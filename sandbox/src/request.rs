@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// The function instance whose credentials these are.
     pub(crate) instance: Option<InstanceId>,
+    /// The tags that the session was opened with.
+    pub(crate) session_tags: BTreeMap<String, String>,
 }
 
 /// Whose policies decide what the caller may do.

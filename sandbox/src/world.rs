@@ -41,6 +41,7 @@ pub struct World {
     pub(crate) cloudformation: services::cloudformation::State,
     pub(crate) cloudwatch: services::cloudwatch::State,
     pub(crate) logs: services::logs::State,
+    pub(crate) organizations: services::organizations::State,
     pub(crate) sns: services::sns::State,
 }
 
@@ -90,6 +91,7 @@ impl World {
             cloudformation: services::cloudformation::State::default(),
             cloudwatch: services::cloudwatch::State::default(),
             logs: services::logs::State::default(),
+            organizations: services::organizations::State::default(),
             sns: services::sns::State::default(),
         }
     }
@@ -204,7 +206,7 @@ impl World {
             self.suffer_interference(principal, name);
             if !self.limits.admit(&request.caller.account, name, self.agenda.now()) {
                 self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
-                return self.close_call(protocol, request_id, principal, name, Err(protocol.throttled()));
+                return self.close_call(protocol, request_id, principal, name, Err(service.throttled()));
             }
             fault = self.faults.strike(principal, name).or_else(|| self.suffer_sabotage(service, name, request));
         }
@@ -218,11 +220,13 @@ impl World {
             Some(FaultEffect::Meanwhile(event)) => return self.hold(&request.caller, Some(event.clone())),
             None | Some(FaultEffect::FailAfter(_) | FaultEffect::LoseAnswer | FaultEffect::KillAfter) => {}
         }
-        let result = service.handle(self, request).and_then(|answer| match self.checks.is_empty() {
-            // The one operation that needs no permission; any other that checks none is a hole in the sandbox.
-            true if name != "sts:GetCallerIdentity" => Err(ApiError::unknown("permission of", name)),
-            _ => Ok(answer),
-        });
+        let ready = services::organizations::check_readiness(self, service, &request.caller.account);
+        let result =
+            ready.and_then(|()| service.handle(self, request)).and_then(|answer| match self.checks.is_empty() {
+                // The one operation that needs no permission; any other that checks none is a hole in the sandbox.
+                true if name != "sts:GetCallerIdentity" => Err(ApiError::unknown("permission of", name)),
+                _ => Ok(answer),
+            });
         match fault {
             Some(FaultEffect::FailAfter(error)) => self.close_call(protocol, request_id, principal, name, Err(error)),
             Some(FaultEffect::KillAfter) => self.kill(&request.caller, name, Outcome::AnswerLost),

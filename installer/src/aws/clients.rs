@@ -9,6 +9,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use contract::Region;
 
+use super::roles::Assumption;
 use super::{CallError, Clock, NetworkError, credentials, network};
 use crate::environment::Environment;
 
@@ -69,6 +70,7 @@ pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub iam: aws_sdk_iam::Client,
     pub lambda: aws_sdk_lambda::Client,
+    pub organizations: aws_sdk_organizations::Client,
     pub s3: aws_sdk_s3::Client,
     pub secrets_manager: aws_sdk_secretsmanager::Client,
     pub sts: aws_sdk_sts::Client,
@@ -76,6 +78,8 @@ pub struct Clients {
     pub clock: Clock,
     /// The endpoint that stands in for AWS's own.
     pub(super) endpoint_url: Option<String>,
+    /// What they were made of.
+    config: aws_types::SdkConfig,
 }
 
 impl Clients {
@@ -111,28 +115,56 @@ impl Clients {
 
     /// The clients over a configuration that is complete.
     pub(crate) fn over(config: &aws_types::SdkConfig) -> Self {
+        Self::build(config, None)
+    }
+
+    /// The same in another account, by a role of it. Its session is opened with the first call, is shared by the
+    /// clients of all services, and is renewed before it ends.
+    ///
+    /// The HTTP client is the same one. Throttling is not: the SDK keeps what it has learned of it by service and
+    /// region, for the whole process, but AWS counts the calls of each account; so each account has its own.
+    pub fn of_account(&self, assumption: Assumption) -> Self {
+        let role = assumption.role_arn.clone();
+        let session = credentials::session(self.sts.clone(), assumption);
+        let cache = IdentityCache::lazy().load_timeout(CREDENTIALS_WITHIN).build();
+        let config = self.config.to_builder().credentials_provider(session).identity_cache(cache).build();
+        Self::build(&config, Some(&role))
+    }
+
+    /// `partition` names what is kept of throttling for these clients alone.
+    fn build(config: &aws_types::SdkConfig, partition: Option<&str>) -> Self {
         let clock = Clock::default();
         // `AWS_ENDPOINT_URL` has arrived here too.
         let endpoint_url = config.endpoint_url().map(str::to_owned);
+        macro_rules! builder {
+            ($sdk:ident) => {{
+                let mut builder = $sdk::config::Builder::from(config).interceptor(clock.clone());
+                let own = |name: &str| $sdk::config::retry::RetryPartition::custom(name.to_owned()).build();
+                builder.set_retry_partition(partition.map(own));
+                builder
+            }};
+        }
         macro_rules! client {
             ($sdk:ident) => {
-                $sdk::Client::from_conf($sdk::config::Builder::from(config).interceptor(clock.clone()).build())
+                $sdk::Client::from_conf(builder!($sdk).build())
             };
         }
         // Names of buckets resolve on AWS's own endpoint only.
-        let s3 = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(endpoint_url.is_some())
-            .interceptor(clock.clone())
-            .build();
+        let s3 = builder!(aws_sdk_s3).force_path_style(endpoint_url.is_some()).build();
         Self {
             cloudformation: client!(aws_sdk_cloudformation),
             iam: client!(aws_sdk_iam),
             lambda: client!(aws_sdk_lambda),
+            organizations: client!(aws_sdk_organizations),
             s3: aws_sdk_s3::Client::from_conf(s3),
             secrets_manager: client!(aws_sdk_secretsmanager),
             sts: client!(aws_sdk_sts),
             clock,
             endpoint_url,
+            config: config.clone(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

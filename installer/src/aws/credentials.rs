@@ -25,7 +25,8 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::region::Region;
 
 use self::chain::{Chain, Hop, Source, Sso};
-use self::provider::{Named, Roles, Token};
+use self::provider::{Named, Roles, Session, Token};
+use super::roles::Assumption;
 use super::{Connection, Source as From};
 use crate::ui;
 
@@ -55,6 +56,12 @@ pub(super) async fn find(
         mfa_serial: None,
     }));
     sign_in(base, hops, config).await
+}
+
+/// A session of one role, which is opened by a client that has credentials already: whatever that client keeps of its
+/// own is not looked for again.
+pub(super) fn session(sts: aws_sdk_sts::Client, assumption: Assumption) -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Session::new(sts, assumption))
 }
 
 async fn base(

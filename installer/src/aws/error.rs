@@ -24,6 +24,10 @@ const BAD_CREDENTIALS: [&str; 9] = [
 /// The codes that say that the caller may not do what was asked for.
 const DENIED: [&str; 4] = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"];
 
+/// The codes that say that a service does not know an account yet: those of CloudFormation, of Lambda and Secrets
+/// Manager, and of S3.
+const NOT_READY: [&str; 3] = ["OptInRequired", "SubscriptionRequiredException", "NotSignedUp"];
+
 /// Why a call to AWS did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -88,6 +92,11 @@ impl CallError {
         }
     }
 
+    /// Whether a service does not know the account yet, which takes new accounts some minutes.
+    pub fn is_not_ready(&self) -> bool {
+        self.code().is_some_and(|code| NOT_READY.contains(&code))
+    }
+
     /// What AWS said, when it refused.
     pub fn message(&self) -> Option<&str> {
         match self {
@@ -111,6 +120,10 @@ impl CallError {
             Self::Refused { code, .. } if LOST_RACES.contains(&code.as_str()) => {
                 Some("somebody else is at it too; run the same command again, it goes on from what is there".to_owned())
             }
+            Self::Refused { code, .. } if NOT_READY.contains(&code.as_str()) => Some(
+                "a new account takes some minutes until all services know it; run the same command again then"
+                    .to_owned(),
+            ),
             Self::Refused { .. } => None,
             // What rustls says when nobody it trusts has signed the certificate.
             Self::NoAnswer { cause, .. } if cause.contains("UnknownIssuer") => Some(
@@ -158,6 +171,8 @@ fn classify(operation: &'static str, code: &str, message: &str, status: u16) -> 
     let message = if message.is_empty() { "AWS gave no reason".to_owned() } else { message.to_owned() };
     if BAD_CREDENTIALS.contains(&code.as_str()) {
         CallError::BadCredentials { operation, code, message }
+    } else if NOT_READY.contains(&code.as_str()) {
+        CallError::Refused { operation, code, message }
     } else if DENIED.contains(&code.as_str()) || status == 403 {
         let action = denied_action(&message).unwrap_or(operation).to_owned();
         CallError::Denied { action, message }
@@ -228,6 +243,15 @@ mod tests {
             let error = classify("iam:GetUser", code, "no", 403);
             assert!(matches!(error, CallError::BadCredentials { .. }), "{code}");
         }
+    }
+
+    #[test]
+    fn an_account_that_is_not_ready_is_told_from_lacking_permissions() {
+        for code in NOT_READY {
+            let error = classify("s3:HeadBucket", code, "not yet", 403);
+            assert!(error.is_not_ready() && !error.is_about_credentials() && error.hint().is_some(), "{code}");
+        }
+        assert!(!classify("s3:HeadBucket", "AccessDenied", "no", 403).is_not_ready());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Sessions of roles.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sdk_sts::types::Credentials as SessionCredentials;
+use aws_sdk_sts::types::{Credentials as SessionCredentials, Tag};
 use contract::SecretText;
 
 use super::{CallError, reduce};
@@ -21,6 +22,8 @@ pub struct Assumption {
     pub lasting: Option<Duration>,
     /// The serial number of an MFA device, and the code it shows.
     pub mfa: Option<(String, SecretText)>,
+    /// The tags of the session, as policies and logs of the account know it. The role must let itself be tagged.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Assumes a role.
@@ -31,12 +34,16 @@ pub async fn assume(sts: &aws_sdk_sts::Client, assumption: &Assumption) -> Resul
     const OPERATION: &str = "sts:AssumeRole";
     let (serial, code) = assumption.mfa.clone().unzip();
     let seconds = assumption.lasting.and_then(|lasting| i32::try_from(lasting.as_secs()).ok());
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    let tags = assumption.tags.iter().map(tag).collect::<Result<Vec<_>, _>>();
+    let tags = tags.map_err(|_| CallError::incomplete(OPERATION, "Tags"))?;
     let call = sts
         .assume_role()
         .role_arn(&assumption.role_arn)
         .role_session_name(&assumption.session_name)
         .set_external_id(assumption.external_id.clone())
         .set_duration_seconds(seconds)
+        .set_tags((!tags.is_empty()).then_some(tags))
         .set_serial_number(serial)
         .set_token_code(code.map(|code| code.expose().to_owned()));
     let answer = call.send().await.map_err(reduce(OPERATION))?;

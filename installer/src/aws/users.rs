@@ -1,6 +1,8 @@
 //! IAM users and their access keys.
 
-use aws_sdk_iam::types::StatusType;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_iam::types::{EntityType, StatusType};
 use contract::{AccessKeyId, UserId, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -40,6 +42,26 @@ pub struct LastUse {
     pub region: String,
 }
 
+/// A user as IAM tells of many at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// The name as IAM spells it.
+    pub name: UserName,
+    /// The unique id.
+    pub id: UserId,
+    /// The ARN, with the path.
+    pub arn: String,
+    /// `/`, or text that begins and ends with one.
+    pub path: String,
+    /// The names of the groups that the user is in.
+    pub groups: BTreeSet<String>,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The largest page that IAM gives (API reference, GetAccountAuthorizationDetails, MaxItems).
+const LARGEST_PAGE: i32 = 1000;
+
 /// Looks a user up. The lookup ignores case, the answer has the name as IAM spells it.
 ///
 /// # Errors
@@ -52,6 +74,33 @@ pub async fn user(clients: &Clients, name: &UserName) -> Result<Option<BoundUser
     let name = UserName::new(user.user_name()).map_err(|_| CallError::incomplete(OPERATION, "UserName"))?;
     let id = UserId::new(user.user_id()).map_err(|_| CallError::incomplete(OPERATION, "UserId"))?;
     Ok(Some(BoundUser { name, id, arn: user.arn().to_owned() }))
+}
+
+/// All users of an account, with their groups and tags, in as few calls as IAM allows.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn population(clients: &Clients) -> Result<Vec<Person>, CallError> {
+    const OPERATION: &str = "iam:GetAccountAuthorizationDetails";
+    let call = clients.iam.get_account_authorization_details().filter(EntityType::User).max_items(LARGEST_PAGE);
+    let mut pages = call.into_paginator().send();
+    let mut people = Vec::new();
+    while let Some(page) = pages.next().await {
+        for user in page.map_err(reduce(OPERATION))?.user_detail_list.unwrap_or_default() {
+            let incomplete = |field| move || CallError::incomplete(OPERATION, field);
+            let name = user.user_name.and_then(|name| UserName::new(name).ok()).ok_or_else(incomplete("UserName"))?;
+            let id = user.user_id.and_then(|id| UserId::new(id).ok()).ok_or_else(incomplete("UserId"))?;
+            people.push(Person {
+                name,
+                id,
+                arn: user.arn.ok_or_else(incomplete("Arn"))?,
+                path: user.path.ok_or_else(incomplete("Path"))?,
+                groups: user.group_list.unwrap_or_default().into_iter().collect(),
+                tags: user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
+            });
+        }
+    }
+    Ok(people)
 }
 
 /// Lists a user's access keys, oldest first; a user that does not exist has none.
@@ -129,5 +178,36 @@ fn found<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.code() == Some("NoSuchEntity") => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbox::Options;
+
+    use super::*;
+    use crate::sandboxed::{ACCOUNT, Sandboxed};
+
+    #[tokio::test]
+    async fn the_population_is_everybody_on_all_pages() {
+        let Sandboxed { sandbox, session, .. } = Sandboxed::start(Options::default(), true).await;
+        let populate = |world: &mut sandbox::World| {
+            for number in 0..1500 {
+                world.create_user(ACCOUNT, &format!("user-{number:04}"), "/team/")?;
+            }
+            world.create_group(ACCOUNT, "robots")?;
+            world.add_user_to_group(ACCOUNT, "user-1499", "robots")?;
+            world.tag_user(ACCOUNT, "user-1499", "owner", "somebody")
+        };
+        sandbox.visit(populate).await.unwrap();
+        let people = population(&session.clients).await.unwrap();
+        assert_eq!(people.len(), 1501, "1,500 users and the administrator");
+        let last = people.last().unwrap();
+        assert_eq!((last.name.as_str(), last.path.as_str()), ("user-1499", "/team/"));
+        assert_eq!(last.arn, format!("arn:aws:iam::{ACCOUNT}:user/team/user-1499"));
+        assert!(last.id.as_str().starts_with("AIDA"), "{last:?}");
+        assert_eq!(last.groups, BTreeSet::from(["robots".to_owned()]));
+        assert_eq!(last.tags, BTreeMap::from([("owner".to_owned(), "somebody".to_owned())]));
+        assert!(people.iter().take(1500).all(|person| person.tags.is_empty() && person.groups.is_empty()));
     }
 }

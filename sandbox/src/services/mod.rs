@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod lambda;
 pub(crate) mod logs;
+pub(crate) mod organizations;
 pub(crate) mod s3;
 pub(crate) mod secrets_manager;
 pub(crate) mod ses;
@@ -24,6 +25,7 @@ pub(crate) enum Service {
     CloudFormation,
     Iam,
     Lambda,
+    Organizations,
     S3,
     SecretsManager,
     Sts,
@@ -46,6 +48,7 @@ impl Service {
             "cloudformation" => Ok(Self::CloudFormation),
             "iam" => Ok(Self::Iam),
             "lambda" => Ok(Self::Lambda),
+            "organizations" => Ok(Self::Organizations),
             "s3" => Ok(Self::S3),
             "secretsmanager" => Ok(Self::SecretsManager),
             "sts" => Ok(Self::Sts),
@@ -56,7 +59,7 @@ impl Service {
     pub(crate) fn protocol(self) -> Protocol {
         match self {
             Self::CloudFormation | Self::Iam | Self::Sts => Protocol::Query,
-            Self::SecretsManager => Protocol::Json,
+            Self::Organizations | Self::SecretsManager => Protocol::Json,
             Self::Lambda => Protocol::RestJson,
             Self::S3 => Protocol::RestXml,
         }
@@ -68,9 +71,19 @@ impl Service {
             Self::CloudFormation => "cloudformation",
             Self::Iam => "iam",
             Self::Lambda => "lambda",
+            Self::Organizations => "organizations",
             Self::S3 => "s3",
             Self::SecretsManager => "secretsmanager",
             Self::Sts => "sts",
+        }
+    }
+
+    /// The error for calls that come too fast.
+    pub(crate) fn throttled(self) -> ApiError {
+        match self {
+            // It has words of its own (API reference, "Common Errors" and the errors of each operation).
+            Self::Organizations => ApiError::new("TooManyRequestsException", "You have sent too many requests."),
+            _ => self.protocol().throttled(),
         }
     }
 
@@ -103,7 +116,7 @@ impl Service {
             }
             Self::SecretsManager => JsonInput::new(&request.http).ok()?.text("SecretId").ok()?,
             Self::Sts => request.caller.user().map(str::to_owned),
-            Self::CloudFormation | Self::Lambda | Self::S3 => None,
+            Self::CloudFormation | Self::Lambda | Self::Organizations | Self::S3 => None,
         }
     }
 
@@ -112,6 +125,7 @@ impl Service {
             Self::CloudFormation => cloudformation::handle(world, request),
             Self::Iam => iam::handle(world, request),
             Self::Lambda => lambda::handle(world, request),
+            Self::Organizations => organizations::handle(world, request),
             Self::S3 => s3::handle(world, request),
             Self::SecretsManager => secrets_manager::handle(world, request),
             Self::Sts => sts::handle(world, request),

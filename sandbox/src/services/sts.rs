@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::answer::{Answer, Xml};
 use crate::input::QueryInput;
 use crate::request::{Caller, Principal, Request};
-use crate::services::iam;
+use crate::services::{iam, organizations};
 use crate::{ApiError, World};
 
 /// How long a session lasts when nobody says, and at most when a session opens another one (IAM user guide, "Role
@@ -15,6 +15,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// The shortest session (STS API reference, AssumeRole).
 const SHORTEST_SESSION: Duration = Duration::from_secs(900);
+
+/// How many tags a session may have.
+const MOST_TAGS: usize = 50;
 
 pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
     let input = QueryInput::new(&request.http);
@@ -41,14 +44,41 @@ fn assume_role(world: &mut World, caller: &Caller, mut input: QueryInput) -> Res
     if let Some(external_id) = input.text("ExternalId") {
         context.insert("sts:ExternalId".to_owned(), external_id);
     }
+    let tags = session_tags(&mut input)?;
+    context.extend(tags.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value.clone())));
     input.finish()?;
     iam::check_name("roleSessionName", &session_name, 2..=64)?;
     if iam::is_mfa_proven(world, caller, serial.as_deref(), code.as_deref())? {
         context.insert("aws:MultiFactorAuthPresent".to_owned(), "true".to_owned());
     }
-    world.authorize(caller, "sts:AssumeRole", &role_arn, &context)?;
+    let mut allowed = world.authorize(caller, "sts:AssumeRole", &role_arn, &context);
+    if allowed.is_ok() && !tags.is_empty() {
+        allowed = world.authorize(caller, "sts:TagSession", &role_arn, &context);
+    }
+    if allowed.is_err() {
+        organizations::wait_after_refusal(world, role_arn.split(':').nth(4).unwrap_or_default());
+    }
+    allowed?;
     let lasting = checked_duration(world, Some(caller), &role_arn, lasting.as_deref())?;
-    opened(world, &role_arn, &session_name, lasting)
+    opened(world, &role_arn, &session_name, lasting, tags)
+}
+
+/// The tags that a session is to have (STS API reference, AssumeRole, Tags: 50 at most, their keys up to 128 characters,
+/// their values up to 256).
+fn session_tags(input: &mut QueryInput) -> Result<BTreeMap<String, String>, ApiError> {
+    let invalid = |message: String| ApiError::new("ValidationError", message);
+    let mut tags = BTreeMap::new();
+    for mut item in input.items("Tags") {
+        let (key, value) = (item.required("Key")?, item.required("Value")?);
+        item.finish()?;
+        if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 || key.starts_with("aws:") {
+            return Err(invalid(format!("The tag `{key}` is not one that a session may have.")));
+        }
+        if tags.insert(key.clone(), value).is_some() {
+            return Err(ApiError::new("InvalidParameterValue", format!("Duplicate tag keys found: {key}")));
+        }
+    }
+    if tags.len() > MOST_TAGS { Err(invalid(format!("A session has {MOST_TAGS} tags at most."))) } else { Ok(tags) }
 }
 
 /// Is not signed, so nobody calls it.
@@ -66,13 +96,19 @@ pub(crate) fn assume_role_with_web_identity(world: &mut World, mut input: QueryI
         return Err(ApiError::new("AccessDenied", message).with_status(403));
     }
     let lasting = checked_duration(world, None, &role_arn, lasting.as_deref())?;
-    opened(world, &role_arn, &session_name, lasting)
+    opened(world, &role_arn, &session_name, lasting, BTreeMap::new())
 }
 
 /// Opens a session and shows it.
-fn opened(world: &mut World, role_arn: &str, session_name: &str, lasting: Duration) -> Result<Xml, ApiError> {
+fn opened(
+    world: &mut World,
+    role_arn: &str,
+    session_name: &str,
+    lasting: Duration,
+    tags: BTreeMap<String, String>,
+) -> Result<Xml, ApiError> {
     let expires = world.agenda.after(lasting);
-    let credentials = iam::open_session(world, role_arn, session_name, None, lasting)?;
+    let credentials = iam::open_session(world, role_arn, session_name, None, lasting, tags)?;
     let credentials = Xml::new()
         .text("AccessKeyId", &credentials.access_key_id)
         .text("SecretAccessKey", &credentials.secret_access_key)

@@ -1,5 +1,6 @@
 //! The operations that carry a token in place of a signature, because whoever calls them has no key yet.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -75,7 +76,7 @@ fn role_credentials(world: &mut World, http: &HttpRequest) -> Result<Answer, Api
     };
     let arn = iam::portal_role(world, token, &account, &role)?;
     let expires = world.agenda.after(PORTAL_SESSION);
-    let credentials = iam::open_session(world, &arn, "person", None, PORTAL_SESSION)?;
+    let credentials = iam::open_session(world, &arn, "person", None, PORTAL_SESSION, BTreeMap::new())?;
     Ok(Answer::Json(json!({ "roleCredentials": {
         "accessKeyId": credentials.access_key_id,
         "secretAccessKey": credentials.secret_access_key,

@@ -1,5 +1,7 @@
 //! Where the SDK asks for credentials: a source with a name of its own, a token in a file, and roles on top of either.
 
+use std::collections::BTreeMap;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{
     ProvideCredentials, Result as Provided, SharedCredentialsProvider, error::CredentialsError, future,
@@ -70,6 +72,33 @@ impl ProvideCredentials for Token {
     }
 }
 
+/// A role that a client with credentials of its own assumes.
+#[derive(Debug)]
+pub(super) struct Session {
+    sts: aws_sdk_sts::Client,
+    assumption: Assumption,
+}
+
+impl Session {
+    pub(super) fn new(sts: aws_sdk_sts::Client, assumption: Assumption) -> Self {
+        Self { sts, assumption }
+    }
+
+    async fn open(&self) -> Result<Credentials, CredentialError> {
+        let opened = roles::assume(&self.sts, &self.assumption).await;
+        opened.map_err(|error| CredentialError::of_role(&self.assumption.role_arn, error))
+    }
+}
+
+impl ProvideCredentials for Session {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { self.open().await.map_err(CredentialsError::provider_error) })
+    }
+}
+
 /// Roles that are assumed one after the other, beginning with the credentials of another source.
 #[derive(Debug)]
 pub(super) struct Roles {
@@ -116,6 +145,7 @@ pub(super) async fn assume(
         external_id: hop.external_id.clone(),
         lasting: hop.lasting,
         mfa,
+        tags: BTreeMap::new(),
     };
     let opened = roles::assume(&aws_sdk_sts::Client::new(&config), &assumption).await;
     opened.map_err(|error| CredentialError::of_role(&hop.role_arn, error))

@@ -32,11 +32,13 @@ pub(crate) struct State {
     pub(crate) new_keys_unknown_for: Duration,
 }
 
-/// One account. Users and roles are found by their [`folded`] names.
+/// One account. Users, groups and roles are found by their [`folded`] names.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) partition: &'static str,
     pub(crate) users: BTreeMap<String, User>,
+    /// The names of the groups, by the folded name.
+    pub(crate) groups: BTreeMap<String, String>,
     pub(crate) roles: BTreeMap<String, Role>,
     /// Customer managed policies, by ARN.
     pub(crate) policies: BTreeMap<String, Policy>,
@@ -51,6 +53,8 @@ pub(crate) struct User {
     pub(crate) arn: String,
     pub(crate) created: Timestamp,
     pub(crate) tags: BTreeMap<String, String>,
+    /// The names of the groups that the user is in.
+    pub(crate) groups: BTreeSet<String>,
     pub(crate) permissions: Permissions,
     /// The ids of the access keys.
     pub(crate) keys: Vec<String>,

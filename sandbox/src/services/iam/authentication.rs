@@ -2,12 +2,14 @@
 //!
 //! The date of a request is not compared with any clock: the sandbox's clock is a virtual one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::account::State;
 use super::credentials::{KeyStatus, Session};
 use super::signature::Claim;
 use crate::request::{Caller, HttpRequest, Principal};
+use crate::services::organizations;
 use crate::{ApiError, World};
 
 /// What passes on the virtual clock, at least, when a key is refused because it is too new. Whoever is refused waits and
@@ -40,6 +42,10 @@ pub(crate) fn authenticate(world: &mut World, http: &HttpRequest) -> Result<(Cal
         by_session(world, &claim, http)?
     };
     match proven {
+        // The credentials of an account that is closed or suspended are like those that nobody knows.
+        Ok(caller) if !organizations::admits_sessions(world, &caller.account) => {
+            Err(Refusal::UnknownKey.in_words_of(&claim.service))
+        }
         Ok(caller) => Ok((caller, claim.region)),
         Err(refusal) => Err(refusal.in_words_of(&claim.service)),
     }
@@ -87,6 +93,7 @@ fn user_of(iam: &State, account: &str, name: &str) -> Result<Caller, ApiError> {
         user_id: user.id.clone(),
         principal: Principal::User(user.name.clone()),
         instance: None,
+        session_tags: BTreeMap::new(),
     })
 }
 
@@ -100,6 +107,7 @@ fn role_of(iam: &State, session: &Session) -> Option<Caller> {
         user_id: role.session_id(name),
         principal: Principal::Role(role.name.clone()),
         instance: session.instance,
+        session_tags: session.tags.clone(),
     })
 }
 
@@ -109,7 +117,7 @@ impl Refusal {
         let (code, status) = match (service, self) {
             ("s3", Self::UnknownKey) => ("InvalidAccessKeyId", 403),
             ("s3", Self::ExpiredSession) => ("ExpiredToken", 400),
-            ("secretsmanager" | "lambda", _) => {
+            ("organizations" | "secretsmanager" | "lambda", _) => {
                 let code = match self {
                     Self::UnknownKey => "UnrecognizedClientException",
                     Self::WrongSignature => "InvalidSignatureException",

@@ -1,5 +1,6 @@
 //! What a request can be signed with: a user's access keys, and the sessions of roles.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -88,6 +89,8 @@ pub(crate) struct Session {
     pub(crate) role_id: String,
     pub(crate) name: String,
     pub(crate) expires: Timestamp,
+    /// What AssumeRole was told besides; conditions know them as `aws:PrincipalTag/…`.
+    pub(crate) tags: BTreeMap<String, String>,
     /// The function instance it was opened for.
     pub(crate) instance: Option<InstanceId>,
 }

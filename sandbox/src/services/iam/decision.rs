@@ -8,6 +8,7 @@ use super::account::{Permissions, State};
 use super::names::account_of;
 use super::policy::{Kind, Policy, Principal, Question, Verdict};
 use crate::request::{Caller, Principal as CallerKind};
+use crate::services::organizations;
 use crate::{ApiError, World};
 
 /// Decides by the caller's policies. The outer error is a policy that the sandbox cannot evaluate, the inner one the
@@ -19,11 +20,16 @@ pub(crate) fn decide(
     resource: &str,
     context: &BTreeMap<String, String>,
 ) -> Result<Result<(), ApiError>, ApiError> {
-    let (permissions, principal_arn) = permissions_of(&world.iam, caller)?;
-    let context = completed(context, &principal_arn, resource);
+    let (permissions, principal_arn, tags) = permissions_of(&world.iam, caller)?;
+    let mut context = completed(context, &principal_arn, resource);
+    context.extend(principal_context(world, caller, tags));
     let question = Question { action, resource, context: &context };
     let reason = match action {
-        "sts:AssumeRole" => {
+        // An account that cannot be used trusts nobody.
+        "sts:AssumeRole" | "sts:TagSession" if !organizations::admits_sessions(world, account_of(resource)) => {
+            Some(Reason::NoTrust)
+        }
+        "sts:AssumeRole" | "sts:TagSession" => {
             let trust = Trust::of(&world.iam, caller, &principal_arn, &question);
             trust.refusal(own_refusal(&world.iam, permissions, &question), caller.account == account_of(resource))
         }
@@ -70,6 +76,21 @@ fn completed(context: &BTreeMap<String, String>, principal_arn: &str, resource: 
         context.insert("aws:ResourceAccount".to_owned(), account_of(resource).to_owned());
     }
     context
+}
+
+/// The condition keys that tell more of a caller than the ARN: the account, the organization, and the tags, of which
+/// those of a session count before those of its role.
+fn principal_context<'a>(
+    world: &World,
+    caller: &'a Caller,
+    tags: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let organization = world.organizations.id_of(&caller.account);
+    let organization = organization.map(|id| ("aws:PrincipalOrgID".to_owned(), id.to_owned()));
+    let account = ("aws:PrincipalAccount".to_owned(), caller.account.clone());
+    let tags = tags.iter().chain(&caller.session_tags);
+    let tags = tags.map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone()));
+    std::iter::once(account).chain(organization).chain(tags)
 }
 
 /// Whether a resource's own policy lets a service do `action`, such as `secretsmanager.amazonaws.com` call a function.
@@ -181,16 +202,19 @@ impl Trust {
     }
 }
 
-/// The caller's policies, and the ARN that conditions know them by: for a session, that of its role.
-fn permissions_of<'a>(iam: &'a State, caller: &Caller) -> Result<(&'a Permissions, String), ApiError> {
+/// The caller's policies, the ARN that conditions know them by, and the tags: for a session, those of its role.
+fn permissions_of<'a>(
+    iam: &'a State,
+    caller: &Caller,
+) -> Result<(&'a Permissions, String, &'a BTreeMap<String, String>), ApiError> {
     match &caller.principal {
         CallerKind::User(name) => {
             let user = iam.user(&caller.account, name)?;
-            Ok((&user.permissions, user.arn.clone()))
+            Ok((&user.permissions, user.arn.clone(), &user.tags))
         }
         CallerKind::Role(name) => {
             let role = iam.role(&caller.account, name)?;
-            Ok((&role.permissions, role.arn.clone()))
+            Ok((&role.permissions, role.arn.clone(), &role.tags))
         }
     }
 }

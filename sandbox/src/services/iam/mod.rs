@@ -3,6 +3,7 @@
 mod access_keys;
 mod account;
 mod authentication;
+mod authorization_details;
 mod credentials;
 mod decision;
 mod federation;
@@ -32,6 +33,7 @@ pub(crate) use decision::{check_resource_policy, decide, resource_policy_allows,
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
 pub(crate) use names::check_name;
+pub(crate) use population::open_account;
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;
 
@@ -41,6 +43,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteAccessKey" => access_keys::delete,
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetAccountAuthorizationDetails" => authorization_details::get,
         "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,

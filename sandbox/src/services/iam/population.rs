@@ -1,6 +1,6 @@
 //! How tests describe the accounts, users and keys that are there, and look at what has become of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::account::{Account, Permissions, Role, User, already_exists, no_such_entity};
@@ -15,6 +15,9 @@ const ADMINISTRATOR: &str = "administrator";
 
 /// How many access keys a user may have, Inactive ones included (IAM user guide, "IAM and AWS STS quotas").
 const KEYS_PER_USER: usize = 2;
+
+/// How many groups a user may be in (the same page).
+const GROUPS_PER_USER: usize = 10;
 
 /// How long the sessions of a role may last when nobody says (IAM API reference, CreateRole, MaxSessionDuration).
 const LONGEST_SESSION: Duration = Duration::from_secs(3600);
@@ -33,11 +36,7 @@ impl World {
     /// # Errors
     /// `EntityAlreadyExists` when the account is there.
     pub fn create_account_in(&mut self, account: &str, region: &str) -> Result<Credentials, ApiError> {
-        if self.iam.accounts.contains_key(account) {
-            return Err(already_exists(&format!("The account {account}")));
-        }
-        let partition = partition::of(region);
-        self.iam.accounts.insert(account.to_owned(), Account { partition, ..Account::default() });
+        open_account(self, account, partition::of(region))?;
         self.create_user(account, ADMINISTRATOR, "/")?;
         let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
         self.put_user_policy(account, ADMINISTRATOR, "everything", everything)?;
@@ -66,6 +65,7 @@ impl World {
             arn: format!("arn:{partition}:iam::{account}:user{path}{name}"),
             created,
             tags: BTreeMap::new(),
+            groups: BTreeSet::new(),
             permissions: Permissions::default(),
             keys: Vec::new(),
         };
@@ -79,6 +79,35 @@ impl World {
     /// `NoSuchEntity`.
     pub fn tag_user(&mut self, account: &str, user: &str, key: &str, value: &str) -> Result<(), ApiError> {
         self.iam.user_mut(account, user)?.tags.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Creates a group of users. It has no policies: nobody may do anything because of it.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists`, `NoSuchEntity` for the account, `ValidationError` for a name that IAM refuses.
+    pub fn create_group(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
+        check_name("groupName", name, 1..=128)?;
+        let groups = &mut self.iam.account_mut(account)?.groups;
+        if groups.contains_key(&folded(name)) {
+            return Err(already_exists(&format!("Group with name {name}")));
+        }
+        groups.insert(folded(name), name.to_owned());
+        Ok(())
+    }
+
+    /// Puts a user into a group.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` for either, and `LimitExceeded` when the user is in as many groups as IAM allows.
+    pub fn add_user_to_group(&mut self, account: &str, user: &str, group: &str) -> Result<(), ApiError> {
+        let no_such = || no_such_entity(format!("The group with name {group} cannot be found."));
+        let group = self.iam.account_mut(account)?.groups.get(&folded(group)).cloned().ok_or_else(no_such)?;
+        let groups = &mut self.iam.user_mut(account, user)?.groups;
+        if groups.len() >= GROUPS_PER_USER && !groups.contains(&group) {
+            return Err(limit_exceeded(format!("Cannot exceed quota for GroupsPerUser: {GROUPS_PER_USER}")));
+        }
+        groups.insert(group);
         Ok(())
     }
 
@@ -123,6 +152,16 @@ impl World {
         let arn = role.arn.clone();
         self.iam.insert_role(role)?;
         Ok(arn)
+    }
+
+    /// Deletes a role with its policies, as the console does. Its sessions end with it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn delete_role(&mut self, account: &str, name: &str) -> Result<(), ApiError> {
+        self.iam.role(account, name)?;
+        self.iam.account_mut(account)?.roles.remove(&folded(name));
+        Ok(())
     }
 
     /// Gives a role an inline policy, in place of the one that had this name.
@@ -227,6 +266,15 @@ impl World {
     fn key_mut(&mut self, id: &str) -> Result<&mut AccessKey, ApiError> {
         self.iam.keys.get_mut(id).ok_or_else(|| no_such_key(id))
     }
+}
+
+/// Creates an account that has nobody in it.
+pub(crate) fn open_account(world: &mut World, account: &str, partition: &'static str) -> Result<(), ApiError> {
+    if world.iam.accounts.contains_key(account) {
+        return Err(already_exists(&format!("The account {account}")));
+    }
+    world.iam.accounts.insert(account.to_owned(), Account { partition, ..Account::default() });
+    Ok(())
 }
 
 pub(super) fn no_such_key(id: &str) -> ApiError {

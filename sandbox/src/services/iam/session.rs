@@ -1,5 +1,6 @@
 //! Opens sessions of roles: for AssumeRole, and for functions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::credentials::{Credentials, Session};
@@ -18,6 +19,7 @@ pub(crate) fn open_session(
     session_name: &str,
     instance: Option<InstanceId>,
     lasting: Duration,
+    tags: BTreeMap<String, String>,
 ) -> Result<Credentials, ApiError> {
     let role = world.iam.role_by_arn(role_arn)?;
     let (role, role_id) = (role.name.clone(), role.id.clone());
@@ -33,6 +35,7 @@ pub(crate) fn open_session(
         role_id,
         name: session_name.to_owned(),
         expires: world.agenda.after(lasting),
+        tags,
         instance,
     };
     world.iam.sessions.insert(credentials.access_key_id.clone(), session);

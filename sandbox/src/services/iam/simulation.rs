@@ -87,7 +87,7 @@ fn permissions_of<'a>(world: &'a World, arn: &str) -> Result<&'a Permissions, Ap
             if user.arn == arn { Ok(&user.permissions) } else { Err(no_such()) }
         }
         Some(("role", _)) => Ok(&world.iam.role_by_arn(arn)?.permissions),
-        // Groups can be simulated too; the sandbox has none.
+        // Groups can be simulated too; those of the sandbox have no policies.
         _ => Err(invalid(format!("Invalid Entity Arn: {arn}"))),
     }
 }

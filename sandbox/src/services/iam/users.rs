@@ -11,7 +11,8 @@ use crate::input::QueryInput;
 use crate::request::{Caller, Principal};
 use crate::{ApiError, World};
 
-/// How many users a page has when nobody says (IAM API reference, ListUsers, MaxItems).
+/// How many users a page has when nobody says (IAM API reference, ListUsers and GetAccountAuthorizationDetails,
+/// MaxItems).
 const PAGE: usize = 100;
 
 /// The most that a page may have.
@@ -22,19 +23,13 @@ pub(super) fn get(world: &mut World, caller: &Caller, mut input: QueryInput) -> 
     input.finish()?;
     permit(world, caller, "iam:GetUser", &name)?;
     let user = world.iam.user(&caller.account, &name)?;
-    let tag = |(key, value): (&String, &String)| Xml::new().text("Key", key).text("Value", value);
-    let tags = user.tags.iter().map(tag);
-    Ok(Xml::new().element("User", if user.tags.is_empty() { shown(user) } else { shown(user).members("Tags", tags) }))
+    Ok(Xml::new().element("User", with_tags(shown(user), user)))
 }
 
 pub(super) fn list(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {
     let prefix = input.text("PathPrefix").unwrap_or_else(|| "/".to_owned());
     let marker = input.text("Marker");
-    let size = match input.text("MaxItems").map(|text| text.parse()) {
-        None => PAGE,
-        Some(Ok(size)) if (1..=LARGEST_PAGE).contains(&size) => size,
-        Some(_) => return Err(ApiError::new("ValidationError", "MaxItems must be between 1 and 1000")),
-    };
+    let size = page_size(&mut input)?;
     input.finish()?;
     // ListUsers knows no resource of its own (service authorization reference).
     world.authorize(caller, "iam:ListUsers", "*", &BTreeMap::new())?;
@@ -52,13 +47,15 @@ pub(super) fn delete(world: &mut World, caller: &Caller, mut input: QueryInput) 
     let name = input.required("UserName")?;
     input.finish()?;
     permit(world, caller, "iam:DeleteUser", &name)?;
-    let permissions = &world.iam.user(&caller.account, &name)?.permissions;
+    let User { permissions, groups, .. } = world.iam.user(&caller.account, &name)?;
     let in_the_way = if !world.iam.keys_of(&caller.account, &name).is_empty() {
         Some("delete access keys")
     } else if !permissions.inline.is_empty() {
         Some("delete policies")
     } else if !permissions.attached.is_empty() {
         Some("detach all policies")
+    } else if !groups.is_empty() {
+        Some("remove users from group")
     } else {
         None
     };
@@ -91,7 +88,22 @@ pub(super) fn permit(world: &mut World, caller: &Caller, action: &str, name: &st
     world.authorize(caller, action, &arn, &tag_context(&tags))
 }
 
-fn shown(user: &User) -> Xml {
+/// How many items a page may have.
+pub(super) fn page_size(input: &mut QueryInput) -> Result<usize, ApiError> {
+    match input.text("MaxItems").map(|text| text.parse()) {
+        None => Ok(PAGE),
+        Some(Ok(size)) if (1..=LARGEST_PAGE).contains(&size) => Ok(size),
+        Some(_) => Err(ApiError::new("ValidationError", "MaxItems must be between 1 and 1000")),
+    }
+}
+
+/// Adds a user's tags, when there are any.
+pub(super) fn with_tags(xml: Xml, user: &User) -> Xml {
+    let tag = |(key, value): (&String, &String)| Xml::new().text("Key", key).text("Value", value);
+    if user.tags.is_empty() { xml } else { xml.members("Tags", user.tags.iter().map(tag)) }
+}
+
+pub(super) fn shown(user: &User) -> Xml {
     Xml::new()
         .text("Path", &user.path)
         .text("UserName", &user.name)

@@ -95,7 +95,7 @@ fn open(world: &mut World, arn: &str) -> Result<(InstanceId, Launch), ApiError> 
     let log_stream = format!("{date}/[$LATEST]{tail}");
     let mut environment = environment(function, &log_stream);
     let (zip, code_sha256) = (function.code.zip.clone(), function.code.sha256.clone());
-    let session = iam::open_session(world, &role, &name, Some(id), SESSION_LASTS)?;
+    let session = iam::open_session(world, &role, &name, Some(id), SESSION_LASTS, BTreeMap::new())?;
     environment.extend([
         ("AWS_ACCESS_KEY_ID".to_owned(), session.access_key_id),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), session.secret_access_key),

@@ -1,5 +1,7 @@
 //! What an invocation leaves in the log: the function's own output, framed by Lambda's lines.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::InstanceId;
@@ -42,6 +44,7 @@ pub(super) fn deliver(world: &mut World, function: &str, instance: InstanceId, l
             user_id: role.session_id(&function.name),
             principal: Principal::Role(role.name.clone()),
             instance: None,
+            session_tags: BTreeMap::new(),
         },
         region: region.to_owned(),
         group: function.configuration.logging.group.clone(),

@@ -29,7 +29,9 @@ enum Operator {
 /// not supplied with a request counts as absent, so a key nobody ever supplies must not be in this list.
 const KEYS: &[&str] = &[
     "aws:MultiFactorAuthPresent",
+    "aws:PrincipalAccount",
     "aws:PrincipalArn",
+    "aws:PrincipalOrgID",
     "aws:ResourceAccount",
     "aws:SecureTransport",
     "aws:SourceAccount",
@@ -43,7 +45,8 @@ const KEYS: &[&str] = &[
 ];
 
 /// Keys that go on with the key of a tag.
-const TAG_KEYS: &[&str] = &["aws:RequestTag/", "aws:ResourceTag/", "iam:ResourceTag/", "secretsmanager:ResourceTag/"];
+const TAG_KEYS: &[&str] =
+    &["aws:PrincipalTag/", "aws:RequestTag/", "aws:ResourceTag/", "iam:ResourceTag/", "secretsmanager:ResourceTag/"];
 
 /// What a token of an OIDC provider says, as keys after the provider's name: `example.com:sub`.
 const TOKEN_KEYS: &[&str] = &[":aud", ":sub"];

@@ -1,5 +1,7 @@
 //! The resource types as CloudFormation uses them, without a stack around them.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
@@ -23,6 +25,7 @@ fn order(kind: &str, properties: Value) -> Order {
         user_id: String::new(),
         principal: Principal::User("administrator".to_owned()),
         instance: None,
+        session_tags: BTreeMap::new(),
     };
     let (stack_name, logical_id) = ("keyturn".to_owned(), "Thing".to_owned());
     Order { caller, region: "eu-central-1".to_owned(), kind: kind.to_owned(), stack_name, logical_id, properties }

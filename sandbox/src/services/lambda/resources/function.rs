@@ -179,6 +179,7 @@ fn permit_network(world: &mut World, role: &str) -> Result<(), ApiError> {
         user_id: role.session_id(SESSION),
         principal: Principal::Role(role.name.clone()),
         instance: None,
+        session_tags: BTreeMap::new(),
     };
     for operation in IN_A_NETWORK {
         let allowed = world.authorize(&lambda, &format!("ec2:{operation}"), "*", &BTreeMap::new());

@@ -1,0 +1,155 @@
+//! The organization that the caller's account is in, and the accounts in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_organizations::types::{self, AccountState};
+use contract::AccountId;
+use serde::Serialize;
+
+use super::{CallError, Clients, reduce};
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Organization {
+    /// Its id: `o-…`.
+    pub id: String,
+    /// The management account.
+    pub management: AccountId,
+}
+
+/// An account of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// The name that somebody gave it; empty when AWS shows none.
+    pub name: String,
+    /// Whether it can be used.
+    pub status: AccountStatus,
+}
+
+/// What an account goes through (Organizations user guide, "Monitor the state of your AWS accounts").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountStatus {
+    /// Nobody has finished signing it up.
+    PendingActivation,
+    /// It can be used.
+    Active,
+    /// AWS has suspended it.
+    Suspended,
+    /// It is being closed.
+    PendingClosure,
+    /// It is closed.
+    Closed,
+    /// One that AWS has thought of since, in its words.
+    Unknown(String),
+}
+
+/// The organization that the caller's account is in; `None` when it is in none. Any account may ask.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn organization(clients: &Clients) -> Result<Option<Organization>, CallError> {
+    const OPERATION: &str = "organizations:DescribeOrganization";
+    let answer = clients.organizations.describe_organization().send().await.map_err(reduce(OPERATION));
+    let Some(answer) = unless("AWSOrganizationsNotInUseException", answer)? else { return Ok(None) };
+    let organization = answer.organization.and_then(|it| Some((it.id?, it.master_account_id?)));
+    let (id, management) = organization.ok_or_else(|| CallError::incomplete(OPERATION, "Organization"))?;
+    let management = AccountId::new(management).map_err(|_| CallError::incomplete(OPERATION, "MasterAccountId"))?;
+    Ok(Some(Organization { id, management }))
+}
+
+/// The accounts in a root (`r-…`) or unit (`ou-…`) and in all units below it, each once, by number; also those that
+/// cannot be used. One that is moved meanwhile may be missed. Only the management account and delegated
+/// administrators may ask.
+///
+/// # Errors
+/// [`CallError`], with the code `ParentNotFoundException` when there is no such root or unit.
+pub async fn accounts_below(clients: &Clients, unit: &str) -> Result<Vec<Account>, CallError> {
+    let mut accounts = BTreeMap::new();
+    // Units are a tree five levels deep; what was seen is noted, so that this ends whatever AWS says.
+    let (mut left, mut seen) = (vec![unit.to_owned()], BTreeSet::new());
+    while let Some(unit) = left.pop() {
+        if !seen.insert(unit.clone()) {
+            continue;
+        }
+        for account in accounts_of(clients, &unit).await? {
+            accounts.insert(account.id.clone(), account);
+        }
+        left.extend(units_of(clients, &unit).await?);
+    }
+    Ok(accounts.into_values().collect())
+}
+
+/// Looks an account of the organization up; `None` when there is none with this number.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn account(clients: &Clients, id: &AccountId) -> Result<Option<Account>, CallError> {
+    const OPERATION: &str = "organizations:DescribeAccount";
+    let answer = clients.organizations.describe_account().account_id(id.as_str()).send().await;
+    let Some(answer) = unless("AccountNotFoundException", answer.map_err(reduce(OPERATION)))? else {
+        return Ok(None);
+    };
+    let account = answer.account.ok_or_else(|| CallError::incomplete(OPERATION, "Account"))?;
+    read(OPERATION, account).map(Some)
+}
+
+async fn accounts_of(clients: &Clients, unit: &str) -> Result<Vec<Account>, CallError> {
+    const OPERATION: &str = "organizations:ListAccountsForParent";
+    // Pages may be empty although there are more; only the token says which is the last.
+    let mut pages = clients.organizations.list_accounts_for_parent().parent_id(unit).into_paginator().send();
+    let mut accounts = Vec::new();
+    while let Some(page) = pages.next().await {
+        for account in page.map_err(reduce(OPERATION))?.accounts.unwrap_or_default() {
+            accounts.push(read(OPERATION, account)?);
+        }
+    }
+    Ok(accounts)
+}
+
+async fn units_of(clients: &Clients, unit: &str) -> Result<Vec<String>, CallError> {
+    const OPERATION: &str = "organizations:ListOrganizationalUnitsForParent";
+    let asked = clients.organizations.list_organizational_units_for_parent().parent_id(unit);
+    let mut pages = asked.into_paginator().send();
+    let mut units = Vec::new();
+    while let Some(page) = pages.next().await {
+        for unit in page.map_err(reduce(OPERATION))?.organizational_units.unwrap_or_default() {
+            units.push(unit.id.ok_or_else(|| CallError::incomplete(OPERATION, "Id"))?);
+        }
+    }
+    Ok(units)
+}
+
+fn read(operation: &'static str, account: types::Account) -> Result<Account, CallError> {
+    let id = account.id.and_then(|id| AccountId::new(id).ok());
+    let id = id.ok_or_else(|| CallError::incomplete(operation, "Id"))?;
+    let status = match (&account.state, &account.status) {
+        (Some(AccountState::PendingActivation), _) => AccountStatus::PendingActivation,
+        (Some(AccountState::Active), _) => AccountStatus::Active,
+        (Some(AccountState::Suspended), _) => AccountStatus::Suspended,
+        (Some(AccountState::PendingClosure), _) => AccountStatus::PendingClosure,
+        (Some(AccountState::Closed), _) => AccountStatus::Closed,
+        (Some(other), _) => AccountStatus::Unknown(other.as_str().to_owned()),
+        // `Status` is what AWS showed alone until 2025, and what it was to leave out from September 2026 on.
+        (None, Some(types::AccountStatus::Active)) => AccountStatus::Active,
+        (None, Some(types::AccountStatus::Suspended)) => AccountStatus::Suspended,
+        (None, Some(types::AccountStatus::PendingClosure)) => AccountStatus::PendingClosure,
+        (None, Some(other)) => AccountStatus::Unknown(other.as_str().to_owned()),
+        (None, None) => return Err(CallError::incomplete(operation, "State")),
+    };
+    Ok(Account { id, name: account.name.unwrap_or_default(), status })
+}
+
+/// `None` when AWS refused with this code.
+fn unless<T>(code: &str, answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some(code) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
