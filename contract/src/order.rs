@@ -70,7 +70,7 @@ pub enum Outcome {
 pub enum Reissue {
     /// The current key was not revoked, and no rotation under way has lost its key.
     NotNeeded,
-    /// Secrets Manager was asked to rotate.
+    /// Secrets Manager was asked to rotate, by this order or by another one that was faster.
     Asked,
     /// The secret has the tag `keyturn:hold`: no key is made until somebody takes it off.
     Held,

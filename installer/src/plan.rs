@@ -157,13 +157,31 @@ pub struct Deployment {
     pub template_key: Option<String>,
     /// Whether the template makes IAM resources, which CloudFormation wants to be told.
     pub makes_roles: bool,
+    /// What joins the stack before anything else is done with it.
+    pub joins: Option<Joining>,
 }
 
 impl Deployment {
-    /// Whether something that exists already joins the stack.
-    pub fn imports(&self) -> bool {
-        self.changes.iter().any(|change| change.change == Verb::Import)
+    /// Whether the stack is there, and nothing but secrets that join it, when its template is deployed.
+    pub fn updates(&self) -> bool {
+        self.action == Action::Update || self.joins.is_some()
     }
+}
+
+/// Secrets that exist already and join a stack. CloudFormation takes them in an operation of its own, in which nothing
+/// else may change, and wants to know their ARNs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Joining {
+    /// Their ARNs, by logical id.
+    pub resources: BTreeMap<String, SecretArn>,
+    /// The text of the template: what the stack has now, and the secrets.
+    #[serde(skip)]
+    pub template: String,
+    /// The template's key in the bucket, when it is too long for a request.
+    pub template_key: Option<String>,
+    /// The stack's tags meanwhile.
+    #[serde(skip)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Why there is no plan.
@@ -293,7 +311,7 @@ fn deployment(
     wanted: &Template,
     current: Option<&ObservedStack>,
     action: Action,
-    imports: &BTreeMap<String, String>,
+    imports: &BTreeMap<String, SecretArn>,
 ) -> Result<Option<Deployment>, TemplateError> {
     let text = wanted.to_text();
     let tags = config.tags.clone();
@@ -308,10 +326,38 @@ fn deployment(
         (Action::Update, _) if !is_deployed => "its template differs outside of the resources".to_owned(),
         (Action::Update, _) => "its tags differ".to_owned(),
     };
-    let template_key = (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(&text)));
+    let joins = joining(&changes, imports, wanted, deployed.as_ref())?.map(|joining| Joining {
+        tags: deployed.as_ref().and(current).map_or_else(|| tags.clone(), |current| current.stack.tags.clone()),
+        ..joining
+    });
+    let template_key = template_key(&text);
     let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
     let stack = stack.to_owned();
-    Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles }))
+    Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles, joins }))
+}
+
+/// The secrets among the changes that join the stack.
+fn joining(
+    changes: &[ResourceChange],
+    imports: &BTreeMap<String, SecretArn>,
+    wanted: &Template,
+    deployed: Option<&Template>,
+) -> Result<Option<Joining>, TemplateError> {
+    let joining = changes.iter().filter(|change| change.change == Verb::Import);
+    let resources: BTreeMap<String, SecretArn> = joining
+        .filter_map(|change| imports.get_key_value(&change.logical_id))
+        .map(|(id, arn)| (id.clone(), arn.clone()))
+        .collect();
+    if resources.is_empty() {
+        return Ok(None);
+    }
+    let template = template::with(deployed, wanted, resources.keys())?.to_text();
+    Ok(Some(Joining { resources, template_key: template_key(&template), template, tags: BTreeMap::new() }))
+}
+
+/// The key in the bucket of a template that is too long for a request.
+fn template_key(text: &str) -> Option<String> {
+    (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(text)))
 }
 
 /// What names a template among others: its content.

@@ -192,6 +192,24 @@ pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result
     Ok(template)
 }
 
+/// The template that a stack has, if it has one, with further resources as `wanted` describes them.
+///
+/// # Errors
+/// [`TemplateError`] when either is no template.
+pub fn with<'a>(
+    before: Option<&Template>,
+    wanted: &Template,
+    ids: impl Iterator<Item = &'a String>,
+) -> Result<Template, TemplateError> {
+    let empty = || Template::parse("AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n");
+    let mut template = before.cloned().map_or_else(empty, Ok)?;
+    for id in ids {
+        let resource = wanted.0.get("Resources").and_then(|resources| resources.get(id.as_str()));
+        template.add(id, resource.ok_or_else(|| TemplateError::Unfillable(id.clone()))?)?;
+    }
+    Ok(template)
+}
+
 /// The name of each user's secret, no two the same.
 fn secret_names(config: &Config, users: &[BoundUser]) -> Result<Vec<SecretName>, TemplateError> {
     let mut names: Vec<SecretName> = Vec::with_capacity(users.len());

@@ -163,6 +163,14 @@ impl Printer {
     pub async fn confirm(&self, question: &str) -> Result<(), Unconfirmed> {
         if self.yes { Ok(()) } else { question::ask(question).await }
     }
+
+    /// Asks about something that nobody could know when `--yes` was given, so that it does not count here.
+    ///
+    /// # Errors
+    /// [`Unconfirmed`].
+    pub async fn confirm_anew(&self, question: &str) -> Result<(), Unconfirmed> {
+        question::ask(question).await
+    }
 }
 
 /// Writes to stderr. If nobody can read it any more, there is nobody to tell.

@@ -258,13 +258,20 @@ async fn carry_out(target: Target<'_>, secret: &Description, plan: Plan) -> Resu
             secrets::drop_pending(target.clients, target.secret, token).await?;
         }
     }
-    let reissue = if plan.reissue { reissue(target, secret).await } else { Reissue::NotNeeded };
+    let reissue = if plan.reissue { reissue(target, secret, &plan).await } else { Reissue::NotNeeded };
     Ok(Outcome::Revoked { keys: plan.keys, left: plan.left, reissue })
 }
 
-/// Asks for the key that takes the place of the revoked ones. Where rotation was turned off it is not asked for:
+/// Asks for the key that takes the place of the revoked ones, unless it has come meanwhile: whoever loses an answer of
+/// Lambda gives the order twice, and both see the same revoked key. Where rotation was turned off it is not asked for:
 /// Secrets Manager would turn it on again.
-async fn reissue(target: Target<'_>, secret: &Description) -> Reissue {
+async fn reissue(target: Target<'_>, secret: &Description, plan: &Plan) -> Reissue {
+    // Not to know is no reason to leave the user without a key.
+    let now = secrets::describe(target.clients, target.secret).await.ok();
+    if now.as_ref().is_some_and(|now| revoke::is_replaced(plan, secret, now)) {
+        return Reissue::Asked;
+    }
+    let secret = now.as_ref().unwrap_or(secret);
     if secret.tags.contains_key(tag_keys::HOLD) {
         return Reissue::Held;
     }

@@ -4,7 +4,7 @@
 use contract::{AccessKeyId, GiveUp, KeyMark, SAME_REVOCATION, VersionToken, tag_keys};
 
 use crate::event::Leaked;
-use crate::observed::{Key, KeyStatus, Observed};
+use crate::observed::{CURRENT, Description, Key, KeyStatus, Observed};
 
 /// What comes of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,15 @@ pub(crate) fn decide(observed: &Observed, stored: &[AccessKeyId], leaked: &Leake
         Leaked::All => managed,
     };
     Revocation::Revoke(plan(keys, observed))
+}
+
+/// Whether a rotation that somebody else has asked for has ended since the decision: a new version is current, or the
+/// one that was pending then, unless its key is revoked with the others. A version from before may hold a revoked key.
+pub(crate) fn is_replaced(plan: &Plan, then: &Description, now: &Description) -> bool {
+    now.labelled(CURRENT).is_some_and(|current| {
+        let was_pending = then.unfinished() == Some(current) && plan.drop_pending.as_ref() != Some(current);
+        was_pending || !then.labels.contains_key(current)
+    })
 }
 
 fn plan(keys: Vec<AccessKeyId>, observed: &Observed) -> Plan {

@@ -57,6 +57,13 @@ impl QueryInput {
         self.items(name).into_iter().filter_map(|mut item| item.text("")).collect()
     }
 
+    /// A map of texts: `name.entry.1.key`, `name.entry.1.value`, …
+    pub(crate) fn entries(&mut self, name: &str) -> BTreeMap<String, String> {
+        let entry = |index: usize, part: &str| format!("{name}.entry.{index}.{part}");
+        let pair = |index| Some((self.0.remove(&entry(index, "key"))?, self.0.remove(&entry(index, "value"))?));
+        (1..).map_while(pair).collect()
+    }
+
     /// Refuses what has not been taken.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         self.0.into_keys().next().map_or(Ok(()), |name| Err(ApiError::unknown("parameter", &name)))

@@ -2,6 +2,8 @@
 //!
 //! Long paths and secret names fill the policies of a cell with a few dozen users, so that two cells do not need 201.
 
+mod interruptions;
+
 use std::collections::BTreeMap;
 
 use sandbox::{StackAction, World};

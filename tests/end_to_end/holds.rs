@@ -48,17 +48,22 @@ async fn held_users_are_not_rotated_until_they_are_released() {
     stage.assert_no_secret_left_behind().await;
 }
 
-#[tokio::test]
-async fn a_hold_stops_a_rotation_before_its_next_step() {
+/// A stage on which a rotation of `alice` has stored a new key, and died.
+async fn half_rotated() -> Stage {
     let stage = deployed(&["alice"]).await;
-    let before = current_keys(&stage, &["alice"]).await;
-    // The first attempt stores a new key, and dies.
     let (operation, principal) = ("secretsmanager:PutSecretValue".to_owned(), "assumed-role/".to_owned());
     let fault =
         Fault { operation: Some(operation), principal: Some(principal), after: 0, effect: FaultEffect::KillAfter };
     stage.sandbox.visit(move |world| world.inject(fault)).await;
     stage.rotate_secret("alice").await;
     stage.sandbox.settle().await;
+    stage
+}
+
+#[tokio::test]
+async fn a_hold_stops_a_rotation_before_its_next_step() {
+    let stage = half_rotated().await;
+    let before = current_keys(&stage, &["alice"]).await;
     let held = stage.keyturn(&["hold", "alice"]).await;
     settings().bind(|| insta::assert_snapshot!("held_during_a_rotation", held));
     // After a day the sweeper gives up a key that got stuck, but not one that is held.
@@ -168,5 +173,37 @@ async fn a_rotation_that_does_not_wait_is_completed_by_the_next() {
     assert!(writes.len() >= 4, "hardly any call is struck: {writes:?}");
     for written in &writes {
         all(STRIKES.map(|strike| survives(written, strike))).await;
+    }
+}
+
+/// One history: a release that has a rotation go on is struck, and the next is not.
+async fn goes_on(written: &Written, strike: Strike) {
+    let stage = half_rotated().await;
+    let before = current_keys(&stage, &["alice"]).await;
+    let at = format!("{strike:?} at {written:?}");
+    assert_eq!(stage.keyturn(&["hold", "alice"]).await.code, 0);
+    let run = strike.run(&stage, written, &["release", "alice"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.keyturn(&["release", "alice"]).await;
+    assert_eq!(again.code, 0, "{at}: {run}\n{again}");
+    stage.sandbox.settle().await;
+    assert_ne!(current_keys(&stage, &["alice"]).await, before, "{at}: {run}\n{again}");
+    assert_eq!(keys_of(&stage, "alice").await.len(), 2, "{at}: the key of the first attempt was used");
+    let status = stage.keyturn(&["status"]).await;
+    assert!(status.stdout.contains("in sync"), "{at}: {status}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_is_struck_is_completed_by_the_next() {
+    let stage = half_rotated().await;
+    assert_eq!(stage.keyturn(&["hold", "alice"]).await.code, 0);
+    writes(&stage).await;
+    assert_eq!(stage.keyturn(&["release", "alice"]).await.code, 0);
+    let writes = writes(&stage).await;
+    let operations: Vec<&str> = writes.iter().map(|written| written.operation.as_str()).collect();
+    assert_eq!(operations, ["secretsmanager:UntagResource", "secretsmanager:RotateSecret"]);
+    for written in &writes {
+        all(STRIKES.map(|strike| goes_on(written, strike))).await;
     }
 }

@@ -231,3 +231,28 @@ async fn what_cannot_be_deleted_is_given_up_only_when_somebody_says_so() {
     assert_eq!(beside_secrets(&stage).await, ["function arn:aws:lambda:eu-central-1:111122223333:function:keyturn"]);
     stage.assert_no_secret_left_behind().await;
 }
+
+/// One history: a deletion that gives up what has failed before is struck, and the next is not.
+async fn survives_by_force(strike: Strike) {
+    let stage = deployed(&USERS).await;
+    let before = current_keys(&stage, &USERS).await;
+    let fail = |world: &mut World| world.fail_resource("keyturn", "LogGroup", StackAction::Delete, "it is locked");
+    stage.sandbox.visit(fail).await;
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 4);
+    // It can still not be deleted.
+    stage.sandbox.visit(fail).await;
+    let deletes = Written { operation: "cloudformation:DeleteStack".to_owned(), after: 0 };
+    let run = strike.run(&stage, &deletes, &["teardown", "--force"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.keyturn(&["--yes", "teardown", "--force"]).await;
+    assert_eq!(again.code, 0, "{strike:?}: {run}\n{again}");
+    let left = beside_secrets(&stage).await;
+    assert_eq!(left, ["log group arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/keyturn"], "{strike:?}");
+    assert_eq!(current_keys(&stage, &USERS).await, before, "{strike:?}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_teardown_that_is_struck_is_completed_by_the_next() {
+    all(STRIKES.map(survives_by_force)).await;
+}

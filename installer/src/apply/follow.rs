@@ -47,19 +47,18 @@ pub(super) async fn follow(session: &Session, progress: &Progress, it: Followed<
     let mut history = History::new(it.id, it.operation);
     let mut pauses = Pauses::new(session.seed);
     let mut last_seen = it.after.map(str::to_owned);
-    let (mut fruitless, mut presses, mut failed_calls) = (0, 0, 0);
+    // What cleans up after Ctrl-C is not taken back for it.
+    let before = interrupts.count();
+    let (mut fruitless, mut presses, mut patience) = (0, before, Patience::default());
     loop {
-        let events = match stacks::events_after(clients, it.id, last_seen.as_deref()).await {
-            Ok(events) => events,
-            Err(error) => {
-                failed_calls += 1;
-                if !may_pass(&error) || failed_calls >= FAILED_CALLS {
-                    return Err(error.into());
-                }
-                progress.say(&format!("  still waiting: {error}"));
-                Vec::new()
+        let mut events = Vec::new();
+        match stacks::events_after(clients, it.id, last_seen.as_deref()).await {
+            Ok(found) => {
+                events = found;
+                patience = Patience::default();
             }
-        };
+            Err(error) => patience.bear(progress, error)?,
+        }
         for event in &events {
             session.printer.event("stack-event", StackEvent { stack: it.name, event });
             history.take(event).into_iter().for_each(|line| progress.say(&line));
@@ -68,17 +67,20 @@ pub(super) async fn follow(session: &Session, progress: &Progress, it: Followed<
         let is_news = !events.is_empty();
         if let Some(newest) = events.last() {
             last_seen = Some(newest.id.clone());
-            (fruitless, failed_calls) = (0, 0);
+            fruitless = 0;
         } else {
             fruitless += 1;
         }
         let mut end = history.end();
         if end.is_none() && fruitless >= FRUITLESS {
             fruitless = 0;
-            end = ended_unseen(clients, it.id, &history).await?;
+            match ended_unseen(clients, it.id, &history).await {
+                Ok(seen) => end = seen,
+                Err(error) => patience.bear(progress, error)?,
+            }
         }
         if let Some(end) = end {
-            return if presses == 0 { Ok(end) } else { Err(left_behind(&it, &end).into()) };
+            return if presses == before { Ok(end) } else { Err(left_behind(&it, &end).into()) };
         }
         let now = clients.clock.now().and_then(|now| now.checked_add(HALF_A_SECOND).ok());
         let pause = pauses.until(is_news, now.into_iter().flat_map(|now| history.due_in(now)));
@@ -120,8 +122,12 @@ async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) ->
                 other => other,
             }
         }
-        Operation::Rollback | Operation::Delete => {
-            let what = if it.operation == Operation::Delete { "deletion" } else { "rollback" };
+        Operation::Import | Operation::Rollback | Operation::Delete => {
+            let what = match it.operation {
+                Operation::Import => "import",
+                Operation::Delete => "deletion",
+                Operation::Create | Operation::Update | Operation::Rollback => "rollback",
+            };
             progress.say(&format!("interrupted: a {what} cannot be taken back; press Ctrl-C again to leave at once"));
             Ok(())
         }
@@ -130,6 +136,27 @@ async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) ->
 
 fn left_behind(it: &Followed<'_>, end: &End) -> Interrupted {
     Interrupted { left: format!("the stack `{}` is {}", it.name, end.status) }
+}
+
+/// The calls that have failed in a row.
+#[derive(Debug, Default)]
+struct Patience {
+    failed: u32,
+}
+
+impl Patience {
+    /// Puts up with a failed call, and says so.
+    ///
+    /// # Errors
+    /// The error when it says something about the stack, or was one too many.
+    fn bear(&mut self, progress: &Progress, error: CallError) -> Result<(), CallError> {
+        self.failed += 1;
+        if !may_pass(&error) || self.failed >= FAILED_CALLS {
+            return Err(error);
+        }
+        progress.say(&format!("  still waiting: {error}"));
+        Ok(())
+    }
 }
 
 /// Whether a failed call says nothing about the stack.

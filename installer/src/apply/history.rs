@@ -12,6 +12,8 @@ use crate::ui;
 pub(super) enum Operation {
     Create,
     Update,
+    /// Resources that exist join it.
+    Import,
     /// An update is taken back to the end, after that had failed.
     Rollback,
     Delete,
@@ -40,7 +42,8 @@ impl Operation {
     pub(super) fn has_succeeded(self, status: Status) -> bool {
         match self {
             Self::Create => status == Status::CreateComplete,
-            Self::Update => matches!(status, Status::UpdateComplete | Status::ImportComplete),
+            Self::Update => status == Status::UpdateComplete,
+            Self::Import => status == Status::ImportComplete,
             Self::Rollback => status == Status::UpdateRollbackComplete,
             Self::Delete => status == Status::DeleteComplete,
         }
@@ -109,7 +112,7 @@ impl History {
             self.own_cause(reason);
         }
         let is_taken_back = match self.status? {
-            Status::RollbackInProgress | Status::UpdateRollbackInProgress => true,
+            Status::RollbackInProgress | Status::UpdateRollbackInProgress | Status::ImportRollbackInProgress => true,
             Status::DeleteInProgress => self.operation == Operation::Create,
             _ => false,
         };

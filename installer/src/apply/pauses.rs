@@ -46,12 +46,11 @@ impl Pauses {
     /// The pause while things are under way of which it is known how long each still takes as a rule, or for how long
     /// it should have been done. What is late for long is looked at less often: it may take minutes more.
     ///
-    /// On AWS nothing that is waited for in this way is done within a second, so there are two early looks only.
+    /// On AWS nothing that is waited for in this way is done within a second, so there is one early look only.
     pub(super) fn until(&mut self, is_news: bool, due_in: impl IntoIterator<Item = SignedDuration>) -> Duration {
-        if self.next <= AFTER_NEWS {
-            let pause = self.next;
-            self.next = pause * 5;
-            return pause.mul_f64(0.75 + 0.25 * self.random.f64());
+        if self.next < AFTER_NEWS {
+            self.next = AFTER_NEWS;
+            return AFTER_NEWS.mul_f64(0.75 + 0.25 * self.random.f64());
         }
         let grace = GRACE.mul_f64(self.random.f64());
         let wanted = due_in.into_iter().map(|due_in| match due_in.is_positive() {
@@ -84,7 +83,6 @@ mod tests {
     fn a_pause_ends_when_something_should_be_done() {
         let mut pauses = Pauses::new(7);
         let due_in = SignedDuration::from_secs;
-        assert!(pauses.until(false, [due_in(17)]) <= FIRST);
         assert!(pauses.until(false, [due_in(17)]) <= AFTER_NEWS);
         for (due_in, least, most) in [
             (vec![], LONGEST, LONGEST),

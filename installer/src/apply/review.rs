@@ -15,17 +15,21 @@ pub(super) struct Surprises {
 }
 
 /// Compares the two.
-pub(super) fn surprises(planned: &[ResourceChange], said: &[Change]) -> Surprises {
+pub(super) fn surprises(planned: &[&ResourceChange], said: &[Change]) -> Surprises {
     let mut missing: BTreeMap<&str, &ResourceChange> =
-        planned.iter().map(|change| (change.logical_id.as_str(), change)).collect();
+        planned.iter().map(|change| (change.logical_id.as_str(), *change)).collect();
     let mut surprises = Surprises::default();
     for Change { logical_id, kind, action, replaces } in said {
-        let planned = missing.remove(logical_id.as_str()).map(|change| change.change);
+        let planned = missing.remove(logical_id.as_str());
+        let is_known = planned.is_some_and(|change| change.replaces);
+        let planned = planned.map(|change| change.change);
         let resource = format!("{logical_id} ({kind})");
         match (planned, verb(action)) {
             // A modification that the plan does not know comes from a tag of the stack or from another resource.
             (Some(Verb::Modify) | None, Some(Verb::Modify)) => match replaces {
                 Replaces::No => {}
+                // Whoever agreed has seen it.
+                Replaces::Perhaps | Replaces::Yes if is_known => {}
                 Replaces::Perhaps => surprises.minor.push(format!("{resource} may be replaced by a new one")),
                 Replaces::Yes => surprises.serious.push(format!("{resource} is replaced by a new one")),
             },
@@ -80,21 +84,27 @@ mod tests {
             said("D", "Remove", Replaces::No),
             said("Tagged", "Modify", Replaces::No),
         ];
-        assert_eq!(surprises(&plan, &set), Surprises::default());
+        assert_eq!(surprises(&plan.iter().collect::<Vec<_>>(), &set), Surprises::default());
     }
 
     #[test]
     fn a_replacement_is_a_surprise() {
-        let found = surprises(&[planned("A", Verb::Modify)], &[said("A", "Modify", Replaces::Yes)]);
+        let found = surprises(&[&planned("A", Verb::Modify)], &[said("A", "Modify", Replaces::Yes)]);
         assert_eq!(found.serious, ["A (AWS::IAM::Role) is replaced by a new one"]);
         let found = surprises(&[], &[said("A", "Modify", Replaces::Perhaps)]);
         assert_eq!((found.serious.len(), found.minor.len()), (0, 1));
     }
 
     #[test]
+    fn a_replacement_that_was_planned_is_none() {
+        let planned = ResourceChange { replaces: true, ..planned("A", Verb::Modify) };
+        assert_eq!(surprises(&[&planned], &[said("A", "Modify", Replaces::Yes)]), Surprises::default());
+    }
+
+    #[test]
     fn what_only_one_of_the_two_knows_is_a_surprise() {
         let found = surprises(
-            &[planned("A", Verb::Import)],
+            &[&planned("A", Verb::Import)],
             &[said("A", "Add", Replaces::No), said("B", "Remove", Replaces::No)],
         );
         let expected = [
@@ -102,7 +112,7 @@ mod tests {
             "B (AWS::IAM::Role): CloudFormation says `Remove`, the plan did not",
         ];
         assert_eq!(found.serious, expected);
-        let found = surprises(&[planned("A", Verb::Remove)], &[]);
+        let found = surprises(&[&planned("A", Verb::Remove)], &[]);
         assert_eq!(found.serious, ["A (AWS::IAM::Role): the plan changes it, CloudFormation does not"]);
     }
 }

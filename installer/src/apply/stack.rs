@@ -8,11 +8,11 @@ use super::follow::{Followed, follow};
 use super::history::{Cause, End, Operation};
 use super::pauses::Pauses;
 use super::review;
-use crate::aws::change_sets::{self, Change, Order, Source};
+use crate::aws::change_sets::{self, Change, Kind, Order, Source};
 use crate::aws::stacks::{self, Rest, Status};
 use crate::aws::{CallError, bucket};
 use crate::concurrent::{self, Pace};
-use crate::plan::{Action, Deployment};
+use crate::plan::{Action, Deployment, Joining, ResourceChange, Verb};
 use crate::session::Session;
 use crate::ui::{Interrupted, Progress, Unconfirmed};
 
@@ -35,12 +35,28 @@ pub enum StackError {
     #[error(transparent)]
     Unconfirmed(#[from] Unconfirmed),
     /// CloudFormation does not accept the template, or takes too long over it.
-    #[error("CloudFormation made no change set for the stack `{stack}`: {reason}")]
+    #[error("CloudFormation has no change set for the stack `{stack}`: {reason}")]
     ChangeSet {
         /// The stack.
         stack: String,
         /// Why.
         reason: String,
+    },
+    /// CloudFormation would do more than the plan said, and there is nobody to ask about it.
+    #[error("CloudFormation would do more with the stack `{stack}` than the plan said: {}", more.join("; "))]
+    Unplanned {
+        /// The stack.
+        stack: String,
+        /// What it would do.
+        more: Vec<String>,
+    },
+    /// Somebody else was faster.
+    #[error("somebody else has deployed the stack `{stack}` meanwhile: it is {status}")]
+    Overtaken {
+        /// The stack.
+        stack: String,
+        /// Its status now.
+        status: Status,
     },
     /// CloudFormation began, and it went wrong.
     #[error("the stack `{stack}` was not {done}: {}{}", caused(cause.as_deref()), left(*status, kept))]
@@ -64,7 +80,12 @@ impl StackError {
         match self {
             Self::Call(error) => error.hint(),
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
-            Self::Unconfirmed(_) => Some("look at what CloudFormation says, then pass `--yes`".to_owned()),
+            Self::Unconfirmed(_) => None,
+            Self::Unplanned { .. } => Some(
+                "nothing was changed; somebody may have changed the stack meanwhile: look at a new plan. `--yes` does not count here, a person at a terminal can agree"
+                    .to_owned(),
+            ),
+            Self::Overtaken { .. } => Some("run the same command again; it goes on from what is there".to_owned()),
             Self::ChangeSet { .. } => {
                 Some("nothing was changed; mend the cause and run the same command again".to_owned())
             }
@@ -103,82 +124,187 @@ pub async fn deploy(session: &Session, deployments: &[&Deployment], code_bucket:
         async move { prepare(&session, &progress, &deployment, &bucket).await }
     });
     let prepared = prepared.await;
-    let made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
+    let are_made: Vec<bool> = prepared.iter().map(Result::is_ok).collect();
     let decided = match prepared.into_iter().collect::<Result<Vec<_>, _>>() {
-        Ok(changes) => agree(session, &begun, &changes).await.map(|()| changes),
+        Ok(made) => agree(session, &begun, &made).await.map(|()| made),
         Err(error) => Err(error),
     };
     match decided {
-        Ok(changes) => {
-            let work: Vec<_> = begun.into_iter().zip(changes).collect();
-            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), changes)| async move {
-                match changes {
-                    Some(_) => execute(&session, &progress, &deployment).await,
-                    None => Ok(discard(&session, &progress, &deployment).await?),
+        Ok(made) => {
+            let work: Vec<_> = begun.into_iter().zip(made).collect();
+            let ended = concurrent::for_each(work, STACKS, |((session, progress, deployment), made)| async move {
+                let name = change_set(&session);
+                let change_set = ChangeSet::of(&deployment, &name);
+                match made.changes {
+                    Some(_) => execute(&session, &progress, change_set, &made.stack_id).await,
+                    None => discard(&session, &progress, change_set).await,
                 }
             });
-            first_error(&progress, ended.await)
+            first_error(&progress, ended.await).map(drop)
         }
         Err(error) => {
-            for ((session, progress, deployment), _) in begun.iter().zip(made).filter(|(_, is_made)| *is_made) {
-                clean_up(session, progress, deployment).await;
+            for ((session, progress, deployment), _) in begun.iter().zip(are_made).filter(|(_, is_made)| *is_made) {
+                clean_up(session, progress, ChangeSet::of(deployment, &change_set(session))).await;
             }
             Err(error)
         }
     }
 }
 
-/// The first error, after the others have been told.
-fn first_error(progress: &Progress, ended: Vec<Result<(), StackError>>) -> Result<(), StackError> {
-    let mut errors = ended.into_iter().filter_map(Result::err);
-    let Some(first) = errors.next() else { return Ok(()) };
+/// All results, or the first error, after the others have been told.
+fn first_error<T>(progress: &Progress, ended: Vec<Result<T, StackError>>) -> Result<Vec<T>, StackError> {
+    let (mut done, mut errors) = (Vec::new(), Vec::new());
+    for ended in ended {
+        match ended {
+            Ok(value) => done.push(value),
+            Err(error) => errors.push(error),
+        }
+    }
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { return Ok(done) };
     errors.for_each(|error| progress.say(&format!("{error}")));
     Err(first)
 }
 
-/// Makes the change set, and waits for it; `None` when there is nothing to execute. What fails leaves nothing behind.
+/// A change set that was made.
+struct Made {
+    stack_id: String,
+    /// None when there is nothing to execute.
+    changes: Option<Vec<Change>>,
+}
+
+/// Makes the change set, and waits for it. What fails leaves nothing behind.
 async fn prepare(
     session: &Session,
     progress: &Progress,
     deployment: &Deployment,
     code_bucket: &str,
-) -> Result<Option<Vec<Change>>, StackError> {
-    let Deployment { stack, action, .. } = deployment;
-    let clients = &session.clients;
-    if let Action::CreateAnew { id, .. } = action {
-        delete(session, progress, stack, id, false).await?;
+) -> Result<Made, StackError> {
+    if let Action::CreateAnew { id, .. } = &deployment.action {
+        clear(session, progress, &deployment.stack, id).await?;
     }
-    let template = match &deployment.template_key {
-        None => Source::Body(&deployment.template),
-        Some(key) => {
-            let upload = bucket::put(clients, code_bucket, key, deployment.template.clone().into_bytes());
-            session.interrupts.unless_pressed(upload).await??;
-            Source::Url(bucket::url(clients, code_bucket, key))
-        }
-    };
+    if let Some(joining) = &deployment.joins {
+        join(session, progress, deployment, joining, code_bucket).await?;
+    }
+    let name = change_set(session);
+    let template = (deployment.template.as_str(), deployment.template_key.as_deref());
     let order = Order {
-        stack,
-        name: &change_set(session),
-        creates: *action != Action::Update,
-        imports: deployment.imports(),
+        stack: &deployment.stack,
+        name: &name,
+        kind: if deployment.updates() { Kind::Update } else { Kind::Create },
         makes_roles: deployment.makes_roles,
-        template,
+        template: source(session, template, code_bucket).await?,
         tags: &deployment.tags,
     };
-    change_sets::create(clients, &order).await?;
-    progress.now("CloudFormation works out what to change");
-    let waited = session.interrupts.unless_pressed(await_change_set(session, stack)).await;
-    let changes = waited.map_err(StackError::from).and_then(|changes| changes);
-    if changes.is_err() {
-        clean_up(session, progress, deployment).await;
+    let made = make(session, progress, &order).await;
+    if made.is_err() {
+        clean_up(session, progress, ChangeSet::of(deployment, order.name)).await;
     }
-    changes
+    made
+}
+
+/// Deletes the stack that is in the way of a new one, if it is still one that holds nothing: somebody else may have
+/// deployed it meanwhile.
+async fn clear(session: &Session, progress: &Progress, stack: &str, id: &str) -> Result<(), StackError> {
+    let Some(found) = stacks::describe(&session.clients, id).await? else { return Ok(()) };
+    match found.status.rest() {
+        Rest::Review | Rest::Shell => delete(session, progress, stack, id, false).await.map(drop),
+        Rest::Gone => Ok(()),
+        Rest::Busy | Rest::Usable | Rest::HalfMade | Rest::Stuck => {
+            Err(StackError::Overtaken { stack: stack.to_owned(), status: found.status })
+        }
+    }
+}
+
+/// Has secrets that exist join the stack. What it says of them is not compared with what they are, and nothing is
+/// written to them but the stack's tags.
+async fn join(
+    session: &Session,
+    progress: &Progress,
+    deployment: &Deployment,
+    joining: &Joining,
+    code_bucket: &str,
+) -> Result<(), StackError> {
+    let stack = deployment.stack.as_str();
+    let name = format!("{}-join", change_set(session));
+    let order = Order {
+        stack,
+        name: &name,
+        kind: Kind::Import(&joining.resources),
+        makes_roles: deployment.makes_roles,
+        template: source(session, (&joining.template, joining.template_key.as_deref()), code_bucket).await?,
+        tags: &joining.tags,
+    };
+    let change_set =
+        ChangeSet { stack, name: &name, operation: Operation::Import, is_new: deployment.action != Action::Update };
+    let made = make(session, progress, &order).await;
+    let is_as_planned = |changes: &[Change]| {
+        changes.len() == joining.resources.len()
+            && changes
+                .iter()
+                .all(|change| change.action == "Import" && joining.resources.contains_key(&change.logical_id))
+    };
+    let made = match made {
+        Ok(Made { stack_id, changes: Some(changes) }) if is_as_planned(&changes) => Ok(stack_id),
+        Ok(_) => {
+            let reason = "it would do more, or less, than have the secrets join the stack".to_owned();
+            Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
+        }
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(id) => execute(session, progress, change_set, &id).await,
+        Err(error) => {
+            clean_up(session, progress, change_set).await;
+            Err(error)
+        }
+    }
+}
+
+/// Where CloudFormation finds a template: in the request, or in the bucket, where it is put.
+async fn source<'a>(
+    session: &Session,
+    (text, key): (&'a str, Option<&str>),
+    code_bucket: &str,
+) -> Result<Source<'a>, StackError> {
+    let Some(key) = key else { return Ok(Source::Body(text)) };
+    let upload = bucket::put(&session.clients, code_bucket, key, text.as_bytes().to_vec());
+    session.interrupts.unless_pressed(upload).await??;
+    Ok(Source::Url(bucket::url(&session.clients, code_bucket, key)))
+}
+
+/// Asks for a change set, and waits for it.
+async fn make(session: &Session, progress: &Progress, order: &Order<'_>) -> Result<Made, StackError> {
+    let stack_id = change_sets::create(&session.clients, order).await?;
+    progress.now("CloudFormation works out what to change");
+    let waiting = await_change_set(session, order.stack, order.name);
+    let changes = session.interrupts.unless_pressed(waiting).await??;
+    Ok(Made { stack_id, changes })
 }
 
 /// Leaves nothing behind, on the way to an error that matters more.
-async fn clean_up(session: &Session, progress: &Progress, deployment: &Deployment) {
-    if let Err(also) = discard(session, progress, deployment).await {
+async fn clean_up(session: &Session, progress: &Progress, change_set: ChangeSet<'_>) {
+    if let Err(also) = discard(session, progress, change_set).await {
         progress.say(&format!("could not clean up: {also}"));
+    }
+}
+
+/// A change set that was made, or asked for.
+#[derive(Debug, Clone, Copy)]
+struct ChangeSet<'a> {
+    stack: &'a str,
+    name: &'a str,
+    /// What executing it does.
+    operation: Operation,
+    /// Whether the stack was made for it.
+    is_new: bool,
+}
+
+impl<'a> ChangeSet<'a> {
+    /// The one that brings a stack to its template.
+    fn of(deployment: &'a Deployment, name: &'a str) -> Self {
+        let operation = if deployment.updates() { Operation::Update } else { Operation::Create };
+        Self { stack: &deployment.stack, name, operation, is_new: !deployment.updates() }
     }
 }
 
@@ -188,31 +314,35 @@ fn change_set(session: &Session) -> String {
 }
 
 /// Compares the change sets with the plan, and asks when they do more.
-async fn agree(
-    session: &Session,
-    begun: &[(Session, Progress, Deployment)],
-    changes: &[Option<Vec<Change>>],
-) -> Result<(), StackError> {
-    for ((_, progress, deployment), changes) in begun.iter().zip(changes) {
-        let surprises = review::surprises(&deployment.changes, changes.as_deref().unwrap_or_default());
+async fn agree(session: &Session, begun: &[(Session, Progress, Deployment)], made: &[Made]) -> Result<(), StackError> {
+    for ((_, progress, deployment), Made { changes, .. }) in begun.iter().zip(made) {
+        // What has joined the stack is in it by now.
+        let to_come = |change: &&ResourceChange| deployment.joins.is_none() || change.change != Verb::Import;
+        let planned: Vec<&ResourceChange> = deployment.changes.iter().filter(to_come).collect();
+        let surprises = review::surprises(&planned, changes.as_deref().unwrap_or_default());
         for surprise in surprises.serious.iter().chain(&surprises.minor) {
             progress.say(&format!("  CloudFormation: {surprise}"));
         }
-        if !surprises.serious.is_empty() {
-            let question = "That is more than the plan said. Go on?";
-            let asked = progress.suspend(session.printer.confirm(question));
-            session.interrupts.unless_pressed(asked).await??;
+        if surprises.serious.is_empty() {
+            continue;
+        }
+        let asked = progress.suspend(session.printer.confirm_anew("That is more than the plan said. Go on?"));
+        match session.interrupts.unless_pressed(asked).await? {
+            Err(Unconfirmed::NobodyToAsk) => {
+                return Err(StackError::Unplanned { stack: deployment.stack.clone(), more: surprises.serious });
+            }
+            answered => answered?,
         }
     }
     Ok(())
 }
 
-async fn await_change_set(session: &Session, stack: &str) -> Result<Option<Vec<Change>>, StackError> {
+async fn await_change_set(session: &Session, stack: &str, name: &str) -> Result<Option<Vec<Change>>, StackError> {
     let failed = |reason: String| StackError::ChangeSet { stack: stack.to_owned(), reason };
     let wait = async {
         let (mut pauses, began) = (Pauses::new(session.seed), tokio::time::Instant::now());
         loop {
-            match change_sets::describe(&session.clients, stack, &change_set(session)).await? {
+            match change_sets::describe(&session.clients, stack, name).await? {
                 change_sets::Progress::Making => {
                     let due_in =
                         CHANGE_SET_TAKES.saturating_sub(SignedDuration::try_from(began.elapsed()).unwrap_or_default());
@@ -228,29 +358,51 @@ async fn await_change_set(session: &Session, stack: &str) -> Result<Option<Vec<C
     waited.unwrap_or_else(|_| Err(failed("it took too long".to_owned())))
 }
 
-async fn execute(session: &Session, progress: &Progress, deployment: &Deployment) -> Result<(), StackError> {
-    let (clients, stack) = (&session.clients, deployment.stack.as_str());
-    let Some(found) = stacks::describe(clients, stack).await? else {
-        let reason = "the stack is gone".to_owned();
-        return Err(StackError::ChangeSet { stack: stack.to_owned(), reason });
+/// Executes a change set of the stack with this id, unless Ctrl-C was pressed before, and follows it.
+async fn execute(
+    session: &Session,
+    progress: &Progress,
+    change_set: ChangeSet<'_>,
+    id: &str,
+) -> Result<(), StackError> {
+    let ChangeSet { stack, name, operation, is_new } = change_set;
+    let clients = &session.clients;
+    let begin = async {
+        session.interrupts.check()?;
+        // A stack that has just been made has no events but those of its creation.
+        let after = if is_new { None } else { stacks::newest_event(clients, id).await? };
+        // By its id: a stack that somebody has made anew under this name is another one.
+        if change_sets::execute(clients, id, name).await? {
+            return Ok(after);
+        }
+        let reason = "somebody has deleted it, or the stack".to_owned();
+        Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
     };
-    let after = stacks::newest_event(clients, &found.id).await?;
-    change_sets::execute(clients, stack, &change_set(session)).await?;
-    let operation = if deployment.action == Action::Update { Operation::Update } else { Operation::Create };
-    let followed = Followed { name: stack, id: &found.id, operation, after: after.as_deref() };
-    finished(stack, operation, follow(session, progress, followed).await?)
+    match begin.await {
+        Ok(after) => {
+            let followed = Followed { name: stack, id, operation, after: after.as_deref() };
+            finished(stack, operation, follow(session, progress, followed).await?).map(drop)
+        }
+        Err(error) => {
+            // Nothing of one that is being executed after all is discarded.
+            clean_up(session, progress, change_set).await;
+            Err(error)
+        }
+    }
 }
 
 /// Leaves nothing behind of a change set that is not executed, nor of the stack that was made for it.
-async fn discard(session: &Session, progress: &Progress, deployment: &Deployment) -> Result<(), StackError> {
-    let (clients, stack) = (&session.clients, deployment.stack.as_str());
-    change_sets::delete(clients, stack, &change_set(session)).await?;
-    if deployment.action == Action::Update {
+async fn discard(session: &Session, progress: &Progress, change_set: ChangeSet<'_>) -> Result<(), StackError> {
+    let (clients, ChangeSet { stack, name, is_new, .. }) = (&session.clients, change_set);
+    change_sets::delete(clients, stack, name).await?;
+    if !is_new {
         return Ok(());
     }
     match stacks::describe(clients, stack).await? {
         // Only a stack that was never deployed: somebody else may have been faster.
-        Some(found) if found.status.rest() == Rest::Review => delete(session, progress, stack, &found.id, false).await,
+        Some(found) if found.status.rest() == Rest::Review => {
+            delete(session, progress, stack, &found.id, false).await.map(drop)
+        }
         _ => Ok(()),
     }
 }
@@ -264,9 +416,11 @@ pub async fn continue_rollback(session: &Session, name: &str) -> Result<(), Stac
     let progress = session.printer.progress(&format!("rolling the stack `{name}` back"));
     let Some(found) = stacks::describe(clients, name).await? else { return Ok(()) };
     let after = stacks::newest_event(clients, &found.id).await?;
-    stacks::continue_rollback(clients, name).await?;
+    if let Err(error) = stacks::continue_rollback(clients, &found.id).await {
+        check_begun(session, &found.id, found.status, error).await?;
+    }
     let followed = Followed { name, id: &found.id, operation: Operation::Rollback, after: after.as_deref() };
-    finished(name, Operation::Rollback, follow(session, &progress, followed).await?)
+    finished(name, Operation::Rollback, follow(session, &progress, followed).await?).map(drop)
 }
 
 /// A stack that is to be deleted.
@@ -280,14 +434,14 @@ pub struct Doomed {
     pub force: bool,
 }
 
-/// Deletes stacks, all at the same time.
+/// Deletes stacks, all at the same time. Gives the resources that they have left behind, kept secrets included.
 ///
 /// # Errors
 /// [`StackError`], the first of several.
-pub async fn delete_all(session: &Session, stacks: Vec<Doomed>) -> Result<(), StackError> {
+pub async fn delete_all(session: &Session, stacks: Vec<Doomed>) -> Result<Vec<String>, StackError> {
     let names: Vec<String> = stacks.iter().map(|stack| format!("`{}`", stack.name)).collect();
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let is_alone = names.len() == 1;
     let progress = session.printer.progress(&format!(
@@ -298,21 +452,42 @@ pub async fn delete_all(session: &Session, stacks: Vec<Doomed>) -> Result<(), St
     let ended = concurrent::for_each(stacks, STACKS, |Doomed { name, id, force }| {
         let line = if is_alone { progress.clone() } else { progress.beside(&name) };
         let session = session.clone();
-        async move { delete(&session, &line, &name, &id, force).await }
+        async move {
+            session.interrupts.check()?;
+            let kept = delete(&session, &line, &name, &id, force).await?;
+            Ok(kept.into_iter().map(|resource| format!("{resource} of the stack `{name}`")).collect())
+        }
     });
-    let ended = ended.await;
-    first_error(&progress, ended)
+    let kept: Vec<Vec<String>> = first_error(&progress, ended.await)?;
+    Ok(kept.concat())
 }
 
-/// Deletes a stack.
+/// Deletes a stack. Gives the resources that it leaves behind.
 ///
 /// # Errors
 /// [`StackError`].
-async fn delete(session: &Session, progress: &Progress, name: &str, id: &str, force: bool) -> Result<(), StackError> {
+async fn delete(
+    session: &Session,
+    progress: &Progress,
+    name: &str,
+    id: &str,
+    force: bool,
+) -> Result<Vec<String>, StackError> {
     let after = stacks::newest_event(&session.clients, id).await?;
-    stacks::delete(&session.clients, id, force).await?;
+    match stacks::delete(&session.clients, id, force).await {
+        Err(error) if force => check_begun(session, id, Status::DeleteFailed, error).await?,
+        asked => asked?,
+    }
     let followed = Followed { name, id, operation: Operation::Delete, after: after.as_deref() };
     finished(name, Operation::Delete, follow(session, progress, followed).await?)
+}
+
+/// Passes over a refusal when the stack is no longer as it must be for the operation: a request whose answer was lost is
+/// sent again, and refused because the first one was done.
+async fn check_begun(session: &Session, id: &str, from: Status, refusal: CallError) -> Result<(), StackError> {
+    let is_other = refusal.code() == Some("ValidationError")
+        && stacks::describe(&session.clients, id).await?.is_none_or(|stack| stack.status != from);
+    if is_other { Ok(()) } else { Err(refusal.into()) }
 }
 
 /// Waits while somebody else works on a stack.
@@ -333,14 +508,15 @@ pub async fn await_idle(session: &Session, name: &str) -> Result<(), StackError>
     }
 }
 
-/// Whether an operation ended as it should.
-fn finished(stack: &str, operation: Operation, end: End) -> Result<(), StackError> {
+/// Whether an operation ended as it should; gives what a deletion has left behind.
+fn finished(stack: &str, operation: Operation, end: End) -> Result<Vec<String>, StackError> {
     if operation.has_succeeded(end.status) {
-        return Ok(());
+        return Ok(end.kept);
     }
     let done = match operation {
         Operation::Create => "created",
         Operation::Update => "updated",
+        Operation::Import => "joined by its users' secrets",
         Operation::Rollback => "rolled back",
         Operation::Delete => "deleted",
     };

@@ -115,14 +115,14 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, secrets })
 }
 
-/// Takes everything away.
+/// Takes everything away. Gives the resources that `--force` has given up.
 ///
 /// # Errors
 /// [`Error`]; the same again goes on from where it stopped.
-pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<(), Error> {
+pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory) -> Result<Vec<String>, Error> {
     // First the functions: without them no rotation makes another key.
     let cells = inventory.stacks.keys().filter(|name| config.stack.cell_number(name).is_some());
-    stack::delete_all(session, cells.filter_map(|name| inventory.doomed(name)).collect()).await?;
+    let mut kept = stack::delete_all(session, cells.filter_map(|name| inventory.doomed(name)).collect()).await?;
     if let Fate::Revoke { recovery_days } = inventory.fate {
         let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
         let revoke_one = |secret: Managed| {
@@ -141,7 +141,10 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
         session.interrupts.unless_pressed(bucket::empty(&session.clients, bucket)).await??;
         drop(progress);
     }
-    Ok(stack::delete_all(session, inventory.doomed(ARTIFACTS_STACK).into_iter().collect()).await?)
+    kept.extend(stack::delete_all(session, inventory.doomed(ARTIFACTS_STACK).into_iter().collect()).await?);
+    // Secrets are kept on purpose.
+    kept.retain(|resource| !resource.contains("(AWS::SecretsManager::Secret)"));
+    Ok(kept)
 }
 
 /// Looks at what is left.

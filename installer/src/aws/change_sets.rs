@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, OnStackFailure, Replacement, Tag};
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetStatus, ChangeSetType, OnStackFailure, Replacement, ResourceToImport, Tag,
+};
+use contract::SecretArn;
 
 use super::stacks::found;
 use super::{CallError, Clients, reduce};
@@ -14,16 +17,25 @@ pub struct Order<'a> {
     pub stack: &'a str,
     /// The name of the change set, unique in the stack.
     pub name: &'a str,
-    /// Whether the stack is to be created; then it is deleted again should that fail.
-    pub creates: bool,
-    /// Whether resources that exist already under the name that the template gives them join the stack.
-    pub imports: bool,
+    /// What it is for.
+    pub kind: Kind<'a>,
     /// Whether the template makes IAM resources.
     pub makes_roles: bool,
     /// The template.
     pub template: Source<'a>,
     /// The tags of the stack.
     pub tags: &'a BTreeMap<String, String>,
+}
+
+/// What a change set is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// To create the stack, which is deleted again should that fail.
+    Create,
+    /// To update it.
+    Update,
+    /// To have these secrets join it, by their logical ids. It is made if there is none.
+    Import(&'a BTreeMap<String, SecretArn>),
 }
 
 /// Where CloudFormation finds a template.
@@ -35,24 +47,28 @@ pub enum Source<'a> {
     Url(String),
 }
 
-/// Asks for a change set. It is ready when [`describe`] says so.
+/// Asks for a change set, and gives the id of its stack, which is made for it if need be. It is ready when [`describe`]
+/// says so.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallError> {
+pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<String, CallError> {
+    const OPERATION: &str = "cloudformation:CreateChangeSet";
     let mut asked = clients
         .cloudformation
         .create_change_set()
         .stack_name(order.stack)
         .change_set_name(order.name)
-        .client_token(order.name)
-        .change_set_type(if order.creates { ChangeSetType::Create } else { ChangeSetType::Update });
-    if order.creates {
-        asked = asked.on_stack_failure(OnStackFailure::Delete);
-    }
-    if order.imports {
-        asked = asked.import_existing_resources(true);
-    }
+        .client_token(order.name);
+    asked = match order.kind {
+        Kind::Create => asked.change_set_type(ChangeSetType::Create).on_stack_failure(OnStackFailure::Delete),
+        Kind::Update => asked.change_set_type(ChangeSetType::Update),
+        Kind::Import(secrets) => {
+            secrets.iter().fold(asked.change_set_type(ChangeSetType::Import), |asked, (id, arn)| {
+                asked.resources_to_import(secret(id, arn))
+            })
+        }
+    };
     if order.makes_roles {
         asked = asked.capabilities(Capability::CapabilityNamedIam);
     }
@@ -63,8 +79,17 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallErro
     for (key, value) in order.tags {
         asked = asked.tags(Tag::builder().key(key).value(value).build());
     }
-    asked.send().await.map_err(reduce("cloudformation:CreateChangeSet"))?;
-    Ok(())
+    let answer = asked.send().await.map_err(reduce(OPERATION))?;
+    answer.stack_id.ok_or_else(|| CallError::incomplete(OPERATION, "StackId"))
+}
+
+/// How CloudFormation is told which secret joins a stack. Its template names a secret, but only the ARN identifies one.
+fn secret(logical_id: &str, arn: &SecretArn) -> ResourceToImport {
+    ResourceToImport::builder()
+        .resource_type("AWS::SecretsManager::Secret")
+        .logical_resource_id(logical_id)
+        .resource_identifier("Id", arn.as_str())
+        .build()
 }
 
 /// How far a change set is.
@@ -138,15 +163,17 @@ pub async fn describe(clients: &Clients, stack: &str, name: &str) -> Result<Prog
     }
 }
 
-/// Executes a change set.
+/// Executes a change set; `false` when it is gone, or the stack.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn execute(clients: &Clients, stack: &str, name: &str) -> Result<(), CallError> {
+pub async fn execute(clients: &Clients, stack: &str, name: &str) -> Result<bool, CallError> {
     let asked = clients.cloudformation.execute_change_set().stack_name(stack).change_set_name(name);
-    let asked = asked.client_request_token(name);
-    asked.send().await.map_err(reduce("cloudformation:ExecuteChangeSet"))?;
-    Ok(())
+    let answer = asked.client_request_token(name).send().await.map_err(reduce("cloudformation:ExecuteChangeSet"));
+    match found(answer) {
+        Err(error) if error.code() == Some("ChangeSetNotFound") => Ok(false),
+        answer => Ok(answer?.is_some()),
+    }
 }
 
 /// Deletes a change set that nobody wants any more.

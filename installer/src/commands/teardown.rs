@@ -44,13 +44,15 @@ pub(super) async fn run(session: &Session, config: &Config, manner: Manner) -> R
         printer.result("teardown", &DryRun { inventory })?;
         return Ok(Exit::Done);
     }
+    let mut given_up = Vec::new();
     if !inventory.is_empty() {
         printer.say(&inventory);
         let question = format!("Take this away from account {}?", inventory.caller.account);
         interrupts.unless_pressed(printer.confirm(&question)).await??;
-        Box::pin(tear_down(session, config, &inventory)).await?;
+        given_up = Box::pin(tear_down(session, config, &inventory)).await?;
     }
-    let remains = interrupts.unless_pressed(remains(clients, config, &inventory)).await??;
+    let mut remains = interrupts.unless_pressed(remains(clients, config, &inventory)).await??;
+    remains.left.extend(given_up);
     let is_clean = remains.left.is_empty();
     printer.result("teardown", &Report { inventory, remains })?;
     Ok(if is_clean { Exit::Done } else { Exit::SomeFailed })

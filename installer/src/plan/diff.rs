@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::SecretArn;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -57,7 +58,7 @@ pub struct PropertyChange {
 pub fn resources(
     before: Option<&Template>,
     after: &Template,
-    imports: &BTreeMap<String, String>,
+    imports: &BTreeMap<String, SecretArn>,
 ) -> Vec<ResourceChange> {
     let (before, after) = (before.map(Template::resources).unwrap_or_default(), after.resources());
     let ids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();

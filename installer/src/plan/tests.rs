@@ -207,7 +207,10 @@ fn a_secret_that_was_kept_joins_the_stack_again() {
     observed.cells.clear();
     let plan = decide(&config, &observed).unwrap();
     let deployment = only_deployment(&plan);
-    assert!(deployment.imports());
+    let joining = deployment.joins.as_ref().unwrap();
+    let secret = &observed.users[0].secret.as_ref().unwrap().arn;
+    assert_eq!(joining.resources.values().collect::<Vec<_>>(), [secret]);
+    insta::assert_snapshot!(joining.template);
     let imported = deployment.changes.iter().filter(|change| change.change == Verb::Import);
     let names: Vec<_> = imported.map(|change| change.name.as_deref()).collect();
     assert_eq!(names, [Some("keyturn/alice")]);

@@ -22,8 +22,8 @@ pub(super) struct Users {
     pub(super) bound: Vec<BoundUser>,
     /// The secrets that are taken over.
     pub(super) adoptions: Vec<Adoption>,
-    /// The secrets that join the stack: logical id and name.
-    pub(super) imports: BTreeMap<String, String>,
+    /// The secrets that join the stack, by logical id.
+    pub(super) imports: BTreeMap<String, SecretArn>,
     /// The rotations that never came to their end in those secrets.
     pub(super) unfinished: BTreeMap<SecretArn, VersionToken>,
     /// The keys that a person gives up.
@@ -115,7 +115,7 @@ impl Users {
                     }
                 }
                 self.adoptions.push(standing::adoption(config, stack, (user, bound), (secret, contents), now));
-                self.import(user, bound, secret);
+                self.import(bound, secret);
             }
             Standing::Managed(secret) => {
                 let room = if user.lacks_key(secret) { Some(room()?) } else { None };
@@ -128,7 +128,7 @@ impl Users {
                     }
                 }
                 if !is_member {
-                    self.import(user, bound, secret);
+                    self.import(bound, secret);
                 }
                 if room.is_some() {
                     self.unrotated.insert(name.clone(), secret_name);
@@ -139,8 +139,8 @@ impl Users {
     }
 
     /// Has a secret that exists join the stack.
-    fn import(&mut self, user: &ObservedUser, bound: &BoundUser, secret: &Secret) {
-        self.imports.insert(UserResources::of(&bound.name).secret, user.secret_name.to_string());
+    fn import(&mut self, bound: &BoundUser, secret: &Secret) {
+        self.imports.insert(UserResources::of(&bound.name).secret, secret.arn.clone());
         let unfinished = secret.unfinished_rotation();
         self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
     }

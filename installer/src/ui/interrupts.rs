@@ -51,6 +51,19 @@ impl Interrupts {
         }
     }
 
+    /// How often it was pressed so far.
+    pub fn count(&self) -> u32 {
+        *self.0.borrow()
+    }
+
+    /// Whether there is something new to begin.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when it was pressed.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.count() == 0 { Ok(()) } else { Err(nothing_behind()) }
+    }
+
     /// Does `work` unless Ctrl-C is pressed; only for work that leaves nothing behind.
     ///
     /// # Errors
@@ -58,7 +71,11 @@ impl Interrupts {
     pub async fn unless_pressed<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
         tokio::select! {
             done = work => Ok(done),
-            () = self.pressed(1) => Err(Interrupted { left: "what was under way left nothing behind".to_owned() }),
+            () = self.pressed(1) => Err(nothing_behind()),
         }
     }
+}
+
+fn nothing_behind() -> Interrupted {
+    Interrupted { left: "what was under way left nothing behind".to_owned() }
 }

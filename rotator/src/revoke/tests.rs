@@ -1,5 +1,6 @@
 //! What a revocation comes to in each state of a user: a table of worlds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -86,6 +87,31 @@ fn a_rotation_under_way_loses_its_key_too() {
     // It has no key yet: the one that it makes is made after the order.
     let empty = World::new().current(&key('C')).key(&key('C'), 30);
     assert_eq!(all(empty), Revocation::Revoke(fresh("C", "", true)));
+}
+
+#[test]
+fn a_rotation_that_has_ended_meanwhile_is_not_asked_for_again() {
+    let then = || World::new().current(&key('C')).previous(&key('P')).observed().secret;
+    let now = |letter: char| {
+        let mut now = then();
+        now.labels = BTreeMap::from([(token(letter), vec![CURRENT.into()])]);
+        now
+    };
+    let spared = fresh("CP", "", true);
+    let covered = Plan { drop_pending: Some(token('n')), ..fresh("CPN", "", true) };
+    for (letter, plan, expected) in [
+        // As it was; back at the key before, which is revoked too.
+        ('c', &spared, false),
+        ('p', &spared, false),
+        // The rotation that was under way has ended, with a key that is not revoked, or is.
+        ('n', &spared, true),
+        ('n', &covered, false),
+        // One that began later has.
+        ('x', &spared, true),
+        ('x', &covered, true),
+    ] {
+        assert_eq!(is_replaced(plan, &then(), &now(letter)), expected, "{letter}, {plan:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OnStackFailure};
 use sandbox::{Options, StackAction, World};
 
 use super::{LEFT, what_is_left};
+use crate::bootstrap::current_keys;
 use crate::stage::{ACCOUNT, REGION, Stage, function, settings};
+use crate::strikes::{STRIKES, Strike, Written, all};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -161,6 +163,38 @@ async fn an_update_that_cannot_be_rolled_back_needs_a_person() {
     let run = stage.bootstrap(&[]).await;
     assert_eq!((run.code, stage.stack_status().await.as_deref()), (0, Some("UPDATE_COMPLETE")), "{run}");
     stage.assert_no_secret_left_behind().await;
+}
+
+/// A stack whose update has failed, and the rollback of it; both causes are mended.
+async fn stuck() -> Stage {
+    let stage = Stage::bootstrapped().await;
+    stage.configure(LARGER);
+    stage.fail("Function", StackAction::Update, "the memory is too large").await;
+    stage.fail("Function", StackAction::Update, "the function is being changed by somebody else").await;
+    assert_eq!(stage.bootstrap(&[]).await.code, 4);
+    stage
+}
+
+/// One history: going on with the rollback is struck, and the next run is not.
+async fn survives(strike: Strike) {
+    let stage = stuck().await;
+    let before = current_keys(&stage, &["alice"]).await;
+    let goes_on = Written { operation: "cloudformation:ContinueUpdateRollback".to_owned(), after: 0 };
+    let run = strike.run(&stage, &goes_on, &["bootstrap"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.bootstrap(&[]).await;
+    assert_eq!(again.code, 0, "{strike:?}: {run}\n{again}");
+    assert_eq!(stage.stack_status().await.as_deref(), Some("UPDATE_COMPLETE"), "{strike:?}");
+    assert_eq!(current_keys(&stage, &["alice"]).await, before, "{strike:?}");
+    stage.take_writes().await;
+    let nothing = stage.bootstrap(&[]).await;
+    assert_eq!((nothing.code, stage.take_writes().await), (0, vec![]), "{strike:?}: {nothing}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_is_gone_on_with_and_struck_is_completed_by_the_next() {
+    all(STRIKES.map(survives)).await;
 }
 
 #[tokio::test]

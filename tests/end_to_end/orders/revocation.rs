@@ -45,6 +45,34 @@ async fn every_key_is_dead_at_once_and_a_new_one_is_made() {
     assert_nothing_found(&stage).await;
 }
 
+/// Lambda has lost an answer, and the order is given a second time while the first one is at work.
+#[tokio::test]
+async fn a_key_that_another_order_has_replaced_meanwhile_is_not_replaced_again() {
+    let stage = stage_with(&["alice"]).await;
+    let before = keys_of(&stage, "alice").await;
+    let versions = |world: &mut World| world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().versions.len();
+    let versions_before = stage.sandbox.visit(versions).await;
+    // The order has decided by then; the rotation of the other one comes to its end.
+    let rotate = |world: &mut World| {
+        let key = world.create_access_key(ACCOUNT, "alice").unwrap();
+        world.record_use(&key.access_key_id, "sts", "us-east-1").unwrap();
+        let (id, secret) = (&key.access_key_id, &key.secret_access_key);
+        let document = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": secret }).to_string();
+        world.put_secret_value(ACCOUNT, REGION, "keyturn/alice", &document).unwrap();
+    };
+    stage.sandbox.visit(move |world| world.interfere("iam:UpdateAccessKey", "assumed-role/", 0, rotate)).await;
+    writes(&stage).await;
+    assert_eq!(revoke(&stage, "alice").await, revoked(&[&before.current], &[], "asked"));
+    stage.sandbox.settle().await;
+    let writes = writes(&stage).await;
+    assert!(!writes.contains(&"secretsmanager:RotateSecret".to_owned()), "{writes:?}");
+    assert_eq!(stage.sandbox.visit(versions).await, versions_before + 1);
+    reissued(&stage, "alice", &before).await;
+    assert_eq!(keys_of(&stage, "alice").await.status(&before.current), Some(KeyStatus::Inactive));
+    assert_eq!(revoke(&stage, "alice").await["outcome"], "nothing");
+    assert_nothing_found(&stage).await;
+}
+
 #[tokio::test]
 async fn the_new_key_can_be_revoked_by_its_name() {
     let stage = rotated(&["alice"]).await;

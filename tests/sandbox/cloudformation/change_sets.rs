@@ -11,7 +11,7 @@ use super::{Cloud, policy, refusal, retained_role, role, tag, template};
 use crate::clients::ACCOUNT;
 
 impl Cloud {
-    async fn changes(&self) -> Vec<ResourceChange> {
+    pub(super) async fn changes(&self) -> Vec<ResourceChange> {
         let changes = self.described().await.changes.unwrap();
         changes.into_iter().map(|change| change.resource_change.unwrap()).collect()
     }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Options, StackAction};
+use sandbox::{ApiError, Fault, FaultEffect, Options, StackAction};
 
 use super::*;
-use crate::plan::{ResourceChange, Verb};
 use crate::sandboxed::Sandboxed;
 
 /// A template with one role for each of the names and descriptions.
@@ -38,6 +37,7 @@ fn deployment(action: Action, template: String, changes: &[(&str, Verb)]) -> Dep
         template,
         template_key: None,
         makes_roles: true,
+        joins: None,
     }
 }
 
@@ -103,6 +103,24 @@ async fn a_creation_that_fails_leaves_nothing_and_names_the_cause() {
 }
 
 #[tokio::test]
+async fn a_change_set_that_somebody_has_deleted_is_not_executed() {
+    let cloud = start(false).await;
+    cloud.deploy(&creation()).await.unwrap();
+    for (code, message) in
+        [("ChangeSetNotFound", "ChangeSet [it] does not exist"), ("ValidationError", "Stack [it] does not exist")]
+    {
+        let effect = FaultEffect::FailBefore(ApiError::new(code, message));
+        let operation = Some("cloudformation:ExecuteChangeSet".to_owned());
+        let fault = Fault { operation, principal: None, after: 0, effect };
+        cloud.sandbox.visit(move |world| world.inject(fault)).await;
+        let error = cloud.deploy(&update()).await.unwrap_err();
+        let expected = "CloudFormation has no change set for the stack `cell`: somebody has deleted it, or the stack";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(cloud.has_stack("CREATE_COMPLETE").await);
+}
+
+#[tokio::test]
 async fn an_update_that_fails_is_taken_back() {
     let cloud = start(false).await;
     cloud.deploy(&creation()).await.unwrap();
@@ -136,13 +154,15 @@ async fn a_rollback_that_fails_says_how_to_go_on() {
 }
 
 #[tokio::test]
-async fn what_the_plan_did_not_say_needs_another_yes() {
+async fn what_the_plan_did_not_say_is_not_done_unasked() {
     let unplanned = || deployment(Action::Create, template(&[("A", "first"), ("B", "more")]), &[("A", Verb::Add)]);
-    let cloud = start(false).await;
-    let error = cloud.deploy(&unplanned()).await.unwrap_err();
-    assert!(matches!(error, StackError::Unconfirmed(Unconfirmed::NobodyToAsk)), "{error}");
-    assert_eq!(cloud.stacks().await, [], "neither a change set nor an empty stack is left");
-    start(true).await.deploy(&unplanned()).await.unwrap();
+    for yes in [false, true] {
+        let cloud = start(yes).await;
+        let error = cloud.deploy(&unplanned()).await.unwrap_err();
+        let expected = "CloudFormation would do more with the stack `cell` than the plan said: B (AWS::IAM::Role): CloudFormation says `Add`, the plan did not";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(cloud.stacks().await, [], "neither a change set nor an empty stack is left");
+    }
 }
 
 #[tokio::test]
@@ -151,7 +171,7 @@ async fn an_update_that_is_declined_leaves_the_stack_as_it_was() {
     cloud.deploy(&creation()).await.unwrap();
     let removal = deployment(Action::Update, template(&[("B", "other")]), &[("B", Verb::Add)]);
     let error = cloud.deploy(&removal).await.unwrap_err();
-    assert!(matches!(error, StackError::Unconfirmed(_)), "{error}");
+    assert!(matches!(error, StackError::Unplanned { .. }), "{error}");
     assert!(cloud.has_stack("CREATE_COMPLETE").await);
 }
 
@@ -169,21 +189,37 @@ async fn a_stack_in_review_is_replaced() {
     let text = template(&[("A", "first")]);
     let tags = BTreeMap::new();
     let template = Source::Body(&text);
-    let order = Order {
-        stack: "cell",
-        name: "left-over",
-        creates: true,
-        imports: false,
-        makes_roles: true,
-        template,
-        tags: &tags,
-    };
+    let order =
+        Order { stack: "cell", name: "left-over", kind: Kind::Create, makes_roles: true, template, tags: &tags };
     change_sets::create(&cloud.session.clients, &order).await.unwrap();
     let left = stacks::describe(&cloud.session.clients, "cell").await.unwrap().unwrap();
     assert_eq!(left.status, Status::ReviewInProgress);
     let action = Action::CreateAnew { id: left.id, status: left.status };
     cloud.deploy(&Deployment { action, ..creation() }).await.unwrap();
     assert!(cloud.has_stack("CREATE_COMPLETE").await);
+}
+
+#[tokio::test]
+async fn a_stack_that_was_deployed_meanwhile_is_left_alone() {
+    let cloud = start(false).await;
+    cloud.deploy(&creation()).await.unwrap();
+    let found = stacks::describe(&cloud.session.clients, "cell").await.unwrap().unwrap();
+    // Whoever looked at it before saw a stack in review.
+    let action = Action::CreateAnew { id: found.id, status: Status::ReviewInProgress };
+    let error = cloud.deploy(&Deployment { action, ..creation() }).await.unwrap_err();
+    assert_eq!(error.to_string(), "somebody else has deployed the stack `cell` meanwhile: it is CREATE_COMPLETE");
+    assert!(cloud.has_stack("CREATE_COMPLETE").await);
+}
+
+#[tokio::test]
+async fn a_change_set_that_cannot_be_executed_is_not_left_behind() {
+    let cloud = start(false).await;
+    let refused = FaultEffect::FailBefore(ApiError::new("AccessDenied", "not today"));
+    let operation = Some("cloudformation:ExecuteChangeSet".to_owned());
+    let fault = Fault { operation, principal: None, after: 0, effect: refused };
+    cloud.sandbox.visit(|world| world.inject(fault)).await;
+    cloud.deploy(&creation()).await.unwrap_err();
+    assert_eq!(cloud.stacks().await, []);
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ fn a_secret_is_bound_before_it_joins_the_stack() {
         Step::DeployCell(deployment) => Some(deployment),
         _ => None,
     });
-    assert!(deployment.unwrap().imports());
+    assert!(deployment.unwrap().joins.is_some());
 }
 
 #[test]

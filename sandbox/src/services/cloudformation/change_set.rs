@@ -9,10 +9,10 @@ use super::diff::{self, Change};
 use super::expression::Expression;
 use super::intrinsics::Referent;
 use super::operation::OnFailure;
-use super::resource::{self, Created};
+use super::resource::{self, Created, Identifier};
 use super::stack::Stack;
 use super::template::{Policy, Resource};
-use super::{State, invalid};
+use super::{State, effects, import, invalid};
 use crate::call_log::Outcome;
 use crate::request::Caller;
 use crate::{ApiError, World};
@@ -33,7 +33,7 @@ pub(super) struct ChangeSet {
     pub(super) caller: Caller,
     pub(super) blueprint: Blueprint,
     pub(super) on_failure: Option<OnFailure>,
-    pub(super) imports_existing: bool,
+    pub(super) kind: Kind,
     pub(super) status: Status,
     pub(super) reason: Option<String>,
     pub(super) execution: Execution,
@@ -43,6 +43,26 @@ pub(super) struct ChangeSet {
     pub(super) execution_token: Option<String>,
     pub(super) changes: Vec<Change>,
     pub(super) imports: BTreeMap<String, Created>,
+}
+
+/// What a change set is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To create or to update a stack.
+    Change {
+        /// Whether new resources that exist already under a name of their own join it.
+        imports_existing: bool,
+    },
+    /// To have these resources join it, and nothing else.
+    Import(BTreeMap<String, ToImport>),
+}
+
+/// A resource that exists and is to join a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ToImport {
+    pub(super) kind: String,
+    /// The property that identifies it, and its value.
+    pub(super) identifier: BTreeMap<String, String>,
 }
 
 /// How far the making of a change set is.
@@ -103,19 +123,19 @@ type Compared = (Vec<Change>, BTreeMap<String, Created>);
 
 fn compare(world: &mut World, stack: &Stack, change_set: &ChangeSet) -> Result<Compared, ApiError> {
     let new = &change_set.blueprint;
-    let existing = new.dependencies.keys().filter_map(|name| Some((name, new.resource(name)?)));
+    let resources = new.dependencies.keys().filter_map(|name| Some((name, new.resource(name)?)));
     let mut imports = BTreeMap::new();
-    for (name, described) in existing {
+    for (name, described) in resources {
         check_properties(name, described)?;
         let is_new = stack.resources.get(name).is_none_or(|resource| resource.owned.is_none());
-        if change_set.imports_existing
-            && is_new
-            && let Some(found) = find(world, stack, change_set, name, described)?
-        {
+        if is_new && let Some(found) = find(world, stack, change_set, name, described)? {
             imports.insert(name.clone(), found);
         }
     }
     let changes = diff::changes(stack, new, &imports)?;
+    if let Kind::Import(wanted) = &change_set.kind {
+        import::check(stack, new, wanted, &changes)?;
+    }
     let tags_differ = stack.blueprint.as_ref().is_some_and(|old| old.tags != new.tags);
     let outputs_differ = || new.outputs(&stack.referents()).is_ok_and(|outputs| outputs != stack.outputs);
     if changes.is_empty() && !tags_differ && !outputs_differ() {
@@ -137,7 +157,8 @@ fn check_properties(name: &str, described: &Resource) -> Result<(), ApiError> {
     Err(invalid(format!("Properties validation failed for resource {name} with message: {problem}")))
 }
 
-/// The existing resource that a new one of the template stands for: one with a name of its own, written out.
+/// The existing resource that a new one of the template stands for: one that the change set names, or one with a name
+/// of its own, written out.
 fn find(
     world: &mut World,
     stack: &Stack,
@@ -145,14 +166,24 @@ fn find(
     name: &str,
     described: &Resource,
 ) -> Result<Option<Created>, ApiError> {
-    let identifier = resource::schema(&described.kind)?.identifier.and_then(|key| described.properties.get(key));
-    if !matches!(identifier, Some(Expression::Literal(_))) {
+    let identifier = match &change_set.kind {
+        Kind::Import(wanted) => wanted.get(name).map(|wanted| &wanted.identifier),
+        Kind::Change { imports_existing: false } => return Ok(None),
+        Kind::Change { imports_existing: true } => None,
+    };
+    let by_name = match resource::schema(&described.kind)?.identifier {
+        Identifier::Property(key) => described.properties.get(key),
+        Identifier::ReadOnly(_) | Identifier::None => None,
+    };
+    if identifier.is_none() && !matches!(by_name, Some(Expression::Literal(_))) {
         return Ok(None);
     }
     let new = &change_set.blueprint;
     let mut referents: BTreeMap<_, _> = new.dependencies.keys().map(|name| (name.as_str(), Referent::Later)).collect();
     referents.extend(stack.referents());
-    let order = stack.order(&change_set.caller, name, &described.kind, &new.properties(described, &referents)?);
+    let mut properties = new.properties(described, &referents)?;
+    effects::identify(&mut properties, identifier);
+    let order = stack.order(&change_set.caller, name, &described.kind, &properties);
     let found = resource::find(world, &order);
     let outcome = found.as_ref().map_or_else(|error| Outcome::Refused(error.code.clone()), |_| Outcome::Done);
     world.note_call(&order.caller.arn, &format!("cloudformation:Describe {}", described.kind), outcome);

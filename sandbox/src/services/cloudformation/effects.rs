@@ -1,6 +1,8 @@
 //! What steps do to resources: has the services create, update and delete them, and notes how that went. Each
 //! function says whether it succeeded.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::inspect::On;
@@ -32,8 +34,11 @@ pub(super) fn create(world: &mut World, stack: &mut Stack, name: &str) -> bool {
 pub(super) fn import(world: &mut World, stack: &mut Stack, name: &str) -> bool {
     let Some(resource) = stack.resources.get(name).cloned() else { return true };
     let gone = || invalid(format!("the resource to import as {name} does not exist"));
-    let result =
-        call(world, stack, On::Create, name, &resource, |world, order| resource::find(world, order)?.ok_or_else(gone));
+    let mut identified = resource.clone();
+    let identifier = stack.operation.as_ref().and_then(|operation| operation.imports.get(name));
+    identify(&mut identified.properties, identifier);
+    let found = |world: &mut World, order: &Order| resource::find(world, order)?.ok_or_else(gone);
+    let result = call(world, stack, On::Create, name, &identified, found);
     let created = match result {
         Ok(created) => created,
         Err(reason) => return fail(world, stack, name, Verb::Import, reason),
@@ -49,6 +54,13 @@ pub(super) fn import(world: &mut World, stack: &mut Stack, name: &str) -> bool {
     match result {
         Ok(created) => complete_update(world, stack, name, created),
         Err(reason) => fail(world, stack, name, Verb::Update, reason),
+    }
+}
+
+/// Adds what identifies an existing resource to its properties.
+pub(super) fn identify(properties: &mut Value, identifier: Option<&BTreeMap<String, String>>) {
+    if let (Some(properties), Some(identifier)) = (properties.as_object_mut(), identifier) {
+        properties.extend(identifier.iter().map(|(key, value)| (key.clone(), value.clone().into())));
     }
 }
 

@@ -9,6 +9,7 @@ mod effects;
 mod events;
 mod expression;
 mod graph;
+mod import;
 mod inspect;
 mod intrinsics;
 mod long_form;

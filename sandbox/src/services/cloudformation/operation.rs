@@ -22,8 +22,8 @@ pub(super) struct Operation {
     /// Tells the work of this pass from that of an earlier one, which may still be on the agenda.
     pub(super) number: u64,
     pub(super) steps: Vec<Step>,
-    /// Resources that exist already and become the stack's.
-    pub(super) imports: BTreeSet<String>,
+    /// Resources that exist already and become the stack's, with what identifies them beside their properties.
+    pub(super) imports: BTreeMap<String, BTreeMap<String, String>>,
     /// What an update that fails returns to.
     pub(super) before: Option<Before>,
     /// What replacements have left over, for the next clean-up.
@@ -55,6 +55,8 @@ pub(super) enum Pass {
     Creating,
     RollingBackCreation,
     Updating,
+    Importing,
+    RollingBackImport,
     CleaningUp,
     RollingBackUpdate,
     CleaningUpRollback,
@@ -120,7 +122,7 @@ impl Operation {
             pass,
             number: 0,
             steps: Vec::new(),
-            imports: BTreeSet::new(),
+            imports: BTreeMap::new(),
             before: None,
             leftovers: Vec::new(),
             retained: BTreeSet::new(),
@@ -170,6 +172,8 @@ impl Pass {
             Self::Creating => StackStatus::CreateInProgress,
             Self::RollingBackCreation => StackStatus::RollbackInProgress,
             Self::Updating => StackStatus::UpdateInProgress,
+            Self::Importing => StackStatus::ImportInProgress,
+            Self::RollingBackImport => StackStatus::ImportRollbackInProgress,
             Self::CleaningUp => StackStatus::UpdateCompleteCleanupInProgress,
             Self::RollingBackUpdate => StackStatus::UpdateRollbackInProgress,
             Self::CleaningUpRollback => StackStatus::UpdateRollbackCompleteCleanupInProgress,
@@ -179,7 +183,7 @@ impl Pass {
 
     /// Whether the first failure ends the pass. Otherwise all is done that can be done.
     pub(super) fn stops_at_failure(self) -> bool {
-        matches!(self, Self::Creating | Self::Updating)
+        matches!(self, Self::Creating | Self::Updating | Self::Importing)
     }
 }
 
@@ -204,12 +208,20 @@ pub(super) fn steps(stack: &Stack, pass: Pass) -> Vec<Step> {
                 let exists = stack.resources.get(name).is_some_and(|resource| resource.owned.is_some());
                 match exists {
                     true => Action::Converge,
-                    false if operation.imports.contains(name) => Action::Import,
+                    false if operation.imports.contains_key(name) => Action::Import,
                     false => Action::Create,
                 }
             };
             let steps = blueprint.dependencies.iter();
             steps.map(|(name, waits_for)| Step::new(name, action(name), waits_for.clone())).collect()
+        }
+        Pass::Importing => {
+            let steps = operation.imports.keys();
+            steps.map(|name| Step::new(name, Action::Import, BTreeSet::new())).collect()
+        }
+        Pass::RollingBackImport => {
+            let imported = operation.imports.keys().filter_map(|name| stack.resources.get_key_value(name));
+            deletions(imported.filter_map(|(name, resource)| Leftover::of(name, resource, true)).collect())
         }
         Pass::RollingBackUpdate => {
             let steps = blueprint.dependencies.iter();
@@ -245,7 +257,7 @@ fn keeps(operation: &Operation, pass: Pass, logical_id: &str, resource: &StackRe
         Policy::RetainExceptOnCreate => !is_undone,
     };
     // What was there before the stack outlives an import that is undone.
-    by_policy || operation.retained.contains(logical_id) || operation.imports.contains(logical_id)
+    by_policy || operation.retained.contains(logical_id) || operation.imports.contains_key(logical_id)
 }
 
 impl Step {

@@ -17,6 +17,10 @@ pub(super) fn begin(world: &mut World, stack: &mut Stack, pass: Pass, reason: Op
         stack.blueprint = Some(before.blueprint.clone());
     }
     let steps = operation::steps(stack, pass);
+    if pass == Pass::RollingBackImport {
+        let before = stack.operation.as_ref().and_then(|operation| operation.before.as_ref());
+        stack.blueprint = before.map(|before| before.blueprint.clone());
+    }
     let Some(operation) = &mut stack.operation else { return };
     // A failed update takes back what it has replaced; the other passes have made steps of what was left over.
     if operation.pass == Pass::Updating || pass != Pass::RollingBackUpdate {
@@ -85,6 +89,9 @@ fn end(world: &mut World, stack: &mut Stack) {
             OnFailure::Nothing => stop(world, stack, StackStatus::UpdateFailed, failures),
             OnFailure::Rollback | OnFailure::Delete => begin(world, stack, Pass::RollingBackUpdate, Some(failures)),
         },
+        (Pass::Importing, None) => close(world, stack, StackStatus::ImportComplete, None),
+        (Pass::Importing, Some(failures)) => begin(world, stack, Pass::RollingBackImport, Some(failures)),
+        (Pass::RollingBackImport, _) => close(world, stack, StackStatus::ImportRollbackComplete, None),
         (Pass::RollingBackUpdate, None) => begin(world, stack, Pass::CleaningUpRollback, None),
         (Pass::RollingBackUpdate, Some(failures)) => stop(world, stack, StackStatus::UpdateRollbackFailed, failures),
         // What a clean-up cannot delete is left behind; the events tell.
@@ -128,7 +135,7 @@ fn close(world: &mut World, stack: &mut Stack, status: StackStatus, reason: Opti
         }
     }
     let execution = match status {
-        StackStatus::CreateComplete | StackStatus::UpdateComplete => Execution::Complete,
+        StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::ImportComplete => Execution::Complete,
         _ => Execution::Failed,
     };
     settle_change_set(world, stack, execution);

@@ -46,8 +46,30 @@ pub(crate) struct Schema {
     pub(crate) create_only: &'static [&'static str],
     /// How long AWS takes to create one, as measured.
     pub(crate) creation_takes: Duration,
-    /// The properties that identify an existing resource for an import; none: it cannot be imported.
-    pub(crate) identifier: Option<&'static str>,
+    /// What identifies an existing resource for an import.
+    pub(crate) identifier: Identifier,
+}
+
+/// The primary identifier of a resource type, as far as the sandbox imports resources of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Identifier {
+    /// It cannot be imported.
+    None,
+    /// A property that a template can set: such a resource is also found by ImportExistingResources.
+    Property(&'static str),
+    /// A property that only AWS sets: whoever imports such a resource has to say which one it is (CloudFormation user
+    /// guide, "Import AWS resources into a CloudFormation stack automatically").
+    ReadOnly(&'static str),
+}
+
+impl Identifier {
+    /// The name of the property.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Property(name) | Self::ReadOnly(name) => Some(name),
+        }
+    }
 }
 
 impl Order {
@@ -102,7 +124,7 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     owner!(&order.kind, delete(world, order, id))
 }
 
-/// Finds the existing resource that these properties identify (ImportExistingResources); `None` when there is none.
+/// Finds the existing resource that these properties identify, the read-only one among them; `None` when there is none.
 pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     owner!(&order.kind, find(world, order))
 }

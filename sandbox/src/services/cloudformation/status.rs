@@ -23,6 +23,10 @@ pub(super) enum StackStatus {
     DeleteInProgress,
     DeleteComplete,
     DeleteFailed,
+    ImportInProgress,
+    ImportComplete,
+    ImportRollbackInProgress,
+    ImportRollbackComplete,
 }
 
 impl StackStatus {
@@ -47,13 +51,24 @@ impl StackStatus {
             Self::DeleteInProgress => "DELETE_IN_PROGRESS",
             Self::DeleteComplete => "DELETE_COMPLETE",
             Self::DeleteFailed => "DELETE_FAILED",
+            Self::ImportInProgress => "IMPORT_IN_PROGRESS",
+            Self::ImportComplete => "IMPORT_COMPLETE",
+            Self::ImportRollbackInProgress => "IMPORT_ROLLBACK_IN_PROGRESS",
+            Self::ImportRollbackComplete => "IMPORT_ROLLBACK_COMPLETE",
         }
     }
 
-    /// Whether a change set of type UPDATE may be made. AWS also takes a stack whose rollback was switched off; the
+    /// Whether a change set of type UPDATE or IMPORT may be made. AWS also takes a stack whose rollback was switched off; the
     /// sandbox does not, because nobody here asks for that.
     pub(super) fn can_be_updated(self) -> bool {
-        matches!(self, Self::CreateComplete | Self::UpdateComplete | Self::UpdateRollbackComplete)
+        matches!(
+            self,
+            Self::CreateComplete
+                | Self::UpdateComplete
+                | Self::UpdateRollbackComplete
+                | Self::ImportComplete
+                | Self::ImportRollbackComplete
+        )
     }
 
     /// Whether `DeleteStack` is refused, because another operation is under way.
@@ -65,6 +80,8 @@ impl StackStatus {
                 | Self::UpdateCompleteCleanupInProgress
                 | Self::UpdateRollbackInProgress
                 | Self::UpdateRollbackCompleteCleanupInProgress
+                | Self::ImportInProgress
+                | Self::ImportRollbackInProgress
         )
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::rule::{Rule, Target, arn_of, check_description, check_name, invalid};
 use super::{firing, rate};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 /// AWS wants a ScheduleExpression or an EventPattern; the sandbox knows no patterns.
@@ -16,7 +16,7 @@ const RULE: Schema = Schema {
     required: &["ScheduleExpression"],
     create_only: &["Name"],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 pub(crate) fn schema(kind: &str) -> Result<Schema, ApiError> {

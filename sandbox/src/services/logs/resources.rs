@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::group::{LogGroup, arn_of, check_name, check_retention};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 const LOG_GROUP: Schema = Schema {
@@ -14,7 +14,7 @@ const LOG_GROUP: Schema = Schema {
     required: &[],
     create_only: &["LogGroupName"],
     creation_takes: Duration::from_secs(2),
-    identifier: Some("LogGroupName"),
+    identifier: Identifier::Property("LogGroupName"),
 };
 
 pub(crate) fn schema(kind: &str) -> Result<Schema, ApiError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::resources::{invalid, permit};
 use super::topic::not_found;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SUBSCRIPTION: Schema = Schema {
@@ -15,7 +15,7 @@ pub(super) const SUBSCRIPTION: Schema = Schema {
     required: &["Endpoint", "Protocol", "TopicArn"],
     create_only: &["Endpoint", "Protocol", "TopicArn"],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::resources::{invalid, permit};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::services::iam::check_resource_policy;
 use crate::{ApiError, World};
 
@@ -15,7 +15,7 @@ pub(super) const TOPIC: Schema = Schema {
     required: &[],
     create_only: &["TopicName"],
     creation_takes: Duration::from_secs(10),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 pub(super) const POLICY: Schema = Schema {
@@ -23,7 +23,7 @@ pub(super) const POLICY: Schema = Schema {
     required: &["PolicyDocument", "Topics"],
     create_only: &[],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 /// Characters of a topic's name, and of the name that is shown in mails (API reference, CreateTopic).

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::blueprint::Blueprint;
-use super::super::change_set::{ChangeSet, Execution, Status};
+use super::super::change_set::{ChangeSet, Execution, Kind, Status};
 use super::super::operation::{Before, OnFailure, Operation, Pass};
 use super::super::stack::Stack;
 use super::super::status::StackStatus;
-use super::super::{Due, State, events, invalid, passes};
+use super::super::{Due, State, events, import, invalid, passes};
 use super::drafts::DraftInput;
 use super::{authorize, authorized, busy, descriptions, find, identity, nothing, pages, with_stack};
 use crate::answer::Xml;
@@ -27,10 +27,10 @@ struct Wanted {
     stack: String,
     name: String,
     is_creation: bool,
+    kind: Kind,
     description: Option<String>,
     token: Option<String>,
     on_failure: Option<OnFailure>,
-    imports_existing: bool,
 }
 
 pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput) -> Result<Xml, ApiError> {
@@ -46,7 +46,7 @@ pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput
         }
     };
     authorize(world, request, &identity.id)?;
-    if is_new && !wanted.is_creation {
+    if is_new && !wanted.is_creation && !wanted.is_import() {
         return Err(invalid(format!("Stack [{}] does not exist", wanted.stack)));
     }
     let before = world.cloudformation.stacks.get(&identity.id);
@@ -70,14 +70,22 @@ pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput
 
 impl Wanted {
     fn take(input: &mut QueryInput) -> Result<Self, ApiError> {
+        let imports_existing = input.flag("ImportExistingResources")?.unwrap_or_default();
+        let to_import = import::take(input)?;
+        let (is_creation, kind) = match (input.text("ChangeSetType").as_deref(), to_import.is_empty()) {
+            (Some("CREATE"), true) => (true, Kind::Change { imports_existing }),
+            (None | Some("UPDATE"), true) => (false, Kind::Change { imports_existing }),
+            (Some("IMPORT"), false) if !imports_existing => (false, Kind::Import(to_import)),
+            (None | Some("CREATE" | "UPDATE" | "IMPORT"), _) => {
+                return Err(invalid("ResourcesToImport belongs to change sets of type IMPORT, and to these only"));
+            }
+            (Some(other), _) => return Err(ApiError::unknown("change set type", other)),
+        };
         let wanted = Self {
             stack: input.required("StackName")?,
             name: input.required("ChangeSetName")?,
-            is_creation: match input.text("ChangeSetType").as_deref() {
-                Some("CREATE") => true,
-                None | Some("UPDATE") => false,
-                Some(other) => return Err(ApiError::unknown("change set type", other)),
-            },
+            is_creation,
+            kind,
             description: input.text("Description"),
             token: input.text("ClientToken"),
             on_failure: match input.text("OnStackFailure").as_deref() {
@@ -87,10 +95,12 @@ impl Wanted {
                 Some("DO_NOTHING") => Some(OnFailure::Nothing),
                 Some(other) => return Err(ApiError::unknown("value of OnStackFailure", other)),
             },
-            imports_existing: input.flag("ImportExistingResources")?.unwrap_or_default(),
         };
         if input.flag("IncludeNestedStacks")? == Some(true) {
             return Err(ApiError::unknown("parameter", "IncludeNestedStacks"));
+        }
+        if wanted.on_failure.is_some() && wanted.is_import() {
+            return Err(invalid("OnStackFailure is not valid for change sets of type IMPORT"));
         }
         if wanted.on_failure == Some(OnFailure::Delete) && !wanted.is_creation {
             return Err(invalid("OnStackFailure DELETE is only valid for change sets of type CREATE"));
@@ -102,10 +112,15 @@ impl Wanted {
         Ok(wanted)
     }
 
+    fn is_import(&self) -> bool {
+        matches!(self.kind, Kind::Import(_))
+    }
+
     /// Whether the stack is in a state for it.
     fn check(&self, stack: &Stack) -> Result<(), ApiError> {
         match (self.is_creation, stack.status) {
             (true, StackStatus::ReviewInProgress) => Ok(()),
+            (false, StackStatus::ReviewInProgress) if self.is_import() => Ok(()),
             (true, _) => {
                 let (id, name) = (&stack.identity.id, &self.name);
                 let what =
@@ -132,7 +147,7 @@ impl Wanted {
             caller: request.caller.clone(),
             blueprint,
             on_failure: self.on_failure,
-            imports_existing: self.imports_existing,
+            kind: self.kind,
             status: Status::InProgress,
             reason: None,
             execution: Execution::Unavailable,
@@ -196,7 +211,14 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
     };
     let mut operation = Operation::new(request.caller.clone(), token.clone(), Pass::Updating);
     operation.on_failure = on_failure;
-    operation.imports = change_set.imports.keys().cloned().collect();
+    let identifier = |name: &String| match &change_set.kind {
+        Kind::Import(wanted) => wanted.get(name).map(|wanted| wanted.identifier.clone()).unwrap_or_default(),
+        Kind::Change { .. } => BTreeMap::new(),
+    };
+    operation.imports = change_set.imports.keys().map(|name| (name.clone(), identifier(name))).collect();
+    if matches!(change_set.kind, Kind::Import(_)) {
+        operation.pass = Pass::Importing;
+    }
     let blueprint = change_set.blueprint.clone();
     let status = world.cloudformation.stacks.get(&stack).map(|stack| stack.status);
     if !status.is_some_and(|status| status == StackStatus::ReviewInProgress || status.can_be_updated()) {
@@ -215,7 +237,11 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
 fn build(world: &mut World, stack: &mut Stack, change_set: String, blueprint: Blueprint, mut operation: Operation) {
     stack.change_set = Some(change_set);
     let before = stack.blueprint.replace(blueprint);
-    let pass = if before.is_some() { Pass::Updating } else { Pass::Creating };
+    let pass = match (operation.pass, &before) {
+        (Pass::Importing, _) => Pass::Importing,
+        (_, Some(_)) => Pass::Updating,
+        (_, None) => Pass::Creating,
+    };
     operation.before = before.map(|blueprint| Before { blueprint, resources: stack.resources.clone() });
     stack.operation = Some(operation);
     if pass == Pass::Updating {

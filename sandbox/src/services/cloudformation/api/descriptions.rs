@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::blueprint::Blueprint;
-use super::super::change_set::ChangeSet;
+use super::super::change_set::{ChangeSet, Kind};
 use super::super::diff::{Change, Detail};
 use super::super::events::Event;
 use super::super::operation::OnFailure;
@@ -114,7 +114,7 @@ pub(super) fn change_set(change_set: &ChangeSet, stack: &Stack, changes: &[Chang
         .text("Status", change_set.status.name())
         .optional("StatusReason", change_set.reason.as_ref())
         .optional("OnStackFailure", on_failure)
-        .text("ImportExistingResources", change_set.imports_existing)
+        .text("ImportExistingResources", matches!(change_set.kind, Kind::Change { imports_existing: true }))
         .text("IncludeNestedStacks", false)
         .members("Changes", changes)
         .filled(Some(&change_set.blueprint))

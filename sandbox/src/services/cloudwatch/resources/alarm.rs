@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::alarm::{Alarm, arn_of};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -31,7 +31,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["ComparisonOperator", "EvaluationPeriods"],
     create_only: &["AlarmName"],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {

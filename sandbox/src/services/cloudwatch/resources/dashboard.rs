@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::alarm::invalid;
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -15,7 +15,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["DashboardBody"],
     create_only: &["DashboardName"],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 /// A dashboard is 24 columns wide, and holds up to 500 widgets (CloudWatch user guide, "Dashboard body structure and

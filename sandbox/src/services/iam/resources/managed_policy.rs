@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{POLICY_TAKES, permit};
 use crate::input::JsonInput;
 use crate::request::Caller;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::services::iam::account::{Permissions, delete_conflict};
 use crate::services::iam::names::{check_name, check_path};
 use crate::services::iam::policy::{Kind, Policy};
@@ -19,7 +19,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["PolicyDocument"],
     create_only: &["Description", "ManagedPolicyName", "Path"],
     creation_takes: POLICY_TAKES,
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 /// The longest name of a policy (IAM user guide, "IAM and AWS STS quotas").

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{about_policy, permit};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::services::iam::account::{Permissions, Role, already_exists, delete_conflict};
 use crate::services::iam::names::{check_name, check_path, folded, unique_id};
 use crate::services::iam::policy::{Kind, Policy};
@@ -29,7 +29,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["AssumeRolePolicyDocument"],
     create_only: &["Path", "RoleName"],
     creation_takes: Duration::from_secs(17),
-    identifier: Some("RoleName"),
+    identifier: Identifier::Property("RoleName"),
 };
 
 /// The longest name of a role (IAM user guide, "IAM and AWS STS quotas").

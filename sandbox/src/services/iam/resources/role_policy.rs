@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{POLICY_TAKES, permit};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::services::iam::account::already_exists;
 use crate::services::iam::names::check_name;
 use crate::services::iam::policy::{Kind, Policy};
@@ -15,7 +15,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["PolicyDocument", "PolicyName", "RoleName"],
     create_only: &["PolicyName", "RoleName"],
     creation_takes: POLICY_TAKES,
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 /// The properties of an inline policy.

@@ -9,7 +9,7 @@ use super::super::Effect;
 use super::super::function::{Configuration, Function, arn_of, invalid, not_found};
 use super::{code, configuration};
 use crate::request::{Caller, Principal};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::services::iam;
 use crate::{ApiError, World};
 
@@ -35,7 +35,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["FunctionName"],
     // 2 seconds until it is there, 5 until it is Active.
     creation_takes: Duration::from_secs(7),
-    identifier: Some("FunctionName"),
+    identifier: Identifier::Property("FunctionName"),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::function::{arn_of, not_found};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -14,7 +14,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["Action", "FunctionName", "Principal"],
     create_only: &["Action", "FunctionName", "Principal", "SourceAccount", "SourceArn"],
     creation_takes: Duration::from_secs(1),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {

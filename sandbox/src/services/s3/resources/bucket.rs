@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::bucket::{Bucket, Settings, check_name, of_account};
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World, partition};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -22,7 +22,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &[],
     create_only: &["BucketName"],
     creation_takes: Duration::from_secs(20),
-    identifier: Some("BucketName"),
+    identifier: Identifier::Property("BucketName"),
 };
 
 /// Settings that are kept as they are given, each with the permission that it needs.

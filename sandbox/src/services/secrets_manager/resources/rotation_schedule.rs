@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::api::rotate;
 use super::super::error::{marked_for_deletion, not_found};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -16,7 +16,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &["SecretId"],
     create_only: &["SecretId"],
     creation_takes: Duration::from_secs(2),
-    identifier: None,
+    identifier: Identifier::None,
 };
 
 /// Turns rotation on, or changes it. Unless the template says otherwise, either rotates the secret at once.

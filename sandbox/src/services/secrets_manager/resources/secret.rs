@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::error::{marked_for_deletion, not_found};
-use super::super::lookup::{alive, by_name, permitted, permitted_with};
+use super::super::error::not_found;
+use super::super::lookup::{alive, permitted, permitted_with};
 use super::super::{api, check};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -18,7 +18,7 @@ pub(super) const SCHEMA: Schema = Schema {
     required: &[],
     create_only: &["Name"],
     creation_takes: Duration::from_secs(2),
-    identifier: Some("Name"),
+    identifier: Identifier::ReadOnly("Id"),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
@@ -93,18 +93,16 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
-/// The secret of this name, for an import. One that is marked for deletion still has the name, and is in the way.
+/// The secret with this ARN, for an import. One that is marked for deletion cannot be read.
 pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
-    let Some(name) = order.input()?.text("Name")? else { return Ok(None) };
-    match permitted(world, &order.caller, &order.region, &name, "DescribeSecret") {
+    let Some(arn) = order.input()?.text("Id")? else { return Ok(None) };
+    match permitted(world, &order.caller, &order.region, &arn, "DescribeSecret") {
         Err(error) if error == not_found() => return Ok(None),
         Err(error) => return Err(error),
+        Ok(found) if found != arn => return Ok(None),
         Ok(_) => {}
     }
-    match by_name(world, &order.caller.account, &order.region, &name) {
-        Some(secret) if secret.deletion.is_some() => Err(marked_for_deletion()),
-        secret => Ok(secret.map(|secret| created(&secret.arn))),
-    }
+    alive(world, &arn).map(|secret| Some(created(&secret.arn)))
 }
 
 type Tags = BTreeMap<String, String>;
