@@ -11,7 +11,7 @@ mod times;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use contract::SecretText;
+use contract::{AccountId, SecretText};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -39,11 +39,14 @@ pub enum Format {
 }
 
 /// The way to stdout and stderr.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Printer {
     format: Format,
     /// Every question is answered with yes.
     yes: bool,
+    /// The account that all of it is about, where many are worked on at the same time: then machines are told what
+    /// happens in it, and people only what came of it.
+    within: Option<AccountId>,
 }
 
 /// The frame of every line of a stream.
@@ -51,6 +54,8 @@ pub struct Printer {
 struct Line<'a, T> {
     #[serde(rename = "type")]
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a AccountId>,
     #[serde(flatten)]
     content: T,
 }
@@ -82,7 +87,12 @@ struct Document<'a, T> {
 impl Printer {
     /// A printer; with `yes` it asks nothing.
     pub fn new(format: Format, yes: bool) -> Self {
-        Self { format, yes }
+        Self { format, yes, within: None }
+    }
+
+    /// The same for one of many accounts. Nobody is asked anything there.
+    pub fn within(&self, account: &AccountId) -> Self {
+        Self { within: Some(account.clone()), ..self.clone() }
     }
 
     /// Prints the result of a command; the only thing that goes to stdout.
@@ -94,7 +104,7 @@ impl Printer {
         let text = match self.format {
             Format::Text => result.to_string(),
             Format::Json => serde_json::to_string_pretty(&document)?,
-            Format::Ndjson => serde_json::to_string(&Line { kind: "result", content: document })?,
+            Format::Ndjson => serde_json::to_string(&Line { kind: "result", account: None, content: document })?,
         };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{}", text.trim_end_matches('\n'))?;
@@ -132,7 +142,7 @@ impl Printer {
         if self.format != Format::Ndjson {
             return;
         }
-        if let Ok(line) = serde_json::to_string(&Line { kind, content }) {
+        if let Ok(line) = serde_json::to_string(&Line { kind, account: self.within.as_ref(), content }) {
             let mut stdout = io::stdout().lock();
             // Whoever closes the stream does not want the rest of it; what is under way goes on.
             let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
@@ -148,12 +158,18 @@ impl Printer {
 
     /// Says something to whoever watches.
     pub fn say(&self, text: impl Display) {
+        if self.within.is_some() {
+            return;
+        }
         to_stderr(&text.to_string());
     }
 
     /// Opens a progress display for one piece of work; `title` says which.
     pub fn progress(&self, title: &str) -> Progress {
-        Progress::begin(title, io::stderr().is_terminal())
+        match self.within {
+            Some(_) => Progress::silent(),
+            None => Progress::begin(title, io::stderr().is_terminal()),
+        }
     }
 
     /// Asks a question that must be answered with yes to go on.
@@ -161,7 +177,7 @@ impl Printer {
     /// # Errors
     /// [`Unconfirmed`] when it is answered with anything else, or there is nobody to ask.
     pub async fn confirm(&self, question: &str) -> Result<(), Unconfirmed> {
-        if self.yes { Ok(()) } else { question::ask(question).await }
+        if self.yes || self.within.is_some() { Ok(()) } else { question::ask(question).await }
     }
 
     /// Asks about something that nobody could know when `--yes` was given, so that it does not count here.
@@ -169,7 +185,10 @@ impl Printer {
     /// # Errors
     /// [`Unconfirmed`].
     pub async fn confirm_anew(&self, question: &str) -> Result<(), Unconfirmed> {
-        question::ask(question).await
+        match self.within {
+            Some(_) => Err(Unconfirmed::NobodyToAsk),
+            None => question::ask(question).await,
+        }
     }
 }
 

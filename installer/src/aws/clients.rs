@@ -118,6 +118,15 @@ impl Clients {
         Self::build(config, None)
     }
 
+    /// The same in another region.
+    pub fn in_region(&self, region: &Region) -> Self {
+        let region = aws_types::region::Region::new(region.to_string());
+        if self.config.region() == Some(&region) {
+            return self.clone();
+        }
+        Self::build(&self.config.to_builder().region(region).build(), None)
+    }
+
     /// The same in another account, by a role of it. Its session is opened with the first call, is shared by the
     /// clients of all services, and is renewed before it ends.
     ///

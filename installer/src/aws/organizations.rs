@@ -1,12 +1,14 @@
 //! The organization that the caller's account is in, and the accounts in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use aws_sdk_organizations::types::{self, AccountState};
 use contract::AccountId;
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CallError, Clients, reduce};
+use super::{CallError, Clients, moment, reduce};
 
 /// An organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +28,8 @@ pub struct Account {
     pub name: String,
     /// Whether it can be used.
     pub status: AccountStatus,
+    /// When it became part of the organization; none when AWS does not tell.
+    pub joined: Option<Timestamp>,
 }
 
 /// What an account goes through (Organizations user guide, "Monitor the state of your AWS accounts").
@@ -44,6 +48,19 @@ pub enum AccountStatus {
     Closed,
     /// One that AWS has thought of since, in its words.
     Unknown(String),
+}
+
+impl fmt::Display for AccountStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PendingActivation => "pending activation",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::PendingClosure => "being closed",
+            Self::Closed => "closed",
+            Self::Unknown(status) => status,
+        })
+    }
 }
 
 /// The organization that the caller's account is in; `None` when it is in none. Any account may ask.
@@ -139,7 +156,8 @@ fn read(operation: &'static str, account: types::Account) -> Result<Account, Cal
         (None, Some(other)) => AccountStatus::Unknown(other.as_str().to_owned()),
         (None, None) => return Err(CallError::incomplete(operation, "State")),
     };
-    Ok(Account { id, name: account.name.unwrap_or_default(), status })
+    let joined = account.joined_timestamp.as_ref().and_then(moment);
+    Ok(Account { id, name: account.name.unwrap_or_default(), status, joined })
 }
 
 /// `None` when AWS refused with this code.

@@ -148,6 +148,10 @@ pub struct Listed {
     pub cell: String,
     /// Whether it is scheduled for deletion.
     pub deleted: bool,
+    /// Whose it is.
+    pub user: Option<UserName>,
+    /// Why its rotation stands still, when it does.
+    pub blocked: Option<String>,
 }
 
 /// Lists the secrets that belong to a cell of a deployment by their tag, also those that are scheduled for deletion.
@@ -179,6 +183,8 @@ pub async fn of_deployment(clients: &Clients, stack: &StackName) -> Result<Vec<L
                 name: entry.name().unwrap_or_default().to_owned(),
                 cell: cell.clone(),
                 deleted: entry.deleted_date().is_some(),
+                user: tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok()),
+                blocked: tags.get(tag_keys::BLOCKED).cloned(),
             });
         }
     }

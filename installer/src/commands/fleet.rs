@@ -223,7 +223,7 @@ impl Run {
             Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
             Work::Deploy => {
                 for Group { number, wave, targets } in groups {
-                    printer.say(format!("  wave {number}: {}{}", counted(targets.len()), wave.in_words()));
+                    printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
                 }
                 if let Some(first) = groups.first().and_then(|group| group.targets.first()) {
                     self.show_first(first).await?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use contract::AccountId;
 
+use crate::ui;
+
 /// Accounts that are worked on before the next ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wave {
@@ -34,6 +36,19 @@ pub enum Tolerance {
     Count(usize),
     /// So many in a hundred of the wave, rounded down.
     Percent(usize),
+}
+
+impl Wave {
+    /// What there is to say of it beside its accounts.
+    pub fn in_words(&self) -> String {
+        let tolerance = match self.tolerate {
+            Tolerance::Count(0) => "none may fail".to_owned(),
+            Tolerance::Count(1) => "1 may fail".to_owned(),
+            Tolerance::Count(count) => format!("{count} may fail"),
+            Tolerance::Percent(percent) => format!("{percent} % may fail"),
+        };
+        if self.soak.is_zero() { tolerance } else { format!("{tolerance}, then {} to wait", ui::span(self.soak)) }
+    }
 }
 
 impl Tolerance {

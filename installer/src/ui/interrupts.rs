@@ -16,7 +16,11 @@ pub struct Interrupted {
 
 /// How often Ctrl-C was pressed so far.
 #[derive(Debug, Clone)]
-pub struct Interrupts(watch::Receiver<u32>);
+pub struct Interrupts {
+    pressed: watch::Receiver<u32>,
+    /// How many of them are meant for somebody else.
+    before: u32,
+}
 
 impl Interrupts {
     /// Begins to listen. Must be called within the runtime.
@@ -32,28 +36,34 @@ impl Interrupts {
                 count.send_modify(|count| *count += 1);
             }
         });
-        Self(pressed)
+        Self { pressed, before: 0 }
     }
 
     /// Ctrl-C that a test presses.
     #[cfg(test)]
     pub(crate) fn by_hand() -> (watch::Sender<u32>, Self) {
         let (count, pressed) = watch::channel(0);
-        (count, Self(pressed))
+        (count, Self { pressed, before: 0 })
     }
 
     /// Comes back once Ctrl-C has been pressed `times` times, which may have been before.
     pub async fn pressed(&self, times: u32) {
-        let mut pressed = self.0.clone();
+        let mut pressed = self.pressed.clone();
+        let times = times.saturating_add(self.before);
         if pressed.wait_for(|count| *count >= times).await.is_err() {
             // Nobody listens any more, so it will never be heard.
             std::future::pending::<()>().await;
         }
     }
 
+    /// The same for work that goes on when it is pressed for the first `times` times.
+    pub fn behind(&self, times: u32) -> Self {
+        Self { pressed: self.pressed.clone(), before: self.before.saturating_add(times) }
+    }
+
     /// How often it was pressed so far.
     pub fn count(&self) -> u32 {
-        *self.0.borrow()
+        self.pressed.borrow().saturating_sub(self.before)
     }
 
     /// Whether there is something new to begin.

@@ -17,23 +17,30 @@ pub struct Progress {
     shown: Option<(MultiProgress, Arc<Line>)>,
     /// Which work it is, where lines of several get mixed.
     name: Option<String>,
+    /// Whether nothing is said.
+    is_silent: bool,
 }
 
 impl Progress {
     pub(super) fn begin(title: &str, is_terminal: bool) -> Self {
         if !is_terminal {
             to_stderr(title);
-            return Self { shown: None, name: None };
+            return Self { shown: None, name: None, is_silent: false };
         }
         let lines = MultiProgress::new();
         let line = Line::begin(&lines, title);
-        Self { shown: Some((lines, line)), name: None }
+        Self { shown: Some((lines, line)), name: None, is_silent: false }
+    }
+
+    /// A display that shows nothing.
+    pub(super) fn silent() -> Self {
+        Self { shown: None, name: None, is_silent: true }
     }
 
     /// The display of a part of the work, which goes on at the same time as others. What it says is named.
     pub fn beside(&self, name: &str) -> Self {
         let shown = self.shown.as_ref().map(|(lines, _)| (lines.clone(), Line::begin(lines, name)));
-        Self { shown, name: Some(name.to_owned()) }
+        Self { shown, name: Some(name.to_owned()), is_silent: self.is_silent }
     }
 
     /// Shows what is under way right now. Without a terminal it is not said: the lines that stay say enough.
@@ -45,6 +52,9 @@ impl Progress {
 
     /// Says something that stays on the screen.
     pub fn say(&self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         let text = self.name.as_ref().map_or(text.to_owned(), |name| format!("{name}: {}", text.trim_start()));
         match &self.shown {
             Some((lines, _)) => lines.suspend(|| to_stderr(&text)),
