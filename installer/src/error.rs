@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
 use crate::aws::{CallError, ConnectError, NetworkError};
-use crate::commands::{CredentialsError, DemoError, OrderError};
+use crate::commands::{CredentialsError, DemoError, OrderError, ReportError, WrongAccount};
 use crate::config::ConfigError;
+use crate::fleet::journal::JournalError;
 use crate::names::printable;
 use crate::plan::{PlanError, Refusals, SavedPlanError};
 use crate::template::TemplateError;
@@ -77,6 +78,12 @@ pub enum Error {
     Output(#[from] std::io::Error),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    WrongAccount(#[from] WrongAccount),
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }
 
 impl From<PlanError> for Error {
@@ -120,6 +127,9 @@ impl Error {
             Self::Unconfirmed(Unconfirmed::NobodyToAsk) => Some("look at the plan, then pass `--yes`".to_owned()),
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
             Self::Output(_) => None,
+            Self::Journal(error) => Some(error.hint().to_owned()),
+            Self::WrongAccount(_) => Some("correct `access.role` in the fleet file".to_owned()),
+            Self::Report(_) => Some("the accounts are as the run has left them; choose another place for the report".to_owned()),
             Self::Demo(DemoError::Interrupted) => None,
             Self::Demo(_) => Some("please report it, with everything that is printed above".to_owned()),
         }
@@ -153,6 +163,9 @@ impl Error {
             | Self::Function(_)
             | Self::Order(_)
             | Self::Unconfirmed(_)
+            | Self::Journal(_)
+            | Self::WrongAccount(_)
+            | Self::Report(_)
             | Self::Output(_)
             | Self::Demo(_) => Exit::Error,
         }

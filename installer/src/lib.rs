@@ -11,6 +11,7 @@ pub mod concurrent;
 pub mod config;
 pub mod environment;
 pub mod error;
+pub mod fleet;
 pub mod names;
 pub mod observe;
 pub mod permissions;

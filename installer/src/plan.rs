@@ -117,6 +117,18 @@ pub enum Step {
 }
 
 impl Step {
+    /// The deployment, if it is one.
+    pub fn as_deployment(&self) -> Option<&Deployment> {
+        match self {
+            Self::DeployArtifacts(deployment) | Self::DeployCell(deployment) => Some(deployment),
+            Self::UploadCode { .. }
+            | Self::Adopt { .. }
+            | Self::ClearPending { .. }
+            | Self::GiveUp { .. }
+            | Self::RotateFirst { .. } => None,
+        }
+    }
+
     /// The deployment of a cell, if it is one.
     pub fn as_cell(&self) -> Option<&Deployment> {
         if let Self::DeployCell(deployment) = self { Some(deployment) } else { None }

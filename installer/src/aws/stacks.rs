@@ -22,6 +22,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether somebody has protected it from being deleted.
     pub protected: bool,
+    /// When it was last updated, or made.
+    pub changed: Option<Timestamp>,
 }
 
 /// Looks a stack up by name or id.
@@ -37,7 +39,8 @@ pub async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, C
     let status = stack.stack_status().map(|status| status.as_str()).unwrap_or_default();
     let tags = stack.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
     let protected = stack.enable_termination_protection() == Some(true);
-    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected }))
+    let changed = stack.last_updated_time().or(stack.creation_time()).and_then(moment);
+    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected, changed }))
 }
 
 /// The template of a stack as it was handed in; a stack that was never deployed has none.

@@ -24,7 +24,7 @@ use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
 use crate::error::{Error, Exit};
-use crate::fleet::journal::{Journal, JournalError, Past};
+use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
@@ -303,10 +303,4 @@ fn done_before(target: &Target, wave: usize) -> AccountRow {
 
 fn counted(accounts: usize) -> String {
     if accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") }
-}
-
-impl From<JournalError> for Error {
-    fn from(error: JournalError) -> Self {
-        Self::Journal(error)
-    }
 }

@@ -1,5 +1,6 @@
 //! What `plan` and `bootstrap` share: from the configuration to the plan. Nothing is changed on the way.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::apply::stack;
@@ -7,7 +8,7 @@ use crate::artifact::{Artifact, Origin};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{Observed, has_code, observe};
-use crate::plan::{Desired, Plan, check, plan};
+use crate::plan::{Desired, Plan, Step, check, plan};
 use crate::session::Session;
 
 /// Looks at the account, builds the function or takes the one that was built before, and decides.
@@ -18,13 +19,36 @@ pub(super) async fn prepare(
 ) -> Result<(Artifact, Plan), Error> {
     // First the account: whoever has no credentials, or misspelt a user, should not have to wait for the compiler to
     // hear about it.
-    let mut observed = observed(session, config).await?;
+    let observed = observed(session, config).await?;
     check(config, &observed)?;
     let artifact = artifact(session, config, prebuilt).await?;
+    let plan = decided(session, config, observed, &artifact).await?;
+    Ok((artifact, plan))
+}
+
+/// The same with a function that is there already. Gives the names of the cells too, those that are to be made among
+/// them.
+pub(super) async fn decide(
+    session: &Session,
+    config: &Config,
+    artifact: &Artifact,
+) -> Result<(Plan, Vec<String>), Error> {
+    let observed = observed(session, config).await?;
+    let mut cells: BTreeSet<String> = observed.cells.keys().map(|number| config.stack.cell(*number)).collect();
+    let plan = decided(session, config, observed, artifact).await?;
+    cells.extend(plan.steps.iter().filter_map(Step::as_cell).map(|deployment| deployment.stack.clone()));
+    Ok((plan, cells.into_iter().collect()))
+}
+
+async fn decided(
+    session: &Session,
+    config: &Config,
+    mut observed: Observed,
+    artifact: &Artifact,
+) -> Result<Plan, Error> {
     let code = artifact.object_key();
     observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
-    let plan = plan(&Desired { config, code: &code }, &observed)?;
-    Ok((artifact, plan))
+    Ok(plan(&Desired { config, code: &code }, &observed)?)
 }
 
 /// Takes the function that was built before, or builds it.

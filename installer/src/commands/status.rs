@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use contract::{AccessKeyId, blocked, tag_keys};
 
-use self::report::{Report, StackRow, StackState, UserRow, UserState};
+pub(super) use self::report::{Report, UserRow, UserState};
+use self::report::{StackRow, StackState};
 use crate::aws::stacks::Rest;
 use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, secrets};
@@ -25,16 +26,21 @@ use crate::ui::span;
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
-pub(super) async fn run(session: &Session, mut config: Config, detailed_exitcode: bool) -> Result<Exit, Error> {
-    let Session { clients, printer, interrupts, .. } = session;
+pub(super) async fn run(session: &Session, config: Config, detailed_exitcode: bool) -> Result<Exit, Error> {
+    let report = look(session, config).await?;
+    session.printer.result("status", &report)?;
+    Ok(if detailed_exitcode && report.wants_a_person() { Exit::SomeFailed } else { Exit::Done })
+}
+
+/// Looks how each stack and user is doing.
+pub(super) async fn look(session: &Session, mut config: Config) -> Result<Report, Error> {
+    let Session { clients, interrupts, .. } = session;
     if config.users.is_empty() {
         config.users = interrupts.unless_pressed(managed_users(clients, &config)).await??;
     }
     let observed = interrupts.unless_pressed(Box::pin(observe(clients, &config))).await??;
     let last_uses = interrupts.unless_pressed(last_uses(clients, &observed)).await??;
-    let report = report(&config, &observed, &last_uses)?;
-    printer.result("status", &report)?;
-    Ok(if detailed_exitcode && report.wants_a_person() { Exit::SomeFailed } else { Exit::Done })
+    Ok(report(&config, &observed, &last_uses)?)
 }
 
 /// The users of the stack's secrets, for whoever gives no users.

@@ -12,10 +12,13 @@ use crate::error::{Error, Exit};
 use crate::plan::{Refusal, Refusals};
 use crate::session::Session;
 
-#[derive(Serialize)]
-struct Report {
+/// What was there, and what is still there.
+#[derive(Debug, Serialize)]
+pub(super) struct TornDown {
     inventory: Inventory,
-    remains: Remains,
+    /// None when nothing was taken away, only told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remains: Option<Remains>,
 }
 
 /// How everything is taken away.
@@ -29,20 +32,37 @@ pub(super) struct Manner {
     pub(super) dry_run: bool,
 }
 
+impl Manner {
+    /// What happens to keys and secrets.
+    pub(super) fn fate(self) -> Fate {
+        match self.keys {
+            Keys::Keep => Fate::Keep,
+            Keys::Revoke => Fate::Revoke { recovery_days: self.recovery_days },
+        }
+    }
+}
+
 pub(super) async fn run(session: &Session, config: &Config, manner: Manner) -> Result<Exit, Error> {
-    let Manner { keys, recovery_days, force, dry_run } = manner;
-    let fate = match keys {
-        Keys::Keep => Fate::Keep,
-        Keys::Revoke => Fate::Revoke { recovery_days },
-    };
+    let torn_down = take_away(session, config, manner.fate(), manner.force, manner.dry_run).await?;
+    session.printer.result("teardown", &torn_down)?;
+    Ok(if torn_down.is_clean() { Exit::Done } else { Exit::SomeFailed })
+}
+
+/// Takes everything away, after asking, or only looks what there is.
+pub(super) async fn take_away(
+    session: &Session,
+    config: &Config,
+    fate: Fate,
+    force: bool,
+    dry_run: bool,
+) -> Result<TornDown, Error> {
     let Session { clients, printer, interrupts, .. } = session;
     let inventory = interrupts.unless_pressed(inventory(session, config, fate, force)).await??;
     if !inventory.protected.is_empty() {
         return Err(Refusals(vec![Refusal::Protected(inventory.protected)]).into());
     }
     if dry_run {
-        printer.result("teardown", &DryRun { inventory })?;
-        return Ok(Exit::Done);
+        return Ok(TornDown { inventory, remains: None });
     }
     let mut given_up = Vec::new();
     if !inventory.is_empty() {
@@ -53,27 +73,35 @@ pub(super) async fn run(session: &Session, config: &Config, manner: Manner) -> R
     }
     let mut remains = interrupts.unless_pressed(remains(clients, config, &inventory)).await??;
     remains.left.extend(given_up);
-    let is_clean = remains.left.is_empty();
-    printer.result("teardown", &Report { inventory, remains })?;
-    Ok(if is_clean { Exit::Done } else { Exit::SomeFailed })
+    Ok(TornDown { inventory, remains: Some(remains) })
 }
 
-#[derive(Serialize)]
-struct DryRun {
-    inventory: Inventory,
-}
+impl TornDown {
+    /// Whether nothing is left that should not be.
+    pub(super) fn is_clean(&self) -> bool {
+        self.remains.as_ref().is_none_or(|remains| remains.left.is_empty())
+    }
 
-impl fmt::Display for DryRun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.inventory.is_empty() { writeln!(f, "nothing to take away") } else { write!(f, "{}", self.inventory) }
+    /// What there is to say in one line.
+    pub(super) fn in_short(&self) -> String {
+        match &self.remains {
+            Some(remains) if !remains.left.is_empty() => format!("left: {}", remains.left.join(", ")),
+            _ if self.inventory.is_empty() => "nothing was there".to_owned(),
+            _ => {
+                let names: Vec<String> = self.inventory.stacks.keys().map(|name| format!("`{name}`")).collect();
+                names.join(", ")
+            }
+        }
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TornDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.inventory.is_empty() {
             writeln!(f, "nothing to take away")?;
+        } else if self.remains.is_none() {
+            write!(f, "{}", self.inventory)?;
         }
-        write!(f, "{}", self.remains)
+        self.remains.as_ref().map_or(Ok(()), |remains| write!(f, "{remains}"))
     }
 }

@@ -145,7 +145,7 @@ impl Visit<'_> {
 
     async fn plan(&self, config: &Config) -> Result<Outcome, Error> {
         let artifact = self.functions.of(config.function.architecture)?;
-        let plan = Box::pin(commands::pipeline::decide(self.session, config, artifact)).await?;
+        let (plan, _) = Box::pin(commands::pipeline::decide(self.session, config, artifact)).await?;
         Ok(Outcome::Planned { plan: Box::new(plan) })
     }
 
@@ -160,13 +160,12 @@ impl Visit<'_> {
                 return Ok((Outcome::Unchanged, Some(known.clone())));
             }
         }
-        let plan = Box::pin(commands::pipeline::decide(session, config, artifact)).await?;
+        let (plan, cells) = Box::pin(commands::pipeline::decide(session, config, artifact)).await?;
         let applied = if plan.steps.is_empty() {
             Applied::default()
         } else {
             Box::pin(apply::apply(session, config, &plan, artifact)).await?
         };
-        let cells: Vec<String> = commands::pipeline::cells(config, &plan);
         let is_done = applied.rotations.iter().all(|rotation| rotation.has_succeeded());
         let stacks = session.interrupts.unless_pressed(standings(&session.clients, &cells)).await??;
         let done = is_done.then_some(Done { input, stacks });

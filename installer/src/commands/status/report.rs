@@ -14,7 +14,7 @@ use crate::ui::{Table, age, span};
 
 /// How everything is doing.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     pub(super) stacks: Vec<StackRow>,
     pub(super) users: Vec<UserRow>,
     pub(super) now: Timestamp,
@@ -42,7 +42,7 @@ pub(super) enum StackState {
 
 /// How a user is doing.
 #[derive(Debug, Serialize)]
-pub(super) struct UserRow {
+pub(in crate::commands) struct UserRow {
     pub(super) user: UserName,
     pub(super) secret: String,
     #[serde(flatten)]
@@ -58,7 +58,7 @@ pub(super) struct UserRow {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
-pub(super) enum UserState {
+pub(in crate::commands) enum UserState {
     InSync,
     /// The stack holds something else for the user than the configuration asks for, or nothing.
     Drifted,
@@ -86,7 +86,7 @@ pub(super) enum UserState {
 
 impl Report {
     /// Whether something is not as it should be and does not right itself. A hold is: a person wants it.
-    pub(super) fn wants_a_person(&self) -> bool {
+    pub(in crate::commands) fn wants_a_person(&self) -> bool {
         let stack = |row: &StackRow| match row.state {
             StackState::InSync | StackState::Busy => false,
             StackState::Drifted | StackState::Absent | StackState::Broken => true,
@@ -102,6 +102,50 @@ impl Report {
             | UserState::NoUser => true,
         };
         self.stacks.iter().any(stack) || self.users.iter().any(user)
+    }
+}
+
+impl Report {
+    /// The users.
+    pub(in crate::commands) fn users(&self) -> &[UserRow] {
+        &self.users
+    }
+
+    /// How many users there are, and how many are in which other state than in sync, in one line.
+    pub(in crate::commands) fn in_short(&self) -> String {
+        let mut parts = vec![if self.users.len() == 1 { "1 user".to_owned() } else { format!("{} users", self.users.len()) }];
+        let stacks = self.stacks.iter().filter(|row| row.state != StackState::InSync);
+        parts.extend(stacks.map(|row| format!("`{}` {}", row.stack, row.state)));
+        let users = self.users.iter().filter(|row| row.too_old || row.state != UserState::InSync);
+        parts.extend(users.map(|row| {
+            let age = if row.too_old { ", key too old" } else { "" };
+            format!("{}: {}{age}", row.user, row.state)
+        }));
+        parts.join("; ")
+    }
+}
+
+impl UserRow {
+    /// How the user is doing.
+    pub(in crate::commands) fn state(&self) -> &UserState {
+        &self.state
+    }
+
+    /// The age of the current key.
+    pub(in crate::commands) fn key_age_seconds(&self) -> Option<i64> {
+        self.key_age_seconds
+    }
+
+    /// Name, state, key, age of the key, and what is to be done.
+    pub(in crate::commands) fn in_cells(&self) -> [String; 5] {
+        let age = self.key_age_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        [
+            self.user.to_string(),
+            self.state.to_string(),
+            self.key.as_ref().map_or("-".to_owned(), AccessKeyId::to_string),
+            age.map_or("-".to_owned(), |seconds| span(Duration::from_secs(seconds))),
+            self.to_do.clone().unwrap_or_default(),
+        ]
     }
 }
 
