@@ -80,6 +80,26 @@ async fn a_role_that_cannot_be_assumed_is_told_with_its_name() {
 }
 
 #[tokio::test]
+async fn a_session_carries_its_tags_and_external_id() {
+    let (sandbox, clients) = organized(1).await;
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],
+            "Principal":{{"AWS":"{ACCOUNT}"}},"Condition":{{"StringEquals":
+            {{"sts:ExternalId":"agreed","aws:RequestTag/rollout":"7"}}}}}}}}"#
+    );
+    let role_arn = sandbox.visit(move |world| world.create_role(&number(0), "guarded", &trust)).await.unwrap();
+    let tags = BTreeMap::from([("rollout".to_owned(), "7".to_owned())]);
+    let external_id = Some("agreed".to_owned());
+    let agreed = Assumption { role_arn, external_id, tags, ..assumption(&number(0)) };
+    let caller = identity::caller(&clients.of_account(agreed.clone())).await.unwrap();
+    assert!(caller.arn.ends_with(":assumed-role/guarded/keyturn"), "{}", caller.arn);
+    for lacking in [Assumption { tags: BTreeMap::new(), ..agreed.clone() }, Assumption { external_id: None, ..agreed }]
+    {
+        identity::caller(&clients.of_account(lacking)).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
 async fn throttling_in_one_account_does_not_slow_down_another() {
     let (sandbox, clients) = organized(2).await;
     let retry = RetryConfig::adaptive().with_max_attempts(1);
