@@ -97,6 +97,9 @@ pub enum Command {
         /// Exit with 2 when there is something to do.
         #[arg(long)]
         detailed_exitcode: bool,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        over: Over,
     },
     /// Deploy what rotates the users' keys, and give each user its first managed key.
     Bootstrap {
@@ -114,6 +117,9 @@ pub enum Command {
         /// `retire.max_key_age`, or a stack has drifted, for monitoring. A hold alone is no reason.
         #[arg(long)]
         detailed_exitcode: bool,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        over: Over,
     },
     /// Rotate the keys of users now.
     Rotate {
@@ -196,6 +202,42 @@ pub enum Command {
         /// Say what would be taken away, and do nothing.
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        over: Over,
+        /// Where it is noted what was done in which account; beside the fleet's file when nobody says.
+        #[arg(long, value_name = "FILE", requires = "fleet")]
+        journal: Option<PathBuf>,
+    },
+    /// Do in every account of a fleet what `bootstrap` does in one, wave after wave.
+    ///
+    /// The fleet's file says which accounts, which users in each, and in which waves. The plan for the first account is
+    /// shown, and one question asked. A wave begins when the one before is done and no more accounts have failed than it
+    /// tolerates. Ctrl-C lets the accounts under way come to their end and begins no other.
+    ///
+    /// Exits with 3 when accounts have failed but no more than tolerated, and with 4 when it was stopped for more.
+    Rollout {
+        /// The fleet.
+        #[arg(long, value_name = "FILE", default_value = "fleet.yaml")]
+        fleet: PathBuf,
+        /// A function that was built before: the executable or the zip.
+        #[arg(long, value_name = "FILE")]
+        artifact: Option<PathBuf>,
+        /// Go on with the last rollout, where it has stopped: accounts in which it has done everything are not looked at.
+        #[arg(long)]
+        resume: bool,
+        /// Begin no wave behind this one, counted from 1.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+        waves: Option<u16>,
+        /// Where it is noted what was done in which account; beside the fleet's file when nobody says.
+        #[arg(long, value_name = "FILE")]
+        journal: Option<PathBuf>,
+        /// Write the report as CSV, too.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+        /// Write the report as one HTML page, too, which needs no network.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Print the CloudFormation template that `bootstrap` would deploy.
     Template {
@@ -246,6 +288,20 @@ impl Command {
     pub fn has_own_form(&self) -> bool {
         matches!(self, Self::Credentials { .. } | Self::Completions { .. } | Self::Man { .. })
     }
+}
+
+/// Whether a command is about many accounts, and how it reports of them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Over {
+    /// Every account of this fleet, instead of one account.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub fleet: Option<PathBuf>,
+    /// Write the report of the fleet as CSV, too.
+    #[arg(long, value_name = "FILE", requires = "fleet")]
+    pub csv: Option<PathBuf>,
+    /// Write the report of the fleet as one HTML page, too, which needs no network.
+    #[arg(long, value_name = "FILE", requires = "fleet")]
+    pub html: Option<PathBuf>,
 }
 
 /// What to deploy; what is not said here comes from the configuration.

@@ -5,6 +5,7 @@ mod completions;
 mod credentials;
 mod demo;
 mod doctor;
+mod fleet;
 mod hold;
 mod man;
 mod named;
@@ -25,13 +26,15 @@ use std::time::Duration;
 
 pub use credentials::{CredentialsError, SecretId, refresh};
 pub use demo::DemoError;
+pub use fleet::FleetError;
 pub use order::OrderError;
 
 use contract::{GiveUp, Region, UserName};
+use fleet::{Manner as Fleetwide, Work};
 use teardown::Manner;
 
 use crate::aws::{Clients, Connection, Source};
-use crate::cli::{Cli, Command, Global, Target};
+use crate::cli::{Cli, Command, Global, Over, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::plan::{Refusal, Refusals, Unfit};
@@ -48,7 +51,12 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Plan { target, out, detailed_exitcode } => {
+        Command::Plan { target, over: Over { fleet: Some(fleet), csv, html }, detailed_exitcode, .. } => {
+            let (artifact, detailed_exitcode) = (target.artifact.clone(), *detailed_exitcode);
+            let manner = Fleetwide { artifact, detailed_exitcode, ..Fleetwide::reporting(csv, html) };
+            over_fleet(global, fleet, Work::Plan, &manner, (printer, seed)).await
+        }
+        Command::Plan { target, out, detailed_exitcode, .. } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
             let (artifact, out) = (target.artifact.as_deref(), out.as_deref());
@@ -59,7 +67,11 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let session = connect(global, &config, printer, seed).await?;
             Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref(), plan.as_deref())).await
         }
-        Command::Status { detailed_exitcode } => {
+        Command::Status { detailed_exitcode, over: Over { fleet: Some(fleet), csv, html } } => {
+            let manner = Fleetwide { detailed_exitcode: *detailed_exitcode, ..Fleetwide::reporting(csv, html) };
+            over_fleet(global, fleet, Work::Status, &manner, (printer, seed)).await
+        }
+        Command::Status { detailed_exitcode, .. } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
             Box::pin(status::run(&session, config, *detailed_exitcode)).await
@@ -93,11 +105,27 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
             Box::pin(show_credentials(global, (user, secret), region, refresh, (printer, seed))).await
         }
-        Command::Teardown { keys, recovery_window, force, dry_run } => {
+        Command::Rollout { fleet, artifact, resume, waves, journal, csv, html } => {
+            let manner = Fleetwide {
+                artifact: artifact.clone(),
+                resume: *resume,
+                last_wave: waves.map(usize::from),
+                journal: journal.clone(),
+                ..Fleetwide::reporting(csv, html)
+            };
+            over_fleet(global, fleet, Work::Deploy, &manner, (printer, seed)).await
+        }
+        Command::Teardown { keys, recovery_window, force, dry_run, over, journal } => {
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
+            let manner = Manner { keys, recovery_days, force, dry_run };
+            if let Some(fleet) = &over.fleet {
+                let work = Work::TearDown { fate: manner.fate(), force, dry_run };
+                let manner = Fleetwide { journal: journal.clone(), ..Fleetwide::reporting(&over.csv, &over.html) };
+                return over_fleet(global, fleet, work, &manner, (printer, seed)).await;
+            }
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(teardown::run(&session, &config, Manner { keys, recovery_days, force, dry_run })).await
+            Box::pin(teardown::run(&session, &config, manner)).await
         }
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
         Command::Completions { shell } => completions::run(printer, *shell),
@@ -110,6 +138,19 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             Box::pin(template::run(&session, &config, *which, artifact.as_deref())).await
         }
     }
+}
+
+/// Runs a command over the accounts of a fleet.
+async fn over_fleet(
+    global: &Global,
+    file: &Path,
+    work: Work,
+    manner: &Fleetwide,
+    (printer, seed): (Printer, u64),
+) -> Result<Exit, Error> {
+    let fleet = crate::fleet::read(file)?;
+    let session = connect(global, &fleet.defaults.config, printer, seed).await?;
+    Box::pin(fleet::run(session, &fleet, work, manner)).await
 }
 
 /// Reads the configuration, or makes one for `users` when there is no file.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
 use crate::aws::{CallError, ConnectError, NetworkError};
-use crate::commands::{CredentialsError, DemoError, OrderError, ReportError, WrongAccount};
+use crate::commands::{CredentialsError, DemoError, FleetError, OrderError};
 use crate::config::ConfigError;
 use crate::fleet::journal::JournalError;
 use crate::names::printable;
@@ -81,9 +81,7 @@ pub enum Error {
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
-    WrongAccount(#[from] WrongAccount),
-    #[error(transparent)]
-    Report(#[from] ReportError),
+    Fleet(#[from] FleetError),
 }
 
 impl From<PlanError> for Error {
@@ -128,8 +126,7 @@ impl Error {
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
             Self::Output(_) => None,
             Self::Journal(error) => Some(error.hint().to_owned()),
-            Self::WrongAccount(_) => Some("correct `access.role` in the fleet file".to_owned()),
-            Self::Report(_) => Some("the accounts are as the run has left them; choose another place for the report".to_owned()),
+            Self::Fleet(error) => Some(error.hint().to_owned()),
             Self::Demo(DemoError::Interrupted) => None,
             Self::Demo(_) => Some("please report it, with everything that is printed above".to_owned()),
         }
@@ -164,8 +161,7 @@ impl Error {
             | Self::Order(_)
             | Self::Unconfirmed(_)
             | Self::Journal(_)
-            | Self::WrongAccount(_)
-            | Self::Report(_)
+            | Self::Fleet(_)
             | Self::Output(_)
             | Self::Demo(_) => Exit::Error,
         }

@@ -129,9 +129,9 @@ async fn all(
 ) -> Result<Vec<Rotation>, Interrupted> {
     let progress = session.printer.progress(doing);
     let (clients, seed, delete_after) = (&session.clients, session.seed, config.settings.delete_after);
-    let printer = session.printer;
+    let printer = session.printer.clone();
     let work = concurrent::for_each(targets, PACE, |(target, start)| {
-        let clients = clients.clone();
+        let (clients, printer) = (clients.clone(), printer.clone());
         async move {
             let outcome = match rotate_one(&clients, &target, start, seed).await {
                 Ok(key) => Outcome::Rotated { key },

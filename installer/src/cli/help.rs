@@ -7,10 +7,11 @@ use clap::CommandFactory as _;
 use super::Cli;
 
 /// The commands by what they are for, in the order in which somebody needs them.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin", &["demo", "doctor", "plan", "bootstrap"]),
     ("Every day", &["status", "rotate", "credentials", "hold", "release"]),
     ("When something went wrong", &["rollback", "revoke"]),
+    ("Many accounts", &["rollout"]),
     ("Take it away", &["teardown"]),
     ("Around it", &["template", "sandbox", "completions", "man"]),
 ];
@@ -22,7 +23,7 @@ looks for whatever is in the way, `keyturn plan` shows what would happen, `keytu
 it, and `keyturn status` tells how it goes.";
 
 /// Lines that work, one to three for each command.
-pub const EXAMPLES: [(&str, &[&str]); 16] = [
+pub const EXAMPLES: [(&str, &[&str]); 17] = [
     ("demo", &["keyturn demo", "keyturn demo --artifact bootstrap.zip"]),
     (
         "doctor",
@@ -37,7 +38,7 @@ pub const EXAMPLES: [(&str, &[&str]); 16] = [
         &[
             "keyturn plan",
             "keyturn plan deployer backups --region eu-central-1",
-            "keyturn plan --detailed-exitcode --output json",
+            "keyturn plan --fleet fleet.yaml --detailed-exitcode --output json",
         ],
     ),
     (
@@ -48,7 +49,14 @@ pub const EXAMPLES: [(&str, &[&str]); 16] = [
             "keyturn bootstrap --yes --artifact bootstrap.zip",
         ],
     ),
-    ("status", &["keyturn status", "keyturn status --output json", "keyturn status --detailed-exitcode > /dev/null"]),
+    (
+        "status",
+        &[
+            "keyturn status",
+            "keyturn status --detailed-exitcode > /dev/null",
+            "keyturn status --fleet fleet.yaml --html fleet.html",
+        ],
+    ),
     (
         "rotate",
         &[
@@ -68,6 +76,10 @@ pub const EXAMPLES: [(&str, &[&str]); 16] = [
     ("release", &["keyturn release deployer"]),
     ("rollback", &["keyturn rollback deployer", "keyturn rollback deployer backups --yes"]),
     ("revoke", &["keyturn revoke deployer", "keyturn revoke deployer --key AKIAIOSFODNN7EXAMPLE"]),
+    (
+        "rollout",
+        &["keyturn rollout", "keyturn rollout --waves 1", "keyturn rollout --resume --html fleet.html --csv fleet.csv"],
+    ),
     ("teardown", &["keyturn teardown", "keyturn teardown --keys revoke --recovery-window 7"]),
     ("template", &["keyturn template > keyturn.template.yaml", "keyturn template artifacts"]),
     ("sandbox", &["keyturn sandbox", "keyturn sandbox alice bob carol"]),

@@ -15,7 +15,7 @@ use contract::AccountId;
 use sha2::{Digest as _, Sha256};
 
 use self::account::{Visit, Visited};
-pub(super) use self::account::{WrongAccount, Work};
+pub(super) use self::account::Work;
 use self::functions::Functions;
 use self::report::{AccountRow, FleetReport, Outcome, Summary};
 use self::waves::Group;
@@ -23,6 +23,7 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
+use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
@@ -41,9 +42,18 @@ pub(super) struct Manner {
     pub(super) resume: bool,
     /// The last wave that is begun.
     pub(super) last_wave: Option<usize>,
+    /// Whether the exit code says that there is something to do, or to look at.
+    pub(super) detailed_exitcode: bool,
     /// Files for the report.
     pub(super) csv: Option<PathBuf>,
     pub(super) html: Option<PathBuf>,
+}
+
+impl Manner {
+    /// A run that reports like this, and is usual otherwise.
+    pub(super) fn reporting(csv: &Option<PathBuf>, html: &Option<PathBuf>) -> Self {
+        Self { csv: csv.clone(), html: html.clone(), ..Self::default() }
+    }
 }
 
 /// A run over a fleet.
@@ -68,13 +78,40 @@ struct Entered {
     main_clock: Clock,
 }
 
-/// What a report that cannot be written is told with.
+/// What can go wrong beside what goes wrong in an account.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the report to {}", path.display())]
-pub struct ReportError {
-    path: PathBuf,
-    #[source]
-    source: io::Error,
+pub enum FleetError {
+    /// A role leads elsewhere.
+    #[error("the role leads into the account {found}, not into {wanted}")]
+    WrongAccount {
+        /// Where it should lead.
+        wanted: AccountId,
+        /// Where it leads.
+        found: AccountId,
+    },
+    /// There is no function for an account, because nobody knew that it would need one.
+    #[error("there is no function for {0}")]
+    NoFunction(Architecture),
+    /// A report cannot be written.
+    #[error("cannot write the report to {}", path.display())]
+    Report {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl FleetError {
+    /// What to do now.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::WrongAccount { .. } => "correct `access.role` in the fleet's file",
+            Self::NoFunction(_) => "run the same command again",
+            Self::Report { .. } => "the accounts are as the run has left them; choose another place for the report",
+        }
+    }
 }
 
 /// Does `work` in every account of a fleet.
@@ -135,7 +172,7 @@ pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Ma
     let now = run.session.clients.clock.now();
     write(manner.html.as_deref(), || html::page(&report, now))?;
     run.session.printer.result(work.command(), &report)?;
-    Ok(report.exit())
+    Ok(report.exit(manner.detailed_exitcode))
 }
 
 /// Who asks, and the accounts of the fleet's units.
@@ -161,9 +198,9 @@ fn digest(fleet: &Fleet, functions: &Functions) -> String {
     Sha256::digest(of).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn write(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), ReportError> {
+fn write(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), FleetError> {
     let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, text()).map_err(|source| ReportError { path: path.to_owned(), source })
+    std::fs::write(path, text()).map_err(|source| FleetError::Report { path: path.to_owned(), source })
 }
 
 impl Work {

@@ -133,6 +133,11 @@ impl Field {
         Self { place: Place::default(), value }
     }
 
+    /// A value that stands elsewhere than in its document.
+    pub(crate) fn at(place: Place, value: Value) -> Self {
+        Self { place, value }
+    }
+
     /// The value as it is.
     pub(crate) fn into_value(self) -> Value {
         self.value

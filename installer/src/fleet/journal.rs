@@ -254,15 +254,15 @@ impl Journal {
     }
 
     fn write(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let write = || {
+        let file = &mut self.file;
+        let mut write = || {
             let mut line = serde_json::to_vec(entry)?;
             line.push(b'\n');
             // One write, so that a line is there or torn, never mixed with another.
-            self.file.write_all(&line)?;
-            self.file.sync_data()
+            file.write_all(&line)?;
+            file.sync_data()
         };
-        let path = &self.path;
-        write().map_err(|source| JournalError::Unusable { path: path.clone(), source })
+        write().map_err(|source| JournalError::Unusable { path: self.path.clone(), source })
     }
 }
 

@@ -92,7 +92,7 @@ fn accounts(field: Field, defaults: &Said) -> Result<Vec<(AccountId, Wanted)>, F
         let (account, wanted) = if field.is_mapping() {
             let Value::Mapping(mut said) = field.into_value() else { continue };
             let id = said.shift_remove("id").ok_or_else(|| place.then(Step::Key("id".to_owned())).fault(Problem::Missing))?;
-            let id = account(Field { place: place.then(Step::Key("id".to_owned())), ..Field::document(id) })?;
+            let id = account(Field::at(place.then(Step::Key("id".to_owned())), id))?;
             (id, defaults.wanted(Some(&Said { place: place.clone(), said }))?)
         } else {
             (account(field)?, by_default.clone())
@@ -279,7 +279,7 @@ fn read(mut said: Mapping) -> Result<Wanted, Fault> {
     let selection = match said.get_mut("users") {
         Some(found @ Value::Mapping(_)) => {
             let selected = std::mem::replace(found, Value::Sequence(Vec::new()));
-            Some(selection(Field { place: users, ..Field::document(selected) })?)
+            Some(selection(Field::at(users, selected))?)
         }
         _ => None,
     };

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use contract::AccountId;
+use contract::UserName;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::FleetError;
 use super::functions::Functions;
 use super::report::Outcome;
 use crate::apply::{self, Applied, teardown};
@@ -52,14 +53,6 @@ pub(super) struct Visited {
     pub(super) exempted: Vec<Exempted>,
     /// How the account was left, when everything is done there.
     pub(super) done: Option<Done>,
-}
-
-/// The account is another one than it should be.
-#[derive(Debug, thiserror::Error)]
-#[error("the role leads into the account {found}, not into {wanted}")]
-pub struct WrongAccount {
-    wanted: AccountId,
-    found: AccountId,
 }
 
 /// An account that is worked on.
@@ -115,7 +108,7 @@ impl Visit<'_> {
         if caller.account == self.target.account {
             return Ok(());
         }
-        Err(WrongAccount { wanted: self.target.account.clone(), found: caller.account }.into())
+        Err(FleetError::WrongAccount { wanted: self.target.account.clone(), found: caller.account }.into())
     }
 
     async fn work(&self) -> Result<Visited, Error> {
@@ -143,15 +136,20 @@ impl Visit<'_> {
         Ok(Visited { outcome, exempted, done })
     }
 
+    fn artifact(&self, config: &Config) -> Result<&Artifact, FleetError> {
+        let architecture = config.function.architecture;
+        self.functions.of(architecture).ok_or(FleetError::NoFunction(architecture))
+    }
+
     async fn plan(&self, config: &Config) -> Result<Outcome, Error> {
-        let artifact = self.functions.of(config.function.architecture)?;
+        let artifact = self.artifact(config)?;
         let (plan, _) = Box::pin(commands::pipeline::decide(self.session, config, artifact)).await?;
         Ok(Outcome::Planned { plan: Box::new(plan) })
     }
 
     async fn deploy(&self, config: &Config) -> Result<(Outcome, Option<Done>), Error> {
         let Self { session, .. } = *self;
-        let artifact = self.functions.of(config.function.architecture)?;
+        let artifact = self.artifact(config)?;
         let input = input(config, artifact)?;
         if let Some(known) = self.known.filter(|known| known.input == input) {
             let names: Vec<String> = known.stacks.iter().map(|stack| stack.name.clone()).collect();
@@ -195,7 +193,7 @@ async fn select(clients: &Clients, config: &Config, selection: &Selection) -> Re
 }
 
 /// The users whose keys are rotated already.
-async fn managed(clients: &Clients, config: &Config) -> Result<Vec<contract::UserName>, CallError> {
+async fn managed(clients: &Clients, config: &Config) -> Result<Vec<UserName>, CallError> {
     let listed = secrets::of_deployment(clients, &config.stack).await?;
     Ok(listed.into_iter().filter(|secret| !secret.deleted).filter_map(|secret| secret.user).collect())
 }

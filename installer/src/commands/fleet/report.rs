@@ -159,7 +159,7 @@ impl AccountRow {
         Self { account, name, wave: None, began: None, ended: None, outcome, exempted: Vec::new() }
     }
 
-    fn took(&self) -> Option<Duration> {
+    pub(super) fn took(&self) -> Option<Duration> {
         Duration::try_from(self.ended?.duration_since(self.began?)).ok()
     }
 }
@@ -183,11 +183,14 @@ impl Summary {
 
 impl FleetReport {
     /// The exit code.
-    pub(in crate::commands) fn exit(&self) -> Exit {
+    pub(in crate::commands) fn exit(&self, detailed: bool) -> Exit {
+        let is_any = |word| self.accounts.iter().any(|row| row.outcome.word() == word);
         match self.stopped {
             Some(Stopped::Interrupted) => Exit::Interrupted,
             Some(Stopped::TooManyFailed { .. }) => Exit::StackFailed,
             Some(Stopped::AsTold { .. }) | None if self.summary.failed > 0 => Exit::SomeFailed,
+            Some(Stopped::AsTold { .. }) | None if detailed && is_any("changes") => Exit::Changes,
+            Some(Stopped::AsTold { .. }) | None if detailed && is_any("look") => Exit::SomeFailed,
             Some(Stopped::AsTold { .. }) | None => Exit::Done,
         }
     }

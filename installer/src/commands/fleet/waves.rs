@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use contract::{AccountId, blocked};
+use contract::blocked;
 use tokio::task::JoinSet;
 
-use super::Run;
+use super::{Entered, Run};
 use super::account::{Visit, Visited, Work};
 use super::report::{AccountRow, Outcome, Stopped};
 use crate::aws::secrets;
@@ -127,21 +127,20 @@ fn begin(
     if let Some(journal) = journal.as_mut() {
         journal.begun(&target.account)?;
     }
-    let (session, functions, work, ready_within) =
-        (run.enter(&target), run.functions.clone(), run.work, run.ready_within);
+    let (functions, work, ready_within) = (run.functions.clone(), run.work, run.ready_within);
+    let Entered { session, main_clock } = run.enter(&target);
     Ok(async move {
-        // What the credentials of the caller have shown of the clock of AWS, until the account itself answers.
-        let (clock, main_clock) = (session.clients.clock.clone(), session.main_clock);
         let began = main_clock.now();
         let visit = Visit {
-            session: &session.session,
+            session: &session,
             target: &target,
             functions: &functions,
             known: known.as_ref(),
             work,
         };
         let result = Box::pin(visit.run(ready_within)).await;
-        let ended = clock.now().or_else(|| main_clock.now());
+        // Until the account itself has answered, the caller's own account shows the time.
+        let ended = session.clients.clock.now().or_else(|| main_clock.now());
         Finished { target, began, ended, result }
     })
 }
