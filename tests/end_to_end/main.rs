@@ -14,6 +14,7 @@ mod direct;
 mod disturbed;
 mod doctor;
 mod emergencies;
+mod fleet;
 mod function;
 mod help;
 mod holds;

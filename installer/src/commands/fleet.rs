@@ -14,8 +14,8 @@ use std::time::Duration;
 use contract::AccountId;
 use sha2::{Digest as _, Sha256};
 
-use self::account::{Visit, Visited};
 pub(super) use self::account::Work;
+use self::account::{Visit, Visited};
 use self::functions::Functions;
 use self::report::{AccountRow, FleetReport, Outcome, Summary};
 use self::waves::Group;

@@ -405,7 +405,9 @@ mod tests {
     #[test]
     fn what_is_no_journal_is_left_alone() {
         let (_directory, path) = place();
-        for text in ["version: 1\n", "{\"entry\":\"rollout\"}\n", "{\"entry\":\"journal\",\"schema\":\"keyturn-journal/2\"}\n"] {
+        for text in
+            ["version: 1\n", "{\"entry\":\"rollout\"}\n", "{\"entry\":\"journal\",\"schema\":\"keyturn-journal/2\"}\n"]
+        {
             std::fs::write(&path, text).unwrap();
             let error = Journal::open(&path).unwrap_err();
             assert!(matches!(error, JournalError::NoJournal { line: 1, .. }), "{error}");

@@ -91,7 +91,9 @@ fn accounts(field: Field, defaults: &Said) -> Result<Vec<(AccountId, Wanted)>, F
         let place = field.place.clone();
         let (account, wanted) = if field.is_mapping() {
             let Value::Mapping(mut said) = field.into_value() else { continue };
-            let id = said.shift_remove("id").ok_or_else(|| place.then(Step::Key("id".to_owned())).fault(Problem::Missing))?;
+            let id = said
+                .shift_remove("id")
+                .ok_or_else(|| place.then(Step::Key("id".to_owned())).fault(Problem::Missing))?;
             let id = account(Field::at(place.then(Step::Key("id".to_owned())), id))?;
             (id, defaults.wanted(Some(&Said { place: place.clone(), said }))?)
         } else {

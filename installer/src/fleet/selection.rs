@@ -81,9 +81,10 @@ impl Selection {
 impl Criteria {
     /// Whether a user fulfils everything but the age of the keys.
     fn covers(&self, person: &Person) -> bool {
-        let by_tags = self.tags.iter().all(|(key, value)| {
-            value_of(person, key).is_some_and(|found| value == "*" || value == found)
-        });
+        let by_tags = self
+            .tags
+            .iter()
+            .all(|(key, value)| value_of(person, key).is_some_and(|found| value == "*" || value == found));
         let by_groups = self.groups.is_empty() || self.groups.iter().any(|group| is_in(person, group));
         self.path.as_ref().is_none_or(|path| person.path.starts_with(path)) && by_tags && by_groups
     }
@@ -194,7 +195,8 @@ mod tests {
         };
         let selected = Selection { select, exempt }.among(&people());
         assert_eq!(names(&selected), ["ci"]);
-        let exempted: Vec<_> = selected.exempted.iter().map(|exempted| (exempted.user.as_str(), exempted.by.as_str())).collect();
+        let exempted: Vec<_> =
+            selected.exempted.iter().map(|exempted| (exempted.user.as_str(), exempted.by.as_str())).collect();
         let expected = [
             ("mail", "the path `/service/MAIL/`"),
             ("fire", "the group `break-glass`"),

@@ -116,7 +116,12 @@ defaults: { region: eu-central-1, users: [ci] }
 
     fn account(number: usize, status: AccountStatus) -> Account {
         let joined = format!("2026-01-0{number}T00:00:00Z").parse().ok();
-        Account { id: AccountId::new(format!("{number:012}")).unwrap(), name: format!("account {number}"), status, joined }
+        Account {
+            id: AccountId::new(format!("{number:012}")).unwrap(),
+            name: format!("account {number}"),
+            status,
+            joined,
+        }
     }
 
     #[test]
@@ -132,12 +137,12 @@ defaults: { region: eu-central-1, users: [ci] }
             account(6, AccountStatus::Unknown("PAUSED".to_owned())),
         ];
         let targets = choose(&fleet, &members, "2026-01-05T12:00:00Z".parse().ok());
-        let new: Vec<_> = targets.chosen.iter().filter(|target| target.is_new).map(|target| target.name.as_str()).collect();
+        let new: Vec<_> =
+            targets.chosen.iter().filter(|target| target.is_new).map(|target| target.name.as_str()).collect();
         assert_eq!(new, ["account 5"]);
         let chosen: Vec<_> = targets.chosen.iter().map(|target| target.account.as_str()).collect();
         assert_eq!(chosen, ["000000000002", "000000000001", "000000000005"]);
-        let left_out: Vec<_> =
-            targets.left_out.iter().map(|left| format!("{}: {}", left.account, left.why)).collect();
+        let left_out: Vec<_> = targets.left_out.iter().map(|left| format!("{}: {}", left.account, left.why)).collect();
         let expected = [
             "000000000009: excepted by the fleet",
             "000000000003: not in use: suspended",

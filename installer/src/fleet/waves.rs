@@ -54,10 +54,11 @@ impl Wave {
 impl Tolerance {
     /// Whether a wave of `size` accounts may go on with so many failures.
     pub fn allows(self, failed: usize, size: usize) -> bool {
-        failed <= match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => size.saturating_mul(percent) / 100,
-        }
+        failed
+            <= match self {
+                Self::Count(count) => count,
+                Self::Percent(percent) => size.saturating_mul(percent) / 100,
+            }
     }
 }
 

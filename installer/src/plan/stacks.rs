@@ -80,7 +80,8 @@ mod tests {
             reason: None,
             is_named: *status != "CREATE_FAILED",
         };
-        let stack = Stack { id: "arn:stack/1".to_owned(), status, tags: BTreeMap::new(), protected: false, changed: None };
+        let stack =
+            Stack { id: "arn:stack/1".to_owned(), status, tags: BTreeMap::new(), protected: false, changed: None };
         ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None }
     }
 

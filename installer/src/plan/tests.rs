@@ -83,7 +83,7 @@ fn secret_of(user: &ObservedUser) -> Secret {
 
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
-    let stack = Stack { id, status, tags, protected: false };
+    let stack = Stack { id, status, tags, protected: false, changed: None };
     ObservedStack { stack, template, resources: Vec::new() }
 }
 

@@ -39,11 +39,7 @@ pub(in crate::commands) enum Work {
     /// Look how everything is doing.
     Status,
     /// Take everything away, or only look what there is.
-    TearDown {
-        fate: teardown::Fate,
-        force: bool,
-        dry_run: bool,
-    },
+    TearDown { fate: teardown::Fate, force: bool, dry_run: bool },
 }
 
 /// What came of it.

@@ -304,7 +304,9 @@ impl fmt::Display for Stopped {
         match self {
             Self::TooManyFailed { wave, failed: 1 } => write!(f, "stopped: an account of wave {wave} has failed"),
             Self::TooManyFailed { wave, failed } => write!(f, "stopped: {failed} accounts of wave {wave} have failed"),
-            Self::Interrupted => f.write_str("interrupted: no further account was begun, and those that were are whole"),
+            Self::Interrupted => {
+                f.write_str("interrupted: no further account was begun, and those that were are whole")
+            }
             Self::AsTold { wave } => write!(f, "stopped behind wave {wave}, as told"),
         }
     }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use contract::blocked;
 use tokio::task::JoinSet;
 
-use super::{Entered, Run};
 use super::account::{Visit, Visited, Work};
 use super::report::{AccountRow, Outcome, Stopped};
+use super::{Entered, Run};
 use crate::aws::secrets;
 use crate::error::Error;
 use crate::fleet::journal::{Done, Journal, JournalError};
@@ -131,13 +131,7 @@ fn begin(
     let Entered { session, main_clock } = run.enter(&target);
     Ok(async move {
         let began = main_clock.now();
-        let visit = Visit {
-            session: &session,
-            target: &target,
-            functions: &functions,
-            known: known.as_ref(),
-            work,
-        };
+        let visit = Visit { session: &session, target: &target, functions: &functions, known: known.as_ref(), work };
         let result = Box::pin(visit.run(ready_within)).await;
         // Until the account itself has answered, the caller's own account shows the time.
         let ended = session.clients.clock.now().or_else(|| main_clock.now());

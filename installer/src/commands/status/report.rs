@@ -113,7 +113,8 @@ impl Report {
 
     /// How many users there are, and how many are in which other state than in sync, in one line.
     pub(in crate::commands) fn in_short(&self) -> String {
-        let mut parts = vec![if self.users.len() == 1 { "1 user".to_owned() } else { format!("{} users", self.users.len()) }];
+        let mut parts =
+            vec![if self.users.len() == 1 { "1 user".to_owned() } else { format!("{} users", self.users.len()) }];
         let stacks = self.stacks.iter().filter(|row| row.state != StackState::InSync);
         parts.extend(stacks.map(|row| format!("`{}` {}", row.stack, row.state)));
         let users = self.users.iter().filter(|row| row.too_old || row.state != UserState::InSync);

@@ -1,0 +1,151 @@
+//! A rollout that does not go as it should: accounts that cannot be entered, failures, Ctrl-C, and death.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sandbox::{StackAction, World};
+
+use super::{USERS, account, configure, rollout, served, stage, take_calls};
+use crate::stage::{REGION, function, settings};
+
+#[tokio::test]
+async fn accounts_that_cannot_be_used_are_told_and_the_others_served() {
+    let stage = stage(5).await;
+    let trouble = |world: &mut World| {
+        world.suspend_account(&account(2)).unwrap();
+        world.delete_role(&account(3), "OrganizationAccountAccessRole").unwrap();
+        world.delay_account_readiness(&account(4), Duration::from_secs(60)).unwrap();
+    };
+    stage.sandbox.visit(trouble).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let waves = "waves: [{ percent: 100, tolerate: 1 }]\nready_within: 5m\n";
+    std::fs::write(stage.path("fleet.yaml"), fleet + waves).unwrap();
+    let run = rollout(&stage, &[]).await;
+    settings().bind(|| insta::assert_snapshot!("accounts_that_cannot_be_used", run));
+    assert_eq!(served(&stage, 5).await, [1, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_failure_that_is_not_tolerated_stops_the_rollout_and_another_run_goes_on() {
+    let stage = stage(4).await;
+    let fail = |world: &mut World| world.fail_resource("keyturn", "Role", StackAction::Create, "not today");
+    stage.sandbox.visit(fail).await;
+    let run = rollout(&stage, &[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_canary_that_fails", run));
+    assert_eq!(run.code, 4);
+    assert_eq!(served(&stage, 4).await, [0; 0], "the canary has failed, and no other account was begun");
+    let run = rollout(&stage, &["--resume"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(served(&stage, 4).await, [1, 2, 3, 4]);
+    let run = rollout(&stage, &["--resume"]).await;
+    settings().bind(|| insta::assert_snapshot!("nothing_to_resume", run));
+}
+
+#[tokio::test]
+async fn a_rollout_that_is_killed_anywhere_goes_on_and_deploys_no_account_twice() {
+    let stage = stage(3).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    std::fs::write(stage.path("fleet.yaml"), fleet + "at_once: 1\n").unwrap();
+    let mut runs = 0_usize;
+    // Each run dies a little later than the one before.
+    loop {
+        let process = Arc::new(AtomicU32::new(0));
+        let (victim, mut after) = (process.clone(), 12 + runs * 12);
+        let strike = move |_: &World, call: &sandbox::Call| {
+            if call.is_write() && call.principal.contains("OrganizationAccountAccessRole") {
+                after = after.saturating_sub(1);
+                let process = if after == 0 { victim.swap(0, Ordering::SeqCst) } else { 0 };
+                if process != 0 {
+                    let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                    assert!(killed.unwrap().success());
+                }
+            }
+            Vec::new()
+        };
+        stage.sandbox.visit(move |world| world.observe(strike)).await;
+        let resume: &[&str] = if runs == 0 { &[] } else { &["--resume"] };
+        let fixed = ["--yes", "rollout", "--artifact", function().to_str().unwrap()];
+        let run = stage.keyturn_noted(&process, &[&fixed, resume].concat()).await;
+        stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
+        runs += 1;
+        if run.code == 0 {
+            break;
+        }
+        assert_eq!(run.code, -1, "{run}");
+        assert!(runs < 30, "it never comes to its end");
+    }
+    assert!(runs > 3, "it was killed {} times", runs - 1);
+    assert_eq!(served(&stage, 3).await, [1, 2, 3]);
+    let calls = take_calls(&stage).await;
+    for number in 1..=3 {
+        let executed = calls[&account(number)].iter().filter(|call| *call == "cloudformation:ExecuteChangeSet").count();
+        assert_eq!(executed, 2, "the bucket's stack and the cell, each once, in account {number}");
+        let keys = stage.sandbox.visit(move |world| USERS.map(|user| world.access_keys(&account(number), user).len()));
+        assert_eq!(keys.await, [1, 1]);
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_lets_the_account_under_way_come_to_its_end() {
+    let stage = stage(3).await;
+    let process = Arc::new(AtomicU32::new(0));
+    let victim = process.clone();
+    let press = move |_: &World, call: &sandbox::Call| {
+        if call.operation == "cloudformation:ExecuteChangeSet" {
+            let process = victim.swap(0, Ordering::SeqCst);
+            if process != 0 {
+                let told = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status();
+                assert!(told.unwrap().success());
+            }
+        }
+        Vec::new()
+    };
+    stage.sandbox.visit(move |world| world.observe(press)).await;
+    let run = stage.keyturn_noted(&process, &["--yes", "rollout", "--artifact", function().to_str().unwrap()]).await;
+    stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
+    settings().bind(|| insta::assert_snapshot!("ctrl_c", run));
+    assert_eq!(run.code, 6);
+    assert_eq!(served(&stage, 3).await, [1]);
+    assert_eq!(rollout(&stage, &["--resume"]).await.code, 0);
+    assert_eq!(served(&stage, 3).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_key_that_stops_working_while_it_soaks_stops_the_rollout() {
+    let stage = stage(2).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let waves = "waves: [{ count: 1, soak: 2s }, { percent: 100 }]\n";
+    std::fs::write(stage.path("fleet.yaml"), fleet + waves).unwrap();
+    // The only ones who list secrets are those who look again.
+    let trouble = |world: &mut World| {
+        let tags = [("keyturn:stack", "keyturn"), ("keyturn:blocked", "current_disabled")];
+        world.create_secret(&account(1), REGION, "keyturn/late", "{}", &tags).unwrap();
+    };
+    let role = "OrganizationAccountAccessRole";
+    stage.sandbox.visit(move |world| world.interfere("secretsmanager:ListSecrets", role, 0, trouble)).await;
+    let run = rollout(&stage, &[]).await;
+    settings().bind(|| insta::assert_snapshot!("a_wave_that_does_not_hold", run));
+    assert_eq!(run.code, 4);
+    assert_eq!(served(&stage, 2).await, [1]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_the_file_is_told_with_its_line() {
+    let stage = stage(1).await;
+    let own = account(1);
+    for (name, more) in [
+        ("an_unknown_field", "wavse: []\n".to_owned()),
+        ("a_wrong_override", format!("accounts:\n  - {{ id: '{own}', schedule: {{ every: 1h }} }}\n")),
+        ("an_account_twice", format!("accounts: ['{own}', '{own}']\n")),
+        ("no_account_number", "accounts: [12345]\n".to_owned()),
+        ("waves_that_leave_some_out", "units: [r-abcd]\nwaves: [{ count: 1 }]\n".to_owned()),
+        ("no_accounts_at_all", String::new()),
+    ] {
+        configure(&stage, &more);
+        let run = rollout(&stage, &[]).await;
+        assert_eq!(run.code, 1, "{run}");
+        settings().bind(|| insta::assert_snapshot!(format!("wrong_{name}"), run));
+    }
+    assert_eq!(stage.sandbox.visit(|world| world.calls().len()).await, 0);
+}
