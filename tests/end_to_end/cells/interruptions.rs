@@ -5,6 +5,7 @@
 //! time. The first and the last have none; with them a rotation is made in each cell.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sandbox::{KeyStatus, World};
 use serde_json::json;
@@ -184,6 +185,23 @@ async fn are_taken_away(extent: Extent, fate: &'static str) {
     for struck in extent.of(writes(&stage).await).chunks(AT_ONCE) {
         all(struck.iter().map(|(written, strike)| is_taken_away(written, *strike, fate))).await;
     }
+}
+
+#[tokio::test]
+async fn a_rotation_that_fails_names_the_log_of_its_own_cell() {
+    let stage = deployed().await;
+    let user = name(USERS - 1);
+    assert_eq!(super::cells(&stage).await[&user].0, "keyturn-2");
+    // Later than any key that the rotation before may have left behind.
+    stage.sandbox.advance(Duration::from_hours(24)).await;
+    let second = user.clone();
+    stage.sandbox.visit(move |world| world.create_access_key(ACCOUNT, &second).unwrap()).await;
+    let run = stage.keyturn(&["rotate", &user]).await;
+    assert!(run.code == 3 && run.stdout.ends_with("`aws logs tail /aws/lambda/keyturn-2`\n"), "{run}");
+    let run = stage.keyturn(&["--output", "json", "rotate", &user]).await;
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["rotations"][0]["log_group"], "/aws/lambda/keyturn-2", "{run}");
+    stage.assert_no_secret_left_behind().await;
 }
 
 /// A stage with two cells, of which nobody is to be in the second any more, and the numbers of those who were.
