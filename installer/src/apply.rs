@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::plan::{Deployment, GivenUpKey, Plan, Step};
 use crate::session::Session;
 use rotations::{Rotation, Target};
+use stack::Doomed;
 
 pub use function::FunctionError;
 pub use stack::StackError;
@@ -30,6 +31,9 @@ pub use stack::StackError;
 pub struct Applied {
     /// The stacks that were created or updated.
     pub stacks: Vec<String>,
+    /// The stacks that nobody was in any more, and that are deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<String>,
     /// The rotations, failed ones included.
     pub rotations: Vec<Rotation>,
 }
@@ -79,6 +83,11 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                     applied.stacks.push(cell.stack.clone());
                 }
                 drop(progress);
+            }
+            Step::DeleteCell { stack, id, .. } => {
+                let doomed = Doomed { name: stack.clone(), id: id.clone(), force: false };
+                Box::pin(stack::delete_all(session, vec![doomed])).await?;
+                applied.deleted.push(stack.clone());
             }
             Step::RotateFirst { users, .. } => {
                 let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });

@@ -26,7 +26,7 @@ use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
 use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
-pub use cells::{Cell, assign, deployed as deployed_cells};
+pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use found::{Found, Kind};
@@ -35,7 +35,7 @@ pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
 pub use saved::{SavedPlanError, check_saved, save};
 pub use stacks::Action;
-pub use users::judge_one;
+pub use users::judge_each;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
 const LONGEST_INLINE: usize = 51_200;
@@ -100,6 +100,15 @@ pub enum Step {
     },
     /// Bring a stack of a function and its users to its template.
     DeployCell(Deployment),
+    /// Delete the stack of a cell that nobody is in any more. The secrets of those who were in it stay.
+    DeleteCell {
+        /// The name of the stack.
+        stack: String,
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// Tell the function which keys a person has given up.
     GiveUp {
         /// The keys.
@@ -207,6 +216,8 @@ pub fn check(config: &Config, observed: &Observed) -> Result<(), PlanError> {
 struct Verdict {
     artifacts: Action,
     cells: BTreeMap<usize, (Action, Cell)>,
+    /// The stacks that go: names and ids.
+    deserted: Vec<(String, String)>,
     users: users::Users,
 }
 
@@ -216,8 +227,15 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
     let deployed = cells::deployed(&observed.cells)?;
     let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    let mut assigned = assign(config, &bound, &deployed)?;
+    let (going, staying) = cells::deserted(&observed.cells, &assigned);
+    assigned.retain(|number, _| !going.contains(number));
+    let deserted = going
+        .iter()
+        .filter_map(|number| Some((config.stack.cell(*number), observed.cells.get(number)?.stack.id.clone())));
+    let deserted = deserted.collect();
     let mut cells = BTreeMap::new();
-    for (number, cell) in assign(config, &bound, &deployed)? {
+    for (number, cell) in assigned {
         match stacks::action(&cell.stack, observed.cells.get(&number)) {
             Ok(action) => drop(cells.insert(number, (action, cell))),
             Err(refusal) => refusals.push(refusal),
@@ -226,7 +244,10 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));
     let users = users.map_err(|mut more| refusals.append(&mut more)).ok();
     match (artifacts, users) {
-        (Some(artifacts), Some(users)) if refusals.is_empty() => Ok(Verdict { artifacts, cells, users }),
+        (Some(artifacts), Some(mut users)) if refusals.is_empty() => {
+            users.remarks.extend(staying);
+            Ok(Verdict { artifacts, cells, deserted, users })
+        }
         _ => Err(Refusals(refusals).into()),
     }
 }
@@ -237,7 +258,7 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
 /// [`PlanError`] with everything that stands in the way.
 pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
     let Desired { config, code } = *desired;
-    let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
+    let Verdict { artifacts: artifacts_action, cells, deserted, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
     let mut wanted = BTreeMap::new();
@@ -282,6 +303,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
             Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
             None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
         }
+    }
+    for (stack, id) in deserted {
+        let reason = "nobody is in it any more".to_owned();
+        plan.steps.push(Step::DeleteCell { stack, id, reason });
     }
     if !users.given_up.is_empty() {
         let reason = "they are in the way of new ones".to_owned();

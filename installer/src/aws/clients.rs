@@ -19,7 +19,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long one attempt of a call may take, with the upload of a zip of some megabytes over a slow line in mind.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(90);
 
-/// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token.
+/// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token, or are
+/// refused the second time in a way that is understood.
 const ATTEMPTS: u32 = 5;
 
 /// How long finding credentials may take: several roles after one another, each with its retries.

@@ -1,6 +1,6 @@
 //! `keyturn bootstrap`: brings an account to what the configuration asks for. The JSON document is the plan under
-//! `plan`, and what was done under `applied`: `stacks` and `rotations`. `log_group` is where the function says why a
-//! rotation failed.
+//! `plan`, and what was done under `applied`: `stacks` and `rotations`. One that has failed names its
+//! `log_group`, where the function says why; the one beside `applied` is that of the first cell.
 
 use std::fmt;
 use std::path::Path;
@@ -68,13 +68,16 @@ async fn recover(session: &Session, refusals: Refusals) -> Result<(), Error> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, applied, log_group } = self;
+        let Self { plan, applied, .. } = self;
         if plan.steps.is_empty() {
             return write!(f, "{plan}");
         }
         for stack in &applied.stacks {
             writeln!(f, "deployed the stack `{stack}`")?;
         }
-        rotate::list(f, &applied.rotations, log_group)
+        for stack in &applied.deleted {
+            writeln!(f, "deleted the stack `{stack}`")?;
+        }
+        rotate::list(f, &applied.rotations)
     }
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
 use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
-use crate::plan::{assign, deployed, deployed_cells, differences};
+use crate::plan::{assign, deployed, deployed_cells, deserted_cells, differences};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template, TemplateError};
 use crate::ui::span;
@@ -82,10 +82,13 @@ fn report(
     let templates = deployed_cells(&observed.cells)?;
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let mut drifted = BTreeSet::new();
-    for (number, cell) in assign(config, &bound, &templates)? {
+    let assigned = assign(config, &bound, &templates)?;
+    // One that nobody is in any more is not as it should be, whatever is in it.
+    let (deserted, _) = deserted_cells(&observed.cells, &assigned);
+    for (number, cell) in assigned {
         let current = templates.get(&number);
         // Which code the function should run is not asked here: that would mean to build it.
-        let code = current.and_then(code_of);
+        let code = current.filter(|_| !deserted.contains(&number)).and_then(code_of);
         let wanted = code.map(|code| template::cell(config, &cell.users, &code)).transpose()?;
         stacks.push(stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?);
         let changes = wanted.as_ref().map(|wanted| differences(current, wanted, &BTreeMap::new()));

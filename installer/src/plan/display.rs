@@ -46,6 +46,9 @@ impl fmt::Display for Step {
             Self::Adopt { secrets, .. } => secrets
                 .iter()
                 .try_for_each(|adopted| writeln!(f, "  adopt   the secret `{}` of {}", adopted.secret, adopted.user)),
+            Self::DeleteCell { stack, reason, .. } => {
+                writeln!(f, "  delete  the stack `{stack}` and its log: {reason}; the secrets and keys stay")
+            }
             Self::GiveUp { keys, .. } => keys.iter().try_for_each(|GivenUpKey { user, key, how, .. }| {
                 writeln!(f, "  give up the key {key} of {user}: `--{}`", how.to_tag())
             }),

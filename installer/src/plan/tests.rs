@@ -103,6 +103,7 @@ pub(super) fn bootstrapped(config: &Config) -> Observed {
                 drop(observed.cells.insert(1, stack(Status::CreateComplete, Some(it.template), it.tags)))
             }
             Step::UploadCode { .. } => observed.has_code = true,
+            Step::DeleteCell { stack, .. } => observed.cells.retain(|number, _| config.stack.cell(*number) != *stack),
             Step::Adopt { .. } | Step::ClearPending { .. } | Step::GiveUp { .. } | Step::RotateFirst { .. } => {}
         }
     }

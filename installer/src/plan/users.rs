@@ -1,6 +1,6 @@
 //! What each user's keys and secret mean for the plan: go on, take over, import, or refuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use contract::{SecretArn, UserName, VersionToken, tag_keys};
@@ -80,19 +80,23 @@ pub(super) fn judge<'a>(
     if refusals.is_empty() { Ok(users) } else { Err(refusals) }
 }
 
-/// How one user was found by itself; `None` when it is in keyturn's hands altogether.
-///
-/// # Errors
-/// [`Refusal`] when a person has to look first.
-pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> Result<Option<Found>, Refusal> {
-    let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
+/// How each user was found by itself; `None` for one that is in keyturn's hands altogether, and a [`Refusal`] when a person
+/// has to look first.
+pub fn judge_each<'a>(
+    config: &Config,
+    observed: &'a Observed,
+) -> Vec<(&'a ObservedUser, Result<Option<Found>, Refusal>)> {
     // A template that cannot be read is told by whoever looks at the stack.
     let deployed = super::deployed_cells(&observed.cells).unwrap_or_default();
-    let id = UserResources::of(&bound.name).secret;
-    let is_member = deployed.values().any(|template| template.resources().contains_key(&id));
-    let (mut users, stack) = (Users::default(), config.stack.as_str());
-    users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, is_member)?;
-    Ok(users.found.pop())
+    let members: BTreeSet<String> = deployed.values().flat_map(|template| template.resources().into_keys()).collect();
+    let judge = |user: &ObservedUser| {
+        let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
+        let is_member = members.contains(&UserResources::of(&bound.name).secret);
+        let (mut users, stack) = (Users::default(), config.stack.as_str());
+        users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, is_member)?;
+        Ok(users.found.pop())
+    };
+    observed.users.iter().map(|user| (user, judge(user))).collect()
 }
 
 impl Users {

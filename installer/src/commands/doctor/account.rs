@@ -108,8 +108,8 @@ fn stack(name: &str, found: Option<&ObservedStack>) -> Option<Finding> {
 /// Each user as found, and everything that a plan would refuse.
 pub(super) fn users(config: &Config, observed: &Observed) -> Vec<Finding> {
     let (mut findings, mut told) = (Vec::new(), Vec::new());
-    for user in &observed.users {
-        match plan::judge_one(config, observed, user) {
+    for (user, judged) in plan::judge_each(config, observed) {
+        match judged {
             Ok(found) => findings.push(user_found(&user.name, user.secret_name.as_str(), found)),
             Err(refusal) => {
                 findings.push(refused(&refusal));
