@@ -76,7 +76,8 @@ async fn every_state_is_told_also_after_the_status_has_retired() {
 fn states_that_are_not_known_yet_keep_their_words() {
     let shown = |state: Option<&str>, status: Option<&str>| {
         let account = types::Account::builder().id("111122223333");
-        let account = account.set_state(state.map(AccountState::from)).set_status(status.map(Into::into)).build();
+        let account =
+            account.set_state(state.map(types::AccountState::from)).set_status(status.map(Into::into)).build();
         read("organizations:DescribeAccount", account).map(|account| account.status)
     };
     assert_eq!(shown(Some("FROZEN"), Some("ACTIVE")), Ok(AccountStatus::Unknown("FROZEN".to_owned())));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::readiness::New;
+use super::readiness::Newcomer;
 use super::state::{AccountState, Member, Organization, Unit};
 use crate::services::iam;
 use crate::{ApiError, World};
@@ -144,7 +144,7 @@ impl World {
     pub fn delay_account_readiness(&mut self, account: &str, while_new: Duration) -> Result<(), ApiError> {
         self.organizations.member_mut(account)?;
         let (admits, ready) = (self.agenda.after(while_new / 2), self.agenda.after(while_new));
-        self.organizations.new.insert(account.to_owned(), New::new(admits, ready, while_new));
+        self.organizations.newcomers.insert(account.to_owned(), Newcomer::new(admits, ready, while_new));
         Ok(())
     }
 

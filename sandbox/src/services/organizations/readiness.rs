@@ -16,7 +16,7 @@ const MOST_REFUSALS: u32 = 8;
 
 /// An account that was created a moment ago.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct New {
+pub(crate) struct Newcomer {
     /// From when on roles in it can be assumed.
     admits: Timestamp,
     /// From when on services work in it.
@@ -25,7 +25,7 @@ pub(crate) struct New {
     wait: Duration,
 }
 
-impl New {
+impl Newcomer {
     pub(super) fn new(admits: Timestamp, ready: Timestamp, while_new: Duration) -> Self {
         Self { admits, ready, wait: WAIT_AFTER_REFUSAL.max(while_new / MOST_REFUSALS) }
     }
@@ -33,13 +33,13 @@ impl New {
 
 /// Whether roles in an account can be assumed, and its keys be used.
 pub(crate) fn admits_sessions(world: &World, account: &str) -> bool {
-    let is_known = world.organizations.new.get(account).is_none_or(|new| new.admits <= world.now());
+    let is_known = world.organizations.newcomers.get(account).is_none_or(|new| new.admits <= world.now());
     is_known && world.organizations.state_of(account) == AccountState::Active
 }
 
 /// Lets a moment pass when an account is refused because it is new; see [`World::delay_account_readiness`].
 pub(crate) fn wait_after_refusal(world: &mut World, account: &str) {
-    if let Some(new) = world.organizations.new.get(account).filter(|new| new.ready > world.now()) {
+    if let Some(new) = world.organizations.newcomers.get(account).filter(|new| new.ready > world.now()) {
         world.agenda.pass(new.wait);
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn wait_after_refusal(world: &mut World, account: &str) {
 /// That the codes are these was seen with CloudFormation, Lambda and Systems Manager, whose protocol is that of Secrets
 /// Manager; that of S3 is in its API reference, "List of error codes".
 pub(crate) fn check_readiness(world: &mut World, service: Service, account: &str) -> Result<(), ApiError> {
-    if world.organizations.new.get(account).is_none_or(|new| new.ready <= world.now()) {
+    if world.organizations.newcomers.get(account).is_none_or(|new| new.ready <= world.now()) {
         return Ok(());
     }
     let (code, status) = match service {

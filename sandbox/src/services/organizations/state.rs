@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::readiness::New;
+use super::readiness::Newcomer;
 use crate::ApiError;
 
 /// Every organization. Organizations is global: no region here.
@@ -15,7 +15,7 @@ pub(crate) struct State {
     /// The id of the organization that an account is in.
     memberships: BTreeMap<String, String>,
     /// The accounts that are not ready yet, or were not for a while.
-    pub(super) new: BTreeMap<String, New>,
+    pub(super) newcomers: BTreeMap<String, Newcomer>,
 }
 
 /// An organization. The root is the parent of everything that is in no unit.
