@@ -4,6 +4,7 @@ mod cells;
 mod cost;
 mod diff;
 mod display;
+mod drift;
 mod effect;
 mod found;
 mod give_up;
@@ -29,11 +30,12 @@ use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 pub use cells::{Cell, assign, deployed as deployed_cells};
 pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
+pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
-pub use saved::{SavedPlanError, check_saved, save};
+pub use saved::{SavedPlanError, check_saved, looks_for_drift, save};
 pub use stacks::Action;
 pub use users::judge_one;
 
@@ -160,6 +162,11 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Whether what somebody has changed past CloudFormation is brought back.
+    pub fn reverts_drift(&self) -> bool {
+        self.changes.iter().any(|change| change.drift.is_some())
+    }
+
     /// Whether something that exists already joins the stack.
     pub fn imports(&self) -> bool {
         self.changes.iter().any(|change| change.change == Verb::Import)
@@ -240,6 +247,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let wanted = template::artifacts()?;
         let current = observed.artifacts.as_ref();
         let none = BTreeMap::new();
+        plan.remarks.extend(drift_remarks(ARTIFACTS_STACK, current)?);
         match deployment(ARTIFACTS_STACK, config, &wanted, current, artifacts_action, &none)? {
             Some(deployment) => plan.steps.push(Step::DeployArtifacts(deployment)),
             None => plan.unchanged.push(format!("the stack `{ARTIFACTS_STACK}` is as it should be")),
@@ -260,7 +268,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
-        match deployment(&cell.stack, config, wanted, observed.cells.get(&number), action, &users.imports)? {
+        let current = observed.cells.get(&number);
+        plan.remarks.extend(drift_remarks(&cell.stack, current)?);
+        match deployment(&cell.stack, config, wanted, current, action, &users.imports)? {
             Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
             None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
         }
@@ -299,19 +309,34 @@ fn deployment(
     let tags = config.tags.clone();
     let deployed = current.map(deployed).transpose()?.flatten();
     let is_deployed = deployed.as_ref().is_some_and(|deployed| deployed.to_text() == text);
-    let changes = diff::resources(deployed.as_ref(), wanted, imports);
+    let mut changes = diff::resources(deployed.as_ref(), wanted, imports);
+    let differs = !changes.is_empty();
+    let drift = current.and_then(|current| current.drift.as_ref());
+    let drifted = drift.map(|drift| drifted(drift, deployed.as_ref())).unwrap_or_default();
+    drift::join(&mut changes, &drifted, wanted);
+    let has_drifted = changes.iter().any(|change| change.drift.is_some());
     let reason = match (&action, current) {
-        (Action::Create, _) => "there is none".to_owned(),
-        (Action::CreateAnew { status, .. }, _) => format!("the one that is there holds nothing: {status}"),
+        (Action::Create, _) => "there is none",
+        (Action::CreateAnew { status, .. }, _) => &format!("the one that is there holds nothing: {status}"),
+        (Action::Update, _) if has_drifted && differs => "its template differs, and it was changed past CloudFormation",
+        (Action::Update, _) if has_drifted => "it was changed past CloudFormation",
         (Action::Update, Some(current)) if current.stack.tags == tags && is_deployed => return Ok(None),
-        (Action::Update, _) if !changes.is_empty() => "its template differs".to_owned(),
-        (Action::Update, _) if !is_deployed => "its template differs outside of the resources".to_owned(),
-        (Action::Update, _) => "its tags differ".to_owned(),
+        (Action::Update, _) if differs => "its template differs",
+        (Action::Update, _) if !is_deployed => "its template differs outside of the resources",
+        (Action::Update, _) => "its tags differ",
     };
+    let reason = reason.to_owned();
     let template_key = (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(&text)));
     let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
     let stack = stack.to_owned();
     Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles }))
+}
+
+/// What whoever decides should know of the drift in a stack.
+fn drift_remarks(stack: &str, current: Option<&ObservedStack>) -> Result<Vec<String>, TemplateError> {
+    let Some(drift) = current.and_then(|current| current.drift.as_ref()) else { return Ok(Vec::new()) };
+    let deployed = current.map(deployed).transpose()?.flatten();
+    Ok(drift::remarks(stack, drift, &drifted(drift, deployed.as_ref())))
 }
 
 /// What names a template among others: its content.

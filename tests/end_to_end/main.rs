@@ -13,6 +13,7 @@ mod credentials;
 mod direct;
 mod disturbed;
 mod doctor;
+mod drift;
 mod emergencies;
 mod function;
 mod help;

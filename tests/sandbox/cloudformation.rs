@@ -3,6 +3,7 @@
 mod change_sets;
 mod creation;
 mod deletion;
+mod drift;
 mod limits;
 mod summary;
 mod updates;

@@ -161,6 +161,7 @@ async fn prepare(
         name: &change_set(session),
         creates: *action != Action::Update,
         imports: deployment.imports(),
+        reverts_drift: deployment.reverts_drift(),
         makes_roles: deployment.makes_roles,
         template,
         tags: &deployment.tags,

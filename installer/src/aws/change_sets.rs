@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, OnStackFailure, Replacement, Tag};
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetStatus, ChangeSetType, DeploymentMode, OnStackFailure, Replacement, Tag,
+};
 
 use super::stacks::found;
 use super::{CallError, Clients, reduce};
@@ -18,6 +20,8 @@ pub struct Order<'a> {
     pub creates: bool,
     /// Whether resources that exist already under the name that the template gives them join the stack.
     pub imports: bool,
+    /// Whether what somebody has changed past CloudFormation is brought back to the template.
+    pub reverts_drift: bool,
     /// Whether the template makes IAM resources.
     pub makes_roles: bool,
     /// The template.
@@ -52,6 +56,9 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallErro
     }
     if order.imports {
         asked = asked.import_existing_resources(true);
+    }
+    if order.reverts_drift {
+        asked = asked.deployment_mode(DeploymentMode::RevertDrift);
     }
     if order.makes_roles {
         asked = asked.capabilities(Capability::CapabilityNamedIam);

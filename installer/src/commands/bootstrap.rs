@@ -7,12 +7,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{pipeline, rotate};
+use super::pipeline::{self, Manner};
+use super::rotate;
 use crate::apply::{self, Applied, stack};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::names::log_group;
-use crate::plan::{Plan, Refusals, check_saved};
+use crate::plan::{Plan, Refusals, check_saved, looks_for_drift};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -25,13 +26,15 @@ struct Report<'a> {
 pub(super) async fn run(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    manner: Manner<'_>,
     saved: Option<&Path>,
 ) -> Result<Exit, Error> {
-    let prepared = match pipeline::prepare(session, config, prebuilt).await {
+    let drift = manner.drift || saved.map(looks_for_drift).transpose()?.unwrap_or_default();
+    let manner = Manner { drift, ..manner };
+    let prepared = match pipeline::prepare(session, config, manner).await {
         Err(Error::Refused(refusals)) => {
             recover(session, refusals).await?;
-            pipeline::prepare(session, config, prebuilt).await
+            pipeline::prepare(session, config, manner).await
         }
         prepared => prepared,
     };

@@ -79,9 +79,10 @@ mod tests {
             status: (*status).to_owned(),
             reason: None,
             is_named: *status != "CREATE_FAILED",
+            is_checked: false,
         };
         let stack = Stack { id: "arn:stack/1".to_owned(), status, tags: BTreeMap::new(), protected: false };
-        ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None }
+        ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None, drift: None }
     }
 
     #[test]

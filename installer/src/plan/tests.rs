@@ -13,6 +13,7 @@ use crate::names::SecretName;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;
 
+mod drift;
 mod users;
 
 const CODE: &str = "keyturn/0000.zip";
@@ -84,7 +85,7 @@ fn secret_of(user: &ObservedUser) -> Secret {
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
     let stack = Stack { id, status, tags, protected: false };
-    ObservedStack { stack, template, resources: Vec::new() }
+    ObservedStack { stack, template, resources: Vec::new(), drift: None }
 }
 
 pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::found::{Found, View};
 use super::standing::{self, Standing, room};
 use super::{Adoption, Cell, GivenUpKey, Refusal, give_up};
+use crate::aws::drift::Fate;
 use crate::aws::secrets::Secret;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
@@ -47,6 +48,7 @@ pub(super) fn judge<'a>(
     cells: impl Iterator<Item = &'a Cell>,
 ) -> Result<Users, Vec<Refusal>> {
     let members: BTreeMap<String, Resource> = deployed.values().flat_map(Template::resources).collect();
+    let drifts = Drifts::of(observed);
     let stacks: BTreeMap<&UserName, &str> =
         cells.flat_map(|cell| cell.users.iter().map(|user| (&user.name, cell.stack.as_str()))).collect();
     let (mut users, mut refusals) = (Users::default(), Vec::new());
@@ -55,10 +57,10 @@ pub(super) fn judge<'a>(
             refusals.push(Refusal::UnknownUser(user.name.clone()));
             continue;
         };
-        let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
+        let member = members.get(&UserResources::of(&bound.name).secret);
         let stack = stacks.get(&bound.name).copied().unwrap_or(config.stack.as_str());
         let view = View { config, user, name: &bound.name, stack, now: observed.now };
-        if let Err(refusal) = users.add(view, bound, is_member) {
+        if let Err(refusal) = users.add(view, bound, member, &drifts) {
             refusals.push(refusal);
         }
         users.bound.push(bound.clone());
@@ -89,19 +91,41 @@ pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> R
     // A template that cannot be read is told by whoever looks at the stack.
     let deployed = super::deployed_cells(&observed.cells).unwrap_or_default();
     let id = UserResources::of(&bound.name).secret;
-    let is_member = deployed.values().any(|template| template.resources().contains_key(&id));
+    let member = deployed.values().find_map(|template| template.resources().remove(&id));
     let (mut users, stack) = (Users::default(), config.stack.as_str());
-    users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, is_member)?;
+    let view = View { config, user, name: &bound.name, stack, now: observed.now };
+    users.add(view, bound, member.as_ref(), &Drifts::of(observed))?;
     Ok(users.found.pop())
 }
 
 impl Users {
-    /// Decides about one user.
-    fn add(&mut self, view: View<'_>, bound: &BoundUser, is_member: bool) -> Result<(), Refusal> {
+    /// Decides about one user. `member` is the user's secret in a deployed template.
+    fn add(
+        &mut self,
+        view: View<'_>,
+        bound: &BoundUser,
+        member: Option<&Resource>,
+        drifts: &Drifts<'_>,
+    ) -> Result<(), Refusal> {
         let View { config, user, name, stack, now } = view;
         let secret_name = user.secret_name.to_string();
         let room = || room(config, user, name, now);
-        match standing::standing(config, user, bound)? {
+        let is_member = member.is_some();
+        let ids = UserResources::of(name);
+        let standing = standing::standing(config, user, bound)?;
+        match standing {
+            // With another name it is another secret, and the one before stays.
+            Standing::New if member.is_some_and(|member| is_called(member, &secret_name)) => {
+                if !drifts.is_gone(&ids.secret) {
+                    return Err(Refusal::LostSecret { user: name.clone(), secret: secret_name });
+                }
+                self.found.push(view.lost_secret(room()?));
+                self.unrotated.insert(name.clone(), secret_name);
+            }
+            Standing::Adoptable(secret, _) | Standing::Managed(secret) if drifts.is_gone(&ids.secret) => {
+                let (user, secret, stack) = (name.clone(), secret.name.clone(), stack.to_owned());
+                return Err(Refusal::OtherSecret { user, secret, stack });
+            }
             Standing::New => {
                 self.found.push(view.new_user(room()?));
                 self.unrotated.insert(name.clone(), secret_name);
@@ -129,6 +153,9 @@ impl Users {
                 }
                 if !is_member {
                     self.import(user, bound, secret);
+                } else if drifts.has_drifted(&ids.rotation) {
+                    let unfinished = secret.unfinished_rotation();
+                    self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
                 }
                 if room.is_some() {
                     self.unrotated.insert(name.clone(), secret_name);
@@ -144,6 +171,30 @@ impl Users {
         let unfinished = secret.unfinished_rotation();
         self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
     }
+}
+
+/// What was found to have been changed past CloudFormation, when somebody has looked.
+struct Drifts<'a>(BTreeMap<&'a str, &'a Fate>);
+
+impl<'a> Drifts<'a> {
+    fn of(observed: &'a Observed) -> Self {
+        let drifts = observed.cells.values().filter_map(|cell| cell.drift.as_ref());
+        let resources = drifts.flat_map(|drift| &drift.resources);
+        Self(resources.map(|found| (found.logical_id.as_str(), &found.fate)).collect())
+    }
+
+    fn is_gone(&self, logical_id: &str) -> bool {
+        self.0.get(logical_id) == Some(&&Fate::Deleted)
+    }
+
+    fn has_drifted(&self, logical_id: &str) -> bool {
+        matches!(self.0.get(logical_id), Some(Fate::Deleted | Fate::Changed(_)))
+    }
+}
+
+/// Whether a secret of a template has this name.
+fn is_called(secret: &Resource, name: &str) -> bool {
+    secret.properties.get("Name").and_then(Json::as_str) == Some(name)
 }
 
 /// A secret that the stack has and the configuration does not: nobody is to lose rotation unnoticed.

@@ -28,6 +28,8 @@ fn deployment(action: Action, template: String, changes: &[(&str, Verb)]) -> Dep
         properties: Vec::new(),
         replaces: false,
         broadens: false,
+        drift: None,
+        broadened: false,
     };
     Deployment {
         stack: "cell".to_owned(),
@@ -174,6 +176,7 @@ async fn a_stack_in_review_is_replaced() {
         name: "left-over",
         creates: true,
         imports: false,
+        reverts_drift: false,
         makes_roles: true,
         template,
         tags: &tags,

@@ -63,6 +63,7 @@ pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) arn: String,
     pub(crate) trust: Policy,
+    pub(crate) description: Option<String>,
     pub(crate) longest_session: Duration,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) permissions: Permissions,
@@ -184,6 +185,12 @@ impl State {
             account.users.values().any(|user| uses(&user.permissions))
                 || account.roles.values().any(|role| uses(&role.permissions))
         })
+    }
+
+    /// The names of the roles that a managed policy is attached to.
+    pub(super) fn roles_with(&self, account: &str, policy: &str) -> Vec<&str> {
+        let roles = self.accounts.get(account).into_iter().flat_map(|account| account.roles.values());
+        roles.filter(|role| role.permissions.attached.contains(policy)).map(|role| role.name.as_str()).collect()
     }
 
     /// A user's keys, oldest first; none when there is no such user.

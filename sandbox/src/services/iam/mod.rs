@@ -32,6 +32,7 @@ pub(crate) use decision::{check_resource_policy, decide, resource_policy_allows,
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
 pub(crate) use names::check_name;
+pub(crate) use population::administrator;
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;
 

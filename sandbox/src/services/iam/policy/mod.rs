@@ -16,6 +16,8 @@ use statement::Statement;
 /// A policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
+    /// As it was written.
+    pub(crate) document: Value,
     statements: Vec<Statement>,
     /// Its length as IAM's quotas count it: in characters, without white space.
     pub(crate) length: usize,
@@ -78,7 +80,7 @@ impl Policy {
             return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
         }
         let length = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
-        Ok(Self { statements, length })
+        Ok(Self { document: document.clone(), statements, length })
     }
 
     /// What an identity policy says.
