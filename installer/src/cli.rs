@@ -100,6 +100,10 @@ pub enum Command {
         /// Also look for what somebody has changed past CloudFormation, and show how it would be brought back. Takes CloudFormation some time.
         #[arg(long)]
         drift: bool,
+        /// Show what `bootstrap --express` would do: it deploys stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
     },
     /// Deploy what rotates the users' keys, and give each user its first managed key.
     Bootstrap {
@@ -109,6 +113,10 @@ pub enum Command {
         /// Also look for what somebody has changed past CloudFormation, and bring it back. Takes CloudFormation some time.
         #[arg(long)]
         drift: bool,
+        /// Deploy stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
         /// Do what this plan says without asking, or nothing when something else is to be done by now. Takes the same
         /// users and options as the `plan --out` that has written it.
         #[arg(long, value_name = "FILE")]

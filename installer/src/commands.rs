@@ -34,7 +34,7 @@ use crate::aws::{Clients, Connection, Source};
 use crate::cli::{Cli, Command, Global, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
-use crate::plan::{Refusal, Refusals, Unfit};
+use crate::plan::{Options, Refusal, Refusals, Unfit};
 use crate::session::Session;
 use crate::ui::{Interrupts, Printer};
 
@@ -48,16 +48,18 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Plan { target, out, detailed_exitcode, drift } => {
+        Command::Plan { target, out, detailed_exitcode, drift, express } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let manner = Manner { prebuilt: target.artifact.as_deref(), drift: *drift };
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
             Box::pin(plan::run(&session, &config, manner, out.as_deref(), *detailed_exitcode)).await
         }
-        Command::Bootstrap { target, drift, plan } => {
+        Command::Bootstrap { target, drift, express, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let manner = Manner { prebuilt: target.artifact.as_deref(), drift: *drift };
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
             Box::pin(bootstrap::run(&session, &config, manner, plan.as_deref())).await
         }
         Command::Status { drift, detailed_exitcode } => {

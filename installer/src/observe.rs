@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
-use crate::aws::stacks::{self, Resource, Rest, Stack};
+use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
 use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
@@ -223,6 +223,10 @@ pub async fn stack(clients: &Clients, name: &str) -> Result<Option<ObservedStack
     let Some(stack) = stacks::describe(clients, name).await? else { return Ok(None) };
     let (mut template, mut resources) = (None, Vec::new());
     match stack.status.rest() {
+        // What was not taken back goes on from its template.
+        Rest::HalfMade | Rest::Stuck if matches!(stack.status, Status::CreateFailed | Status::UpdateFailed) => {
+            (template, resources) = (stacks::template(clients, name).await?, stacks::resources(clients, name).await?);
+        }
         Rest::Usable => template = stacks::template(clients, name).await?,
         Rest::Shell | Rest::HalfMade | Rest::Stuck => resources = stacks::resources(clients, name).await?,
         Rest::Busy | Rest::Review | Rest::Gone => {}

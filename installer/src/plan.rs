@@ -35,7 +35,7 @@ pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
-pub use saved::{SavedPlanError, check_saved, looks_for_drift, save};
+pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
 pub use users::judge_one;
 
@@ -49,6 +49,8 @@ pub struct Desired<'a> {
     pub config: &'a Config,
     /// The key of the function's zip in the bucket.
     pub code: &'a str,
+    /// Whether stacks are deployed in express mode.
+    pub express: bool,
 }
 
 /// What is to be done, and why.
@@ -148,6 +150,8 @@ pub struct Deployment {
     pub action: Action,
     /// Why.
     pub reason: String,
+    /// Whether that is done in express mode: what is configured counts as complete, and nothing is taken back.
+    pub express: bool,
     /// What it changes.
     pub changes: Vec<ResourceChange>,
     /// The stack's tags.
@@ -165,6 +169,11 @@ impl Deployment {
     /// Whether what somebody has changed past CloudFormation is brought back.
     pub fn reverts_drift(&self) -> bool {
         self.changes.iter().any(|change| change.drift.is_some())
+    }
+
+    /// Whether nothing is taken back when it fails. A stack that has failed before takes nothing else.
+    pub fn keeps_failure(&self) -> bool {
+        self.express || matches!(self.action, Action::Resume { .. })
     }
 
     /// Whether something that exists already joins the stack.
@@ -225,7 +234,7 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
 /// # Errors
 /// [`PlanError`] with everything that stands in the way.
 pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
-    let Desired { config, code } = *desired;
+    let Desired { config, code, .. } = *desired;
     let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
@@ -248,7 +257,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let current = observed.artifacts.as_ref();
         let none = BTreeMap::new();
         plan.remarks.extend(drift_remarks(ARTIFACTS_STACK, current)?);
-        match deployment(ARTIFACTS_STACK, config, &wanted, current, artifacts_action, &none)? {
+        match deployment(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)? {
             Some(deployment) => plan.steps.push(Step::DeployArtifacts(deployment)),
             None => plan.unchanged.push(format!("the stack `{ARTIFACTS_STACK}` is as it should be")),
         }
@@ -270,7 +279,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
         let current = observed.cells.get(&number);
         plan.remarks.extend(drift_remarks(&cell.stack, current)?);
-        match deployment(&cell.stack, config, wanted, current, action, &users.imports)? {
+        match deployment(&cell.stack, desired, wanted, current, action, &users.imports)? {
             Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
             None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
         }
@@ -299,17 +308,21 @@ pub fn deployed(stack: &ObservedStack) -> Result<Option<Template>, TemplateError
 /// What brings a stack to its template; `None` when it is there already.
 fn deployment(
     stack: &str,
-    config: &Config,
+    desired: &Desired<'_>,
     wanted: &Template,
     current: Option<&ObservedStack>,
     action: Action,
     imports: &BTreeMap<String, String>,
 ) -> Result<Option<Deployment>, TemplateError> {
     let text = wanted.to_text();
-    let tags = config.tags.clone();
+    let (tags, express) = (desired.config.tags.clone(), desired.express);
     let deployed = current.map(deployed).transpose()?.flatten();
     let is_deployed = deployed.as_ref().is_some_and(|deployed| deployed.to_text() == text);
-    let mut changes = diff::resources(deployed.as_ref(), wanted, imports);
+    let mut before = deployed.as_ref().map(Template::resources).unwrap_or_default();
+    if let Some(made) = current.and_then(stacks::made) {
+        before.retain(|id, _| made.contains(id.as_str()));
+    }
+    let mut changes = diff::changes(before, wanted, imports);
     let differs = !changes.is_empty();
     let drift = current.and_then(|current| current.drift.as_ref());
     let drifted = drift.map(|drift| drifted(drift, deployed.as_ref())).unwrap_or_default();
@@ -318,6 +331,7 @@ fn deployment(
     let reason = match (&action, current) {
         (Action::Create, _) => "there is none",
         (Action::CreateAnew { status, .. }, _) => &format!("the one that is there holds nothing: {status}"),
+        (Action::Resume { status, failed }, _) => &format!("it is {status}, and goes on from there{}", listed(failed)),
         (Action::Update, _) if has_drifted && differs => "its template differs, and it was changed past CloudFormation",
         (Action::Update, _) if has_drifted => "it was changed past CloudFormation",
         (Action::Update, Some(current)) if current.stack.tags == tags && is_deployed => return Ok(None),
@@ -329,7 +343,12 @@ fn deployment(
     let template_key = (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(&text)));
     let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
     let stack = stack.to_owned();
-    Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles }))
+    Ok(Some(Deployment { stack, action, reason, express, changes, tags, template: text, template_key, makes_roles }))
+}
+
+/// What has failed, for the end of a line.
+fn listed(failed: &[String]) -> String {
+    if failed.is_empty() { String::new() } else { format!(": {}", failed.join(", ")) }
 }
 
 /// What whoever decides should know of the drift in a stack.

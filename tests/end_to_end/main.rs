@@ -15,6 +15,7 @@ mod disturbed;
 mod doctor;
 mod drift;
 mod emergencies;
+mod express;
 mod function;
 mod help;
 mod holds;

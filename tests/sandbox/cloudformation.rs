@@ -4,6 +4,7 @@ mod change_sets;
 mod creation;
 mod deletion;
 mod drift;
+mod express;
 mod limits;
 mod summary;
 mod updates;

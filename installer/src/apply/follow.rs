@@ -108,7 +108,7 @@ async fn ended_unseen(clients: &Clients, id: &str, history: &History) -> Result<
 /// Stops an operation in the way that leaves the stack as it was before, where there is one.
 async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) -> Result<(), CallError> {
     match it.operation {
-        Operation::Create => {
+        Operation::Create | Operation::CreateAndKeep => {
             progress.say("interrupted: deleting what was created; press Ctrl-C again to leave at once");
             stacks::delete(clients, it.id, false).await
         }

@@ -74,6 +74,9 @@ impl StackError {
             Self::Failed { status: Status::DeleteFailed, .. } => {
                 Some("mend the cause and run the same command again; `keyturn teardown --force` gives up what cannot be deleted".to_owned())
             }
+            Self::Failed { status: Status::CreateFailed | Status::UpdateFailed, stack, .. } => Some(format!(
+                "mend the cause, then `keyturn bootstrap` goes on from there; or have it taken back: `aws cloudformation rollback-stack --stack-name {stack}`"
+            )),
             Self::Failed { .. } => Some("mend the cause and run the same command again".to_owned()),
         }
     }
@@ -159,7 +162,9 @@ async fn prepare(
     let order = Order {
         stack,
         name: &change_set(session),
-        creates: *action != Action::Update,
+        creates: action.creates(),
+        express: deployment.express,
+        keeps_failure: deployment.keeps_failure(),
         imports: deployment.imports(),
         reverts_drift: deployment.reverts_drift(),
         makes_roles: deployment.makes_roles,
@@ -237,7 +242,11 @@ async fn execute(session: &Session, progress: &Progress, deployment: &Deployment
     };
     let after = stacks::newest_event(clients, &found.id).await?;
     change_sets::execute(clients, stack, &change_set(session)).await?;
-    let operation = if deployment.action == Action::Update { Operation::Update } else { Operation::Create };
+    let operation = match (deployment.action.creates(), deployment.keeps_failure()) {
+        (false, _) => Operation::Update,
+        (true, false) => Operation::Create,
+        (true, true) => Operation::CreateAndKeep,
+    };
     let followed = Followed { name: stack, id: &found.id, operation, after: after.as_deref() };
     finished(stack, operation, follow(session, progress, followed).await?)
 }
@@ -246,7 +255,7 @@ async fn execute(session: &Session, progress: &Progress, deployment: &Deployment
 async fn discard(session: &Session, progress: &Progress, deployment: &Deployment) -> Result<(), StackError> {
     let (clients, stack) = (&session.clients, deployment.stack.as_str());
     change_sets::delete(clients, stack, &change_set(session)).await?;
-    if deployment.action == Action::Update {
+    if !deployment.action.creates() {
         return Ok(());
     }
     match stacks::describe(clients, stack).await? {
@@ -340,7 +349,7 @@ fn finished(stack: &str, operation: Operation, end: End) -> Result<(), StackErro
         return Ok(());
     }
     let done = match operation {
-        Operation::Create => "created",
+        Operation::Create | Operation::CreateAndKeep => "created",
         Operation::Update => "updated",
         Operation::Rollback => "rolled back",
         Operation::Delete => "deleted",
@@ -362,6 +371,9 @@ fn left(status: Status, kept: &[String]) -> String {
         Status::DeleteComplete => format!("; nothing is left of it but {}", kept.join(", ")),
         Status::RollbackComplete => "; it is an empty shell now".to_owned(),
         Status::UpdateRollbackComplete => "; it is as it was before".to_owned(),
+        Status::CreateFailed | Status::UpdateFailed => {
+            format!("; it is {status} now, and nothing was taken back: what was made stays as it is")
+        }
         other => format!("; it is {other} now"),
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, DeploymentMode, OnStackFailure, Replacement, Tag,
+    Capability, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, OnStackFailure,
+    Replacement, Tag,
 };
 
 use super::stacks::found;
@@ -20,6 +21,10 @@ pub struct Order<'a> {
     pub creates: bool,
     /// Whether resources that exist already under the name that the template gives them join the stack.
     pub imports: bool,
+    /// Whether what is configured counts as complete. Nothing is taken back then when it fails.
+    pub express: bool,
+    /// Whether nothing is taken back when it fails: a stack that has failed before takes nothing else.
+    pub keeps_failure: bool,
     /// Whether what somebody has changed past CloudFormation is brought back to the template.
     pub reverts_drift: bool,
     /// Whether the template makes IAM resources.
@@ -51,9 +56,16 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<(), CallErro
         .change_set_name(order.name)
         .client_token(order.name)
         .change_set_type(if order.creates { ChangeSetType::Create } else { ChangeSetType::Update });
-    if order.creates {
-        asked = asked.on_stack_failure(OnStackFailure::Delete);
-    }
+    let config = DeploymentConfig::builder();
+    asked = match order {
+        // Off is what express mode has by itself; said here so that nobody has to know.
+        Order { express: true, .. } => {
+            asked.deployment_config(config.mode(DeploymentConfigMode::Express).disable_rollback(true).build())
+        }
+        Order { keeps_failure: true, .. } => asked.deployment_config(config.disable_rollback(true).build()),
+        Order { creates: true, .. } => asked.on_stack_failure(OnStackFailure::Delete),
+        _ => asked,
+    };
     if order.imports {
         asked = asked.import_existing_resources(true);
     }

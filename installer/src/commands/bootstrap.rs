@@ -13,7 +13,7 @@ use crate::apply::{self, Applied, stack};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::names::log_group;
-use crate::plan::{Plan, Refusals, check_saved, looks_for_drift};
+use crate::plan::{Options, Plan, Refusals, check_saved, saved_options};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -29,8 +29,10 @@ pub(super) async fn run(
     manner: Manner<'_>,
     saved: Option<&Path>,
 ) -> Result<Exit, Error> {
-    let drift = manner.drift || saved.map(looks_for_drift).transpose()?.unwrap_or_default();
-    let manner = Manner { drift, ..manner };
+    // A plan that is kept says itself how it came about.
+    let kept = saved.map(saved_options).transpose()?.unwrap_or_default();
+    let Options { drift, express } = manner.options;
+    let manner = Manner { options: Options { drift: drift || kept.drift, express: express || kept.express }, ..manner };
     let prepared = match pipeline::prepare(session, config, manner).await {
         Err(Error::Refused(refusals)) => {
             recover(session, refusals).await?;

@@ -20,7 +20,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Error> {
     let (_, plan) = pipeline::prepare(session, config, manner).await?;
     if let Some(out) = out {
-        save(&plan, manner.drift, out)?;
+        save(&plan, manner.options, out)?;
     }
     session.printer.result("plan", &plan)?;
     let has_changes = !plan.steps.is_empty();

@@ -67,7 +67,16 @@ pub fn resources(
     after: &Template,
     imports: &BTreeMap<String, String>,
 ) -> Vec<ResourceChange> {
-    let (before, after) = (before.map(Template::resources).unwrap_or_default(), after.resources());
+    changes(before.map(Template::resources).unwrap_or_default(), after, imports)
+}
+
+/// What changes from these resources to those of a template.
+pub(super) fn changes(
+    before: BTreeMap<String, Resource>,
+    after: &Template,
+    imports: &BTreeMap<String, String>,
+) -> Vec<ResourceChange> {
+    let after = after.resources();
     let ids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changes = Vec::new();
     for id in ids {

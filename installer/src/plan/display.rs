@@ -59,14 +59,16 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Deployment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stack, reason, .. } = self;
+        let Self { stack, reason, express, .. } = self;
+        let mode = if *express { " in express mode" } else { "" };
         match &self.action {
-            Action::Create => writeln!(f, "  create  the stack `{stack}`: {reason}")?,
-            Action::CreateAnew { .. } => writeln!(f, "  create  the stack `{stack}` anew: {reason}")?,
-            Action::Update => writeln!(f, "  update  the stack `{stack}`: {reason}")?,
+            Action::Create => writeln!(f, "  create  the stack `{stack}`{mode}: {reason}")?,
+            Action::CreateAnew { .. } => writeln!(f, "  create  the stack `{stack}` anew{mode}: {reason}")?,
+            Action::Update => writeln!(f, "  update  the stack `{stack}`{mode}: {reason}")?,
+            Action::Resume { .. } => writeln!(f, "  resume  the stack `{stack}`{mode}: {reason}")?,
         }
         match &self.action {
-            Action::Update => self.changes.iter().try_for_each(|change| write!(f, "{change}")),
+            Action::Update | Action::Resume { .. } => self.changes.iter().try_for_each(|change| write!(f, "{change}")),
             // Everything is new: the numbers say more than a list.
             Action::Create | Action::CreateAnew { .. } => {
                 let mut counts: BTreeMap<(Verb, &str), usize> = BTreeMap::new();

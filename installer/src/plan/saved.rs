@@ -23,6 +23,9 @@ struct Saved {
     /// Whether drift was looked for: whoever does what the plan says looks again.
     #[serde(default)]
     drift: bool,
+    /// Whether stacks are deployed in express mode.
+    #[serde(default)]
+    express: bool,
     /// Of everything that would be done.
     digest: String,
     /// For whoever looks at it; nobody reads it back.
@@ -82,10 +85,11 @@ impl SavedPlanError {
 ///
 /// # Errors
 /// [`SavedPlanError::Write`].
-pub fn save(plan: &Plan, drift: bool, path: &Path) -> Result<(), SavedPlanError> {
+pub fn save(plan: &Plan, how: Options, path: &Path) -> Result<(), SavedPlanError> {
     let write = || {
         let (schema, digest, plan) = (SCHEMA.to_owned(), digest(plan), serde_json::to_value(plan)?);
-        let saved = Saved { schema, drift, digest, plan };
+        let Options { drift, express } = how;
+        let saved = Saved { schema, drift, express, digest, plan };
         let mut file = File::create(path)?;
         serde_json::to_writer_pretty(&mut file, &saved)?;
         file.write_all(b"\n")?;
@@ -94,12 +98,21 @@ pub fn save(plan: &Plan, drift: bool, path: &Path) -> Result<(), SavedPlanError>
     write().map_err(|source| SavedPlanError::Write { path: path.to_owned(), source })
 }
 
-/// Whether drift was looked for when the plan in a file was made.
+/// How a plan comes about, and how it is executed: a plan that is kept says it itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether drift is looked for.
+    pub drift: bool,
+    /// Whether stacks are deployed in express mode.
+    pub express: bool,
+}
+
+/// How the plan in a file came about.
 ///
 /// # Errors
 /// [`SavedPlanError`].
-pub fn looks_for_drift(path: &Path) -> Result<bool, SavedPlanError> {
-    read(path).map(|saved| saved.drift)
+pub fn saved_options(path: &Path) -> Result<Options, SavedPlanError> {
+    read(path).map(|Saved { drift, express, .. }| Options { drift, express })
 }
 
 /// Checks that what is to be done now is what the plan in a file says.
@@ -153,7 +166,7 @@ mod tests {
         let path = directory.path().join("plan.json");
         let config = config(&["alice", "bob"]);
         let plan = decide(&config, &untouched(&config)).unwrap();
-        save(&plan, false, &path).unwrap();
+        save(&plan, Options::default(), &path).unwrap();
         check_saved(&plan, &path).unwrap();
         // Later, and by somebody else.
         let mut later = untouched(&config);
@@ -183,6 +196,6 @@ mod tests {
             assert!(matches!(error, SavedPlanError::NoPlan { .. }) && !error.to_string().contains("hunter2"), "{text}");
         }
         let nowhere = directory.path().join("missing/plan.json");
-        assert!(matches!(save(&plan, false, &nowhere), Err(SavedPlanError::Write { .. })));
+        assert!(matches!(save(&plan, Options::default(), &nowhere), Err(SavedPlanError::Write { .. })));
     }
 }

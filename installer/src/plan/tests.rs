@@ -89,7 +89,7 @@ fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String
 }
 
 pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
-    plan(&Desired { config, code: CODE }, observed)
+    plan(&Desired { config, code: CODE, express: false }, observed)
 }
 
 /// The account after its plan has been executed.
@@ -174,7 +174,7 @@ fn users_come_and_go() {
 fn new_code_is_uploaded_and_deployed() {
     let config = config(&["alice"]);
     let observed = Observed { has_code: false, ..bootstrapped(&config) };
-    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip" }, &observed).unwrap();
+    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip", express: false }, &observed).unwrap();
     insta::assert_snapshot!(plan);
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::found::{Found, View};
 use super::standing::{self, Standing, room};
-use super::{Adoption, Cell, GivenUpKey, Refusal, give_up};
+use super::{Adoption, Cell, GivenUpKey, Refusal, give_up, stacks};
 use crate::aws::drift::Fate;
 use crate::aws::secrets::Secret;
 use crate::config::Config;
@@ -47,7 +47,7 @@ pub(super) fn judge<'a>(
     deployed: &BTreeMap<usize, Template>,
     cells: impl Iterator<Item = &'a Cell>,
 ) -> Result<Users, Vec<Refusal>> {
-    let members: BTreeMap<String, Resource> = deployed.values().flat_map(Template::resources).collect();
+    let members = members(observed, deployed);
     let drifts = Drifts::of(observed);
     let stacks: BTreeMap<&UserName, &str> =
         cells.flat_map(|cell| cell.users.iter().map(|user| (&user.name, cell.stack.as_str()))).collect();
@@ -82,6 +82,17 @@ pub(super) fn judge<'a>(
     if refusals.is_empty() { Ok(users) } else { Err(refusals) }
 }
 
+/// The resources of the stacks. What a stack that has failed never made is none of it.
+fn members(observed: &Observed, deployed: &BTreeMap<usize, Template>) -> BTreeMap<String, Resource> {
+    let mut members = BTreeMap::new();
+    for (number, template) in deployed {
+        let made = observed.cells.get(number).and_then(stacks::made);
+        let is_made = |id: &String| made.as_ref().is_none_or(|made| made.contains(id.as_str()));
+        members.extend(template.resources().into_iter().filter(|(id, _)| is_made(id)));
+    }
+    members
+}
+
 /// How one user was found by itself; `None` when it is in keyturn's hands altogether.
 ///
 /// # Errors
@@ -90,8 +101,7 @@ pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> R
     let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
     // A template that cannot be read is told by whoever looks at the stack.
     let deployed = super::deployed_cells(&observed.cells).unwrap_or_default();
-    let id = UserResources::of(&bound.name).secret;
-    let member = deployed.values().find_map(|template| template.resources().remove(&id));
+    let member = members(observed, &deployed).remove(&UserResources::of(&bound.name).secret);
     let (mut users, stack) = (Users::default(), config.stack.as_str());
     let view = View { config, user, name: &bound.name, stack, now: observed.now };
     users.add(view, bound, member.as_ref(), &Drifts::of(observed))?;

@@ -8,10 +8,14 @@ use super::stack::{Stack, StackResource};
 use super::status::{ResourceStatus, Stage, Verb};
 use super::template::Policy;
 use super::{Due, drift, effects, events, passes, resource};
+use crate::services::lambda;
 use crate::{ApiError, World, agenda};
 
 /// How long a deletion takes. Nothing depends on it, so one number does for all types.
 const DELETION_TAKES: Duration = Duration::from_secs(1);
+
+/// How long it takes in express mode until a resource is configured.
+const CONFIGURED_AFTER: Duration = Duration::from_secs(1);
 
 /// Starts a step: notes it, and enters its end on the agenda. A step with nothing to do is done at once.
 pub(super) fn start(world: &mut World, stack: &mut Stack, index: usize) {
@@ -57,8 +61,25 @@ pub(super) fn finish(world: &mut World, stack: &mut Stack, pass: u64, index: usi
         Action::Delete(leftover) => effects::delete(world, stack, &leftover),
         Action::Converge | Action::Restore => true,
     };
+    if done && stack.operation.as_ref().is_some_and(|operation| operation.express) {
+        let _ = settle_later(world, stack, name);
+    }
     set_progress(stack, index, if done { Progress::Done } else { Progress::Failed });
     passes::go_on(world, stack);
+}
+
+/// In express mode a resource is complete before it is ready: the rest of its time is still to pass.
+fn settle_later(world: &mut World, stack: &Stack, name: &str) -> Option<()> {
+    let resource = stack.resources.get(name)?;
+    let owned = resource.owned.as_ref()?;
+    let rest = resource::schema(&resource.kind).ok()?.creation_takes.saturating_sub(CONFIGURED_AFTER);
+    let ready = world.agenda.after(rest);
+    match resource.kind.as_str() {
+        "AWS::IAM::ManagedPolicy" => drop(world.iam.unsettled.insert(owned.physical_id.clone(), ready)),
+        "AWS::Lambda::Function" => lambda::is_ready_at(world, owned.attributes.get("Arn")?, ready),
+        _ => {}
+    }
+    Some(())
 }
 
 type Begun = Option<(Action, Duration)>;
@@ -154,6 +175,7 @@ fn give_up(world: &mut World, stack: &mut Stack, leftover: Leftover) -> Begun {
 
 fn enter(world: &mut World, stack: &Stack, index: usize, takes: Duration) {
     let Some(operation) = &stack.operation else { return };
+    let takes = if operation.express { takes.min(CONFIGURED_AFTER) } else { takes };
     let due = Due::StepDone { stack: stack.identity.id.clone(), pass: operation.number, step: index };
     world.agenda.work_after(takes, agenda::Due::CloudFormation(due));
 }

@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) identity_tokens: BTreeMap<String, IdentityToken>,
     /// Who has signed in to the access portal, by token.
     pub(crate) portal_sessions: BTreeMap<String, PortalSession>,
+    /// Managed policies that do not count yet, and when they will: what an express deployment has not waited for.
+    pub(crate) unsettled: BTreeMap<String, Timestamp>,
     /// How long a key that is created from now on stays unknown to the services.
     pub(crate) new_keys_unknown_for: Duration,
 }

@@ -78,7 +78,8 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     }
     let (modified, revision) = (world.now(), world.random_uuid());
     let policy = BTreeMap::new();
-    let function = Function { arn: arn.clone(), name, configuration, code, policy, modified, revision };
+    let ready = modified;
+    let function = Function { arn: arn.clone(), name, configuration, code, policy, modified, ready, revision };
     let created = created(&function);
     world.lambda.functions.insert(arn, function);
     Ok(created)
