@@ -80,6 +80,13 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 let progress = session.printer.progress("checking the function");
                 for cell in cells {
                     session.interrupts.unless_pressed(function::check(session, &cell.stack, artifact)).await??;
+                    if cell.express {
+                        progress.now("waiting until it can work");
+                        let ready = Box::pin(function::await_ready(session, config, &cell.stack));
+                        if let Some(why) = session.interrupts.unless_pressed(ready).await?? {
+                            progress.say(&format!("  the function `{}` cannot work yet: {why}", cell.stack));
+                        }
+                    }
                     applied.stacks.push(cell.stack.clone());
                 }
                 drop(progress);

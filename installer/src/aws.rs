@@ -7,6 +7,7 @@ pub mod change_sets;
 mod clients;
 mod clock;
 mod credentials;
+pub mod drift;
 mod error;
 pub mod functions;
 pub mod identity;

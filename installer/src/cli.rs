@@ -97,12 +97,26 @@ pub enum Command {
         /// Exit with 2 when there is something to do.
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Also look for what somebody has changed past CloudFormation, and show how it would be brought back. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
+        /// Show what `bootstrap --express` would do: it deploys stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
     },
     /// Deploy what rotates the users' keys, and give each user its first managed key.
     Bootstrap {
         #[command(flatten)]
         #[expect(missing_docs, reason = "the options say it")]
         target: Target,
+        /// Also look for what somebody has changed past CloudFormation, and bring it back. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
+        /// Deploy stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
         /// Do what this plan says without asking, or nothing when something else is to be done by now. Takes the same
         /// users and options as the `plan --out` that has written it.
         #[arg(long, value_name = "FILE")]
@@ -110,6 +124,9 @@ pub enum Command {
     },
     /// Show how each user and stack is doing.
     Status {
+        /// Also look for what somebody has changed past CloudFormation in the stacks. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
         /// Exit with 3 when a user is blocked or otherwise not in sync, a current key is older than
         /// `retire.max_key_age`, or a stack has drifted, for monitoring. A hold alone is no reason.
         #[arg(long)]

@@ -28,13 +28,13 @@ pub use demo::DemoError;
 pub use order::OrderError;
 
 use contract::{GiveUp, Region, UserName};
-use teardown::Manner;
+use pipeline::Manner;
 
 use crate::aws::{Clients, Connection, Source};
 use crate::cli::{Cli, Command, Global, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
-use crate::plan::{Refusal, Refusals, Unfit};
+use crate::plan::{Options, Refusal, Refusals, Unfit};
 use crate::session::Session;
 use crate::ui::{Interrupts, Printer};
 
@@ -48,21 +48,24 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Plan { target, out, detailed_exitcode } => {
+        Command::Plan { target, out, detailed_exitcode, drift, express } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let (artifact, out) = (target.artifact.as_deref(), out.as_deref());
-            Box::pin(plan::run(&session, &config, artifact, out, *detailed_exitcode)).await
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            Box::pin(plan::run(&session, &config, manner, out.as_deref(), *detailed_exitcode)).await
         }
-        Command::Bootstrap { target, plan } => {
+        Command::Bootstrap { target, drift, express, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref(), plan.as_deref())).await
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            Box::pin(bootstrap::run(&session, &config, manner, plan.as_deref())).await
         }
-        Command::Status { detailed_exitcode } => {
+        Command::Status { drift, detailed_exitcode } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(status::run(&session, config, *detailed_exitcode)).await
+            Box::pin(status::run(&session, config, *drift, *detailed_exitcode)).await
         }
         Command::Rotate { users, keys, now } => {
             let config = keys.applied_to(configuration(global, users)?)?;
@@ -97,7 +100,7 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(teardown::run(&session, &config, Manner { keys, recovery_days, force, dry_run })).await
+            Box::pin(teardown::run(&session, &config, teardown::Manner { keys, recovery_days, force, dry_run })).await
         }
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
         Command::Completions { shell } => completions::run(printer, *shell),

@@ -1,5 +1,7 @@
 //! Reads an account into a value. Nothing here writes, and nothing here decides.
 
+mod drift;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
-use crate::aws::stacks::{self, Resource, Rest, Stack};
+use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
 use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
@@ -16,11 +18,16 @@ use crate::config::{Config, ConfiguredUser};
 use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
 use crate::template::{BoundUser, USERS_PER_CELL};
 
+pub use drift::Drift;
+
 /// How users are looked at. IAM publishes no rate and throttles a burst of calls; what it refuses is tried again.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
 /// How stacks are looked at: CloudFormation throttles a burst of calls too.
 const STACKS: Pace = Pace { at_once: 4, apart: Duration::from_millis(50) };
+
+/// How stacks are looked at for drift: CloudFormation reads each of their resources, and that takes its time.
+const DETECTIONS: Pace = Pace { at_once: 8, apart: Duration::from_millis(50) };
 
 /// An account as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub struct ObservedStack {
     pub template: Option<String>,
     /// Its resources, looked up only when its status says that something went wrong.
     pub resources: Vec<Resource>,
+    /// What somebody has changed in it past CloudFormation; none when nobody has looked.
+    pub drift: Option<Drift>,
 }
 
 /// A user as it was found.
@@ -174,6 +183,26 @@ pub async fn cells(
     Ok(found)
 }
 
+/// Looks for what somebody has changed in the stacks past CloudFormation, in all of them at the same time.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn look_for_drift(clients: &Clients, config: &Config, observed: &mut Observed) -> Result<(), CallError> {
+    let artifacts = observed.artifacts.iter_mut().map(|found| (ARTIFACTS_STACK.to_owned(), found));
+    let cells = observed.cells.iter_mut().map(|(number, found)| (config.stack.cell(*number), found));
+    let mut stacks: Vec<_> = artifacts.chain(cells).collect();
+    let named = stacks.iter().map(|(name, found)| (name.clone(), ObservedStack::clone(found))).collect();
+    let look = |(name, found): (String, ObservedStack)| {
+        let clients = clients.clone();
+        async move { drift::detect(&clients, &name, &found).await }
+    };
+    let drifts = concurrent::for_each(named, DETECTIONS, look).await;
+    for ((_, found), drift) in stacks.iter_mut().zip(drifts) {
+        found.drift = drift?;
+    }
+    Ok(())
+}
+
 /// Whether the bucket holds the function's code under `key`.
 ///
 /// # Errors
@@ -194,11 +223,15 @@ pub async fn stack(clients: &Clients, name: &str) -> Result<Option<ObservedStack
     let Some(stack) = stacks::describe(clients, name).await? else { return Ok(None) };
     let (mut template, mut resources) = (None, Vec::new());
     match stack.status.rest() {
+        // What was not taken back goes on from its template.
+        Rest::HalfMade | Rest::Stuck if matches!(stack.status, Status::CreateFailed | Status::UpdateFailed) => {
+            (template, resources) = (stacks::template(clients, name).await?, stacks::resources(clients, name).await?);
+        }
         Rest::Usable => template = stacks::template(clients, name).await?,
         Rest::Shell | Rest::HalfMade | Rest::Stuck => resources = stacks::resources(clients, name).await?,
         Rest::Busy | Rest::Review | Rest::Gone => {}
     }
-    Ok(Some(ObservedStack { stack, template, resources }))
+    Ok(Some(ObservedStack { stack, template, resources, drift: None }))
 }
 
 /// Looks at the users whom a command names, whether they are in the configuration or not.

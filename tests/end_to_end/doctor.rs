@@ -287,7 +287,10 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     run(&bootstrap).await;
     configure(&stage, &["alice", "bob"], &options(256));
     run(&bootstrap).await;
-    run(&["status"]).await;
+    run(&["status", "--drift"]).await;
+    run(&["plan", "--drift", "--artifact", artifact]).await;
+    stage.sandbox.visit(|world| world.delete_resource("keyturn", "Sweeper").unwrap()).await;
+    run(&["--yes", "bootstrap", "--drift", "--artifact", artifact]).await;
     run(&["rotate", "alice"]).await;
     run(&["hold", "alice"]).await;
     run(&["release", "alice"]).await;

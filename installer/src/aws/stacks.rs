@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::{DeletionMode, TemplateStage};
+use aws_sdk_cloudformation::types::{DeletionMode, StackResourceDriftStatus, TemplateStage};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -63,6 +63,8 @@ pub struct Resource {
     pub reason: Option<String>,
     /// Whether it ever had a name in AWS: what could not be created has none.
     pub is_named: bool,
+    /// Whether the last detection of drift has looked at it.
+    pub is_checked: bool,
 }
 
 /// Lists the resources of a stack; none for a stack that does not exist.
@@ -81,6 +83,10 @@ pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, 
             status: entry.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             reason: entry.resource_status_reason().map(str::to_owned),
             is_named: entry.physical_resource_id().is_some_and(|id| !id.is_empty()),
+            is_checked: entry
+                .drift_information()
+                .and_then(|drift| drift.stack_resource_drift_status())
+                .is_some_and(|status| *status != StackResourceDriftStatus::NotChecked),
         });
     }
     Ok(resources)

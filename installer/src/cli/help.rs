@@ -37,7 +37,7 @@ pub const EXAMPLES: [(&str, &[&str]); 16] = [
         &[
             "keyturn plan",
             "keyturn plan deployer backups --region eu-central-1",
-            "keyturn plan --detailed-exitcode --output json",
+            "keyturn plan --drift --detailed-exitcode --output json",
         ],
     ),
     (
@@ -45,10 +45,13 @@ pub const EXAMPLES: [(&str, &[&str]); 16] = [
         &[
             "keyturn bootstrap",
             "keyturn bootstrap deployer --region eu-central-1 --reclaim AKIAIOSFODNN7EXAMPLE",
-            "keyturn bootstrap --yes --artifact bootstrap.zip",
+            "keyturn bootstrap --drift --express --artifact bootstrap.zip",
         ],
     ),
-    ("status", &["keyturn status", "keyturn status --output json", "keyturn status --detailed-exitcode > /dev/null"]),
+    (
+        "status",
+        &["keyturn status", "keyturn status --output json", "keyturn status --drift --detailed-exitcode > /dev/null"],
+    ),
     (
         "rotate",
         &[

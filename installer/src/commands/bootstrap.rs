@@ -7,12 +7,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{pipeline, rotate};
+use super::pipeline::{self, Manner};
+use super::rotate;
 use crate::apply::{self, Applied, stack};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::names::log_group;
-use crate::plan::{Plan, Refusals, check_saved};
+use crate::plan::{Options, Plan, Refusals, check_saved, saved_options};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -25,13 +26,17 @@ struct Report<'a> {
 pub(super) async fn run(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    manner: Manner<'_>,
     saved: Option<&Path>,
 ) -> Result<Exit, Error> {
-    let prepared = match pipeline::prepare(session, config, prebuilt).await {
+    // A plan that is kept says itself how it came about.
+    let kept = saved.map(saved_options).transpose()?.unwrap_or_default();
+    let Options { drift, express } = manner.options;
+    let manner = Manner { options: Options { drift: drift || kept.drift, express: express || kept.express }, ..manner };
+    let prepared = match pipeline::prepare(session, config, manner).await {
         Err(Error::Refused(refusals)) => {
             recover(session, refusals).await?;
-            pipeline::prepare(session, config, prebuilt).await
+            pipeline::prepare(session, config, manner).await
         }
         prepared => prepared,
     };

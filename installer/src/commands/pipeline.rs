@@ -6,25 +6,45 @@ use crate::apply::stack;
 use crate::artifact::{Artifact, Origin};
 use crate::config::Config;
 use crate::error::Error;
-use crate::observe::{Observed, has_code, observe};
-use crate::plan::{Desired, Plan, check, plan};
+use crate::observe::{self, Observed, has_code, observe};
+use crate::plan::{Desired, Options, Plan, check, plan};
 use crate::session::Session;
+
+/// How a plan comes about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// The function that was built before.
+    pub(super) prebuilt: Option<&'a Path>,
+    pub(super) options: Options,
+}
 
 /// Looks at the account, builds the function or takes the one that was built before, and decides.
 pub(super) async fn prepare(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    Manner { prebuilt, options }: Manner<'_>,
 ) -> Result<(Artifact, Plan), Error> {
     // First the account: whoever has no credentials, or misspelt a user, should not have to wait for the compiler to
     // hear about it.
     let mut observed = observed(session, config).await?;
+    if options.drift {
+        look_for_drift(session, config, &mut observed).await?;
+    }
     check(config, &observed)?;
     let artifact = artifact(session, config, prebuilt).await?;
     let code = artifact.object_key();
     observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
-    let plan = plan(&Desired { config, code: &code }, &observed)?;
+    let plan = plan(&Desired { config, code: &code, express: options.express }, &observed)?;
     Ok((artifact, plan))
+}
+
+/// Looks for what somebody has changed in the stacks past CloudFormation.
+pub(super) async fn look_for_drift(session: &Session, config: &Config, observed: &mut Observed) -> Result<(), Error> {
+    let progress = session.printer.progress("looking for what was changed past CloudFormation");
+    let looking = Box::pin(observe::look_for_drift(&session.clients, config, observed));
+    session.interrupts.unless_pressed(looking).await??;
+    drop(progress);
+    Ok(())
 }
 
 /// Takes the function that was built before, or builds it.

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_property_that_cannot_be_changed_means_a_new_resource() {
-        let change = |path: &str| PropertyChange { path: path.to_owned(), before: None, after: None };
+        let change = |path: &str| PropertyChange { path: path.to_owned(), before: None, after: None, drifted: false };
         for (kind, path, expected) in [
             ("AWS::IAM::Role", "Path", true),
             ("AWS::IAM::Role", "AssumeRolePolicyDocument.Statement[0].Action", false),

@@ -101,6 +101,24 @@ pub enum Refusal {
         /// When it goes for good.
         until: Timestamp,
     },
+    /// A secret of the stack was deleted past CloudFormation, and nobody has said that it is to be made anew.
+    #[error("the secret `{secret}` of `{user}` is gone, although the stack has it: somebody has deleted it")]
+    LostSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+    },
+    /// A secret of the stack was deleted past CloudFormation, and there is another one of the same name.
+    #[error("the secret `{secret}` of `{user}` is not the one that the stack `{stack}` has made: that one is gone")]
+    OtherSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// The stack.
+        stack: String,
+    },
     /// Users of the stack are not among those that the command line names.
     #[error("not named here, but rotated by the stack, which would end: {}", quoted(_0))]
     WouldLeave(Vec<UserName>),
@@ -226,6 +244,10 @@ impl Refusal {
             Self::Protected(stacks) => format!(
                 "when they are to go all the same: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {}`",
                 stacks.first().map(String::as_str).unwrap_or_default()
+            ),
+            Self::LostSecret { .. } => "`keyturn bootstrap --drift` makes it anew, without a key, and the first rotation puts a new one in; look at `keyturn plan --drift` first, it says what becomes of the keys that there are".to_owned(),
+            Self::OtherSecret { user, .. } => format!(
+                "take `{user}` out of the configuration for one `keyturn bootstrap`, and put it back: then the stack takes this secret over, or says why it cannot"
             ),
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()

@@ -13,6 +13,7 @@ use crate::names::SecretName;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;
 
+mod drift;
 mod users;
 
 const CODE: &str = "keyturn/0000.zip";
@@ -84,11 +85,11 @@ fn secret_of(user: &ObservedUser) -> Secret {
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
     let stack = Stack { id, status, tags, protected: false };
-    ObservedStack { stack, template, resources: Vec::new() }
+    ObservedStack { stack, template, resources: Vec::new(), drift: None }
 }
 
 pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
-    plan(&Desired { config, code: CODE }, observed)
+    plan(&Desired { config, code: CODE, express: false }, observed)
 }
 
 /// The account after its plan has been executed.
@@ -174,7 +175,7 @@ fn users_come_and_go() {
 fn new_code_is_uploaded_and_deployed() {
     let config = config(&["alice"]);
     let observed = Observed { has_code: false, ..bootstrapped(&config) };
-    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip" }, &observed).unwrap();
+    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip", express: false }, &observed).unwrap();
     insta::assert_snapshot!(plan);
 }
 

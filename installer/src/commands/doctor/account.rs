@@ -213,7 +213,7 @@ mod tests {
         for status in Status::ALL.iter().copied() {
             let stack_found =
                 Stack { id: "arn:stack/1".to_owned(), status, tags: Default::default(), protected: false };
-            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new() };
+            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
             let expected = match status.rest() {
                 Rest::Gone | Rest::Usable => Some(State::Ok),

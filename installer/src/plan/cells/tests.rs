@@ -97,7 +97,7 @@ fn found(cells: &BTreeMap<usize, Cell>) -> BTreeMap<usize, ObservedStack> {
     let found = |cell: &Cell| {
         let (id, tags) = (format!("arn:{}", cell.stack), BTreeMap::new());
         let stack = Stack { id, status: Status::CreateComplete, tags, protected: false };
-        ObservedStack { stack, template: None, resources: Vec::new() }
+        ObservedStack { stack, template: None, resources: Vec::new(), drift: None }
     };
     cells.iter().map(|(number, cell)| (*number, found(cell))).collect()
 }

@@ -29,11 +29,13 @@ use crate::{ApiError, World};
 pub(crate) use account::State;
 pub(crate) use authentication::authenticate;
 pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
-pub(crate) use decision::{check_resource_policy, decide, resource_policy_allows, trusts_provider, trusts_service};
+pub(crate) use decision::{
+    check_resource_policy, decide, is_unsettled, resource_policy_allows, trusts_provider, trusts_service,
+};
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
 pub(crate) use names::check_name;
-pub(crate) use population::open_account;
+pub(crate) use population::{administrator, open_account};
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;
 

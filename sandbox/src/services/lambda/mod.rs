@@ -19,7 +19,7 @@ mod view;
 use std::collections::BTreeMap;
 
 pub(crate) use api::{handle, operation};
-pub(crate) use function::{admits, exists};
+pub(crate) use function::{admits, exists, is_ready_at};
 pub(crate) use instances::{Effect, Instances};
 pub(crate) use invocation::{Purpose, begin_beside, ended, invoke_for};
 pub(crate) use process::InvocationEnd;
