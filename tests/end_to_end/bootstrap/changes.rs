@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::World;
+use sandbox::{StackAction, World};
 
 use super::{NOTHING, configure, current_keys, deployed, in_order, plan};
 use crate::stage::{ACCOUNT, REGION, Stage, function, settings};
@@ -154,4 +154,31 @@ async fn a_secret_with_another_name_is_made_beside_the_old_one() {
     };
     stage.sandbox.visit(check).await;
     stage.assert_no_secret_left_behind().await;
+}
+
+/// What others wrote may be anything, and a terminal obeys it.
+#[tokio::test]
+async fn no_text_of_others_reaches_the_terminal_as_it_is() {
+    let stage = deployed(&["alice"]).await;
+    let disturb = |world: &mut World| {
+        // XML has no escape character, but the control sequence introducer.
+        world.fail_resource("keyturn", "Function", StackAction::Update, "no \u{9b}2J today");
+    };
+    stage.sandbox.visit(disturb).await;
+    configure(&stage, &["alice"], "function: { memory: 256 }\n");
+    let run = stage.bootstrap(&[]).await;
+    assert!(run.code == 4 && run.stderr.contains("no \\u{9b}2J today"), "{run}");
+    let held = |world: &mut World| {
+        let id = world.create_user(ACCOUNT, "bob", "/").unwrap();
+        let tags = [("keyturn:user", "bob"), ("keyturn:user-id", &id), ("keyturn:hold", "\x1b[2Jaudit")];
+        world.create_secret(ACCOUNT, REGION, "keyturn/bob", r#"{"UserName":"bob"}"#, &tags).unwrap();
+    };
+    stage.sandbox.visit(held).await;
+    configure(&stage, &["alice", "bob"], "");
+    let status = stage.keyturn(&["status"]).await;
+    assert!(status.stdout.contains("\\u{1b}[2Jaudit"), "{status}");
+    for run in [run, status] {
+        let is_obeyed = |c: char| c.is_control() && c != '\n';
+        assert!(!run.stdout.contains(is_obeyed) && !run.stderr.contains(is_obeyed), "{run}");
+    }
 }
