@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use contract::{AccessKeyId, GiveUp, Region, Renderings, Settings, UserName};
 
+pub(crate) use account::is_bucket_name;
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, Problem};
 

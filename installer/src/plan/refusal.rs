@@ -220,6 +220,10 @@ impl Refusal {
             Self::StuckStack { status: Status::UpdateRollbackFailed, .. } => {
                 "mend what failed; `keyturn bootstrap` then goes on with the rollback before anything else".to_owned()
             }
+            // `rollback-stack` takes UPDATE_FAILED and CREATE_FAILED only (CloudFormation API reference).
+            Self::StuckStack { stack, status: Status::ImportRollbackFailed, .. } => format!(
+                "nothing goes on from there; `aws cloudformation delete-stack --stack-name {stack}` takes the stack away and leaves secrets and keys, and `keyturn bootstrap` then makes it anew"
+            ),
             Self::StuckStack { stack, .. } => format!(
                 "mend what failed, then `aws cloudformation rollback-stack --stack-name {stack}`, and run this again"
             ),
