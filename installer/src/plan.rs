@@ -14,7 +14,7 @@ mod stacks;
 mod standing;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Region, SecretArn, UserName, VersionToken};
 use serde::Serialize;
@@ -199,10 +199,14 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let deployed = cells::deployed(&observed.cells)?;
     let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let mut cells = BTreeMap::new();
-    for (number, cell) in assign(config, &bound, &deployed)? {
-        match stacks::action(&cell.stack, observed.cells.get(&number)) {
-            Ok(action) => drop(cells.insert(number, (action, cell))),
-            Err(refusal) => refusals.push(refusal),
+    let mut assigned = assign(config, &bound, &deployed)?;
+    // Also those that nobody is assigned to: whose template could not be read may have users all the same.
+    let numbers: BTreeSet<usize> = assigned.keys().chain(observed.cells.keys()).copied().collect();
+    for number in numbers {
+        match (stacks::action(&config.stack.cell(number), observed.cells.get(&number)), assigned.remove(&number)) {
+            (Ok(action), Some(cell)) => drop(cells.insert(number, (action, cell))),
+            (Ok(_), None) => {}
+            (Err(refusal), _) => refusals.push(refusal),
         }
     }
     let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));

@@ -254,6 +254,15 @@ fn a_stack_that_holds_nothing_is_made_anew() {
 }
 
 #[test]
+fn a_broken_cell_is_refused_although_its_users_would_fit_elsewhere() {
+    let config = config(&["alice"]);
+    let mut observed = bootstrapped(&config);
+    observed.cells.insert(2, stack(Status::UpdateRollbackFailed, None, BTreeMap::new()));
+    let Err(PlanError::Refused(refusals)) = decide(&config, &observed) else { panic!("a plan in spite of it") };
+    assert_eq!(refusals.failed_rollbacks(), Some(vec!["keyturn-2"]));
+}
+
+#[test]
 fn an_own_bucket_needs_no_stack() {
     let config = Config { artifact_bucket: Some("mine".to_owned()), ..config(&["alice"]) };
     let plan = decide(&config, &untouched(&config)).unwrap();
