@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack};
-use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
+use crate::aws::users::{self, AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
@@ -68,9 +68,10 @@ pub struct ObservedUser {
     /// What that secret holds, or what is wrong with it. It is read only when no rotation of ours tells it, or when
     /// somebody wants to know which of the keys are ours; none also for a secret without a value.
     pub contents: Option<Result<Contents, DocumentError>>,
-    /// Whose key the secret holds when it is none of the user's: nobody's when it was deleted.
-    pub key_owner: Option<UserName>,
-    /// The stack, if there is one, that says that a secret is its own which keyturn did not make.
+    /// Whose key the secret holds when it is none of the user's.
+    pub key_owner: Option<KeyOwner>,
+    /// The stack that has the secret among its resources, when it is none of this deployment's; looked for only while the
+    /// user is in none of the cells.
     pub other_stack: Option<String>,
 }
 
@@ -267,7 +268,7 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
     }
     let current = user.readable().and_then(|contents| contents.current.clone());
     if let Some(key) = current.filter(|current| user.keys.iter().all(|key| &key.id != current)) {
-        user.key_owner = users::owner(clients, &key).await?;
+        user.key_owner = Some(users::owner(clients, &key).await?);
     }
     if is_asked || user.secret.is_none() || user.contents.is_some() {
         for key in &user.keys {

@@ -12,6 +12,7 @@ mod refusal;
 mod saved;
 mod stacks;
 mod standing;
+mod unadoptable;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,9 +33,11 @@ pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
-pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
+pub use refusal::{KeyReport, Refusal, Refusals};
 pub use saved::{SavedPlanError, check_saved, save};
 pub use stacks::Action;
+pub(crate) use standing::may_come_from;
+pub use unadoptable::Unadoptable;
 pub use users::judge_one;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use contract::{AccessKeyId, DocumentError, GiveUp, UserName};
+use contract::{AccessKeyId, GiveUp, Region, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Unfit;
+use super::{Unadoptable, Unfit};
 use crate::aws::stacks::Status;
 use crate::aws::users::{AccessKey, KeyStatus, LastUse};
 use crate::observe::ObservedUser;
@@ -137,37 +137,6 @@ pub enum Refusal {
     },
 }
 
-/// Why a secret that keyturn did not make cannot be taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unadoptable {
-    /// It has no value.
-    #[error("it has no value")]
-    NoValue,
-    /// Its value has another form.
-    #[error("{0}")]
-    Document(DocumentError),
-    /// It is somebody else's.
-    #[error("its value names the user `{0}`")]
-    OtherUser(UserName),
-    /// There is nothing to take over.
-    #[error("it holds no access key")]
-    NoKey,
-    /// Its value does not fit together.
-    #[error("its key {key} is one of the user `{owner}`")]
-    KeyOfAnother {
-        /// The key.
-        key: AccessKeyId,
-        /// Whose it is.
-        owner: UserName,
-    },
-    /// Somebody else manages it.
-    #[error("the stack `{0}` manages it")]
-    OtherStack(String),
-    /// The function could not read it.
-    #[error("it is encrypted with `{0}`")]
-    KmsKey(String),
-}
-
 /// An access key, as it is shown to whoever has to choose between two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyReport {
@@ -200,7 +169,7 @@ impl Refusal {
                 ),
             },
             Self::GiveUp { key, how, user, why } => give_up_hint(key, *how, user.as_ref(), *why),
-            Self::ForeignSecret { user, why, .. } => foreign_secret_hint(user, why),
+            Self::ForeignSecret { user, why, .. } => why.hint(user),
             Self::KeysOfSeveral(_) => "give the order for each user with keys by itself".to_owned(),
             Self::NoSecret { user, .. } => format!(
                 "check the name and the region; a secret with a name of its own has to be in the configuration; `keyturn bootstrap` makes the secret of `{user}`"
@@ -317,24 +286,6 @@ fn give_up_hint(key: &AccessKeyId, how: GiveUp, user: Option<&UserName>, why: Un
         Unfit::Twice => "name it once: `--retire` while it is Active, `--reclaim` once it is Inactive".to_owned(),
         Unfit::Foreign => format!("when nobody needs it, name it: `keyturn rotate {user} --{} {key}`", how.to_tag()),
         Unfit::Unknown => format!("look at the value of the secret of `{user}` and put it right"),
-    }
-}
-
-fn foreign_secret_hint(user: &UserName, why: &Unadoptable) -> String {
-    let otherwise = format!("give `{user}` another secret name in the configuration (`secret: …`)");
-    match why {
-        Unadoptable::NoValue | Unadoptable::Document(_) | Unadoptable::NoKey => format!(
-            "put `UserName`, `AccessKeyId` and `SecretAccessKey` into it as JSON, or {otherwise}, or move the secret away"
-        ),
-        Unadoptable::OtherUser(_) | Unadoptable::KeyOfAnother { .. } => {
-            format!("put `{user}` and a key of that user into it if they belong there, or {otherwise}")
-        }
-        Unadoptable::OtherStack(stack) => {
-            format!("take it out of the stack `{stack}` first (with `DeletionPolicy: Retain`), or {otherwise}")
-        }
-        Unadoptable::KmsKey(_) => {
-            "name that key in the configuration (`kms_key: …`, its ARN), so that the function may use it".to_owned()
-        }
     }
 }
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{AccessKeyId, ForeignPolicy, GiveUp, KeyMark, UserName, tag_keys};
+use contract::{AccessKeyId, Attempt, ForeignPolicy, GiveUp, KeyMark, UserName, tag_keys};
 use jiff::Timestamp;
 
 use super::{Adoption, KeyReport, Refusal, Unadoptable};
 use crate::aws::secrets::{Contents, Secret};
-use crate::aws::users::{AccessKey, KeyStatus};
+use crate::aws::users::{AccessKey, KeyOwner, KeyStatus};
 use crate::config::Config;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;
@@ -81,8 +81,14 @@ fn adoptable<'a>(
         return Err(Unadoptable::OtherUser(contents.user.clone()));
     }
     let Some(key) = &contents.current else { return Err(Unadoptable::NoKey) };
-    if let Some(owner) = &user.key_owner {
-        return Err(Unadoptable::KeyOfAnother { key: key.clone(), owner: owner.clone() });
+    if user.current_key().is_none() {
+        let key = key.clone();
+        match user.key_owner.clone() {
+            Some(KeyOwner::Nobody) => {}
+            Some(KeyOwner::User(owner)) => return Err(Unadoptable::KeyOfAnother { key, owner }),
+            Some(KeyOwner::Account(account)) => return Err(Unadoptable::KeyOfAnotherAccount { key, account }),
+            Some(KeyOwner::Unknown) | None => return Err(Unadoptable::KeyOfUnknown(key)),
+        }
     }
     match secret.kms_key.as_deref().filter(|key| !key.ends_with(DEFAULT_KMS_KEY)) {
         Some(key) if !may_be(key, config.kms_key.as_deref()) => Err(Unadoptable::KmsKey(key.to_owned())),
@@ -180,10 +186,16 @@ pub(super) fn room<'a>(
 /// Whether a key may have been made by a rotation that has not come to its end.
 pub(super) fn is_of_a_rotation(config: &Config, user: &ObservedUser, key: &AccessKey) -> bool {
     let pending = user.readable().and_then(|contents| contents.pending.as_ref());
-    let Some(attempt) = user.secret.as_ref().and_then(Secret::attempt) else { return pending == Some(&key.id) };
+    let attempt = user.secret.as_ref().and_then(Secret::attempt);
+    let lease = config.settings.lease;
+    pending == Some(&key.id) || attempt.is_some_and(|attempt| may_come_from(&attempt, key.created, lease))
+}
+
+/// Whether a key that was made then may have been made by that attempt, as the function decides it.
+pub(crate) fn may_come_from(attempt: &Attempt, created: Timestamp, lease: Duration) -> bool {
     let start = attempt.since.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-    let end = attempt.at.saturating_add(config.settings.lease).unwrap_or(Timestamp::MAX);
-    pending == Some(&key.id) || (start..=end).contains(&key.created)
+    let end = attempt.at.saturating_add(lease).unwrap_or(Timestamp::MAX);
+    (start..=end).contains(&created)
 }
 
 /// Whether a person has revoked a key: the function deletes it as soon as its place is needed.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
-use crate::aws::users::{AccessKey, KeyStatus, LastUse};
+use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::names::SecretName;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;

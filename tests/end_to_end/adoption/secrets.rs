@@ -192,3 +192,21 @@ async fn a_hold_that_was_there_before_is_kept() {
     assert_eq!(keys_of(&stage, "alice").await, [(id, Active)]);
     stage.assert_no_secret_left_behind().await;
 }
+
+/// IAM refuses for a key of another account as for one that is gone: a new key would come, and the old one stay.
+#[tokio::test]
+async fn a_secret_with_a_key_of_another_account_is_refused() {
+    let stage = stage().await;
+    let make = |world: &mut World| {
+        world.create_account("444455556666").unwrap();
+        world.create_user("444455556666", "alice", "/").unwrap();
+        let id = world.create_access_key("444455556666", "alice").unwrap().access_key_id;
+        let value = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": "x" }).to_string();
+        world.create_secret(ACCOUNT, REGION, NAME, &value, &[]).unwrap();
+    };
+    stage.sandbox.visit(make).await;
+    let run = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("cannot_be_taken_over_key_of_another_account", run));
+    assert_eq!((run.code, stage.take_writes().await), (1, vec![]));
+    stage.assert_no_secret_left_behind().await;
+}

@@ -29,6 +29,7 @@ fn handmade(observed: &mut Observed, number: u8) -> &mut ObservedUser {
     let current = Some(key(number, ACTIVE, 0).id);
     let contents = Contents { user: user.name.clone(), current, pending: None, previous: None };
     (user.secret, user.contents) = (Some(secret), Some(Ok(contents)));
+    user.key_owner = user.current_key().is_none().then_some(KeyOwner::Nobody);
     user
 }
 
@@ -112,6 +113,25 @@ fn every_secret_that_is_not_ours_has_a_row() {
     }
 }
 
+#[test]
+fn a_secret_with_a_key_that_may_be_somebodys_is_not_taken_over() {
+    let config = config(&["alice"]);
+    let bob = UserName::new("bob").unwrap();
+    let account = AccountId::new("444455556666").unwrap();
+    for (owner, expected) in [
+        (Some(KeyOwner::Nobody), None),
+        (Some(KeyOwner::User(bob)), Some("is one of the user `bob`")),
+        (Some(KeyOwner::Account(account)), Some("is one of the account 444455556666")),
+        (Some(KeyOwner::Unknown), Some("AWS does not tell whose it is")),
+        (None, Some("AWS does not tell whose it is")),
+    ] {
+        let mut observed = with_keys(&config, &[(2, ACTIVE)]);
+        handmade(&mut observed, 1).key_owner = owner;
+        let error = kind(&config, &observed).err();
+        let fits = error.as_ref().zip(expected).map_or(error.is_none() && expected.is_none(), |(e, t)| e.contains(t));
+        assert!(fits, "{expected:?}: {error:?}");
+    }
+}
 #[test]
 fn a_secret_is_bound_before_it_joins_the_stack() {
     let config = config(&["alice"]);
