@@ -11,6 +11,7 @@ mod error;
 pub mod functions;
 pub mod identity;
 mod network;
+pub mod policies;
 mod profile;
 pub mod roles;
 pub mod secrets;

@@ -73,7 +73,12 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
         }
     };
     let users: Vec<ObservedUser> = match users {
-        Ok(users) => users,
+        Ok(mut users) => {
+            if let Err(error) = observe::look_around(clients, config, &cells, &mut users).await {
+                unseen(report, Check::User, &error);
+            }
+            users
+        }
         Err(error) => {
             unseen(report, Check::User, &error);
             Vec::new()

@@ -91,6 +91,44 @@ pub enum Refusal {
         /// Whom it is bound to.
         bound: String,
     },
+    /// A secret of that name is one of another deployment, which is there.
+    #[error("the secret `{secret}` for `{user}` belongs to the stack `{stack}`, which is no cell of this deployment")]
+    SecretOfOtherStack {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// Whose it is.
+        stack: String,
+    },
+    /// Another deployment makes keys for the user.
+    #[error("`{user}` is rotated already, by the stack `{stack}` in {region}")]
+    RotatedElsewhere {
+        /// The user.
+        user: UserName,
+        /// The stack.
+        stack: String,
+        /// Where it is.
+        region: Region,
+    },
+    /// Rotation of the secret is off, and asking for one would turn it on.
+    #[error("rotation of the secret `{secret}` for `{user}` is off")]
+    RotationOff {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+    },
+    /// Another function rotates the secret.
+    #[error("the secret `{secret}` for `{user}` is rotated by `{rotator}`, which is no function of this deployment")]
+    OtherRotator {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// The ARN of the function.
+        rotator: String,
+    },
     /// A secret of that name waits for its deletion and keeps its name taken until then.
     #[error("the secret `{secret}` for `{user}` is scheduled for deletion on {}", date(*until))]
     DeletedSecret {
@@ -178,6 +216,18 @@ impl Refusal {
             Self::SecretOfAnother { user, .. } => format!(
                 "a user that was deleted and made again is a stranger to the secret; give `{user}` another secret name in the configuration, or delete the secret"
             ),
+            Self::SecretOfOtherStack { user, stack, .. } => format!(
+                "two stacks cannot rotate one secret; take `{user}` out of `{stack}` first, or set `stack: {stack}` if that is meant"
+            ),
+            Self::RotatedElsewhere { user, stack, region } => format!(
+                "each of two deployments would take the other's keys for foreign ones; take `{user}` out of that one first, or take it away: `keyturn teardown --region {region}`, with `stack: {stack}`"
+            ),
+            Self::RotationOff { secret, .. } => format!(
+                "somebody has turned it off; when nothing speaks against it, `aws secretsmanager rotate-secret --secret-id {secret}` turns it on and rotates"
+            ),
+            Self::OtherRotator { .. } => {
+                "check the region and `stack` in the configuration; `keyturn bootstrap` sets the rotation of the users in it".to_owned()
+            }
             Self::DeletedSecret { secret, .. } => {
                 format!(
                     "bring it back with `aws secretsmanager restore-secret --secret-id {secret}`, or wait for that day"

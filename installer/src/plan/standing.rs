@@ -53,7 +53,9 @@ pub(super) fn standing<'a>(
     };
     let id = secret.tag(tag_keys::USER_ID).unwrap_or("unknown");
     let is_same = owner.is_same_user(&name) && id == bound.id.as_str();
-    if is_same {
+    if let Some(stack) = user.other_stack.clone().filter(|_| is_same) {
+        Err(Refusal::SecretOfOtherStack { user: name, secret: secret_name, stack })
+    } else if is_same {
         Ok(Standing::Managed(secret))
     } else {
         let which = if owner.is_same_user(&name) { "an earlier " } else { "" };

@@ -10,7 +10,7 @@ use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
 use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::names::SecretName;
-use crate::observe::ObservedUser;
+use crate::observe::{Elsewhere, ObservedUser};
 use crate::template::BoundUser;
 
 mod users;
@@ -53,6 +53,7 @@ fn found(name: &UserName) -> ObservedUser {
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
     }
 }
 

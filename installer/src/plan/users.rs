@@ -12,7 +12,7 @@ use super::{Adoption, Cell, GivenUpKey, Refusal, give_up};
 use crate::aws::secrets::Secret;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
-use crate::observe::{Observed, ObservedUser};
+use crate::observe::{Elsewhere, Observed, ObservedUser};
 use crate::template::{BoundUser, Resource, Template};
 
 /// What the users bring to the plan.
@@ -101,7 +101,11 @@ impl Users {
         let View { config, user, name, stack, now } = view;
         let secret_name = user.secret_name.to_string();
         let room = || room(config, user, name, now);
-        match standing::standing(config, user, bound)? {
+        let standing = standing::standing(config, user, bound)?;
+        if let Some(Elsewhere { stack, region }) = user.rotated_by.clone() {
+            return Err(Refusal::RotatedElsewhere { user: name.clone(), stack, region });
+        }
+        match standing {
             Standing::New => {
                 self.found.push(view.new_user(room()?));
                 self.unrotated.insert(name.clone(), secret_name);

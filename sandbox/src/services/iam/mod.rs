@@ -8,6 +8,7 @@ mod decision;
 mod federation;
 mod mfa;
 mod names;
+mod policies;
 mod policy;
 mod population;
 mod quotas;
@@ -41,9 +42,11 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteAccessKey" => access_keys::delete,
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetPolicyVersion" => policies::version,
         "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,
+        "ListPolicies" => policies::list,
         "ListUsers" => users::list,
         "SimulatePrincipalPolicy" => simulation::principal,
         "UpdateAccessKey" => access_keys::update,

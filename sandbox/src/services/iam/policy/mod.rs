@@ -19,6 +19,8 @@ pub(crate) struct Policy {
     statements: Vec<Statement>,
     /// Its length as IAM's quotas count it: in characters, without white space.
     pub(crate) length: usize,
+    /// The document as it was given.
+    pub(crate) text: String,
 }
 
 /// What a policy is attached to, which decides what it may say.
@@ -77,8 +79,9 @@ impl Policy {
         if !statements.iter().filter_map(|statement| statement.id.as_deref()).all(|id| ids.insert(id)) {
             return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
         }
-        let length = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
-        Ok(Self { statements, length })
+        let text = document.to_string();
+        let length = text.chars().filter(|c| !c.is_whitespace()).count();
+        Ok(Self { statements, length, text })
     }
 
     /// What an identity policy says.
