@@ -231,3 +231,25 @@ async fn what_cannot_be_deleted_is_given_up_only_when_somebody_says_so() {
     assert_eq!(beside_secrets(&stage).await, ["function arn:aws:lambda:eu-central-1:111122223333:function:keyturn"]);
     stage.assert_no_secret_left_behind().await;
 }
+
+/// A secret that joins a stack of another name is found by that stack's function.
+#[tokio::test]
+async fn a_deployment_that_was_renamed_has_its_secrets() {
+    let stage = deployed(&["alice"]).await;
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    configure(&stage, &["alice"], "stack: renamed\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let stack =
+        |world: &mut World| world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().tags["keyturn:stack"].clone();
+    assert_eq!(stage.sandbox.visit(stack).await, "renamed");
+    stage.sandbox.settle().await;
+    let before = current_keys(&stage, &["alice"]).await;
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_ne!(current_keys(&stage, &["alice"]).await, before);
+    stage.take_writes().await;
+    let again = stage.bootstrap(&[]).await;
+    assert_eq!((again.code, stage.take_writes().await), (0, NOTHING.map(str::to_owned).to_vec()), "{again}");
+    stage.assert_no_secret_left_behind().await;
+}

@@ -103,6 +103,24 @@ fn may_be(key: &str, configured: Option<&str>) -> bool {
     configured.is_some_and(|configured| key.contains("alias/") || configured == key || configured.ends_with(key))
 }
 
+/// What a secret of ours lacks when it joins a stack. An import changes no tags, and by these the function knows which
+/// secrets are its own: with that of another stack, neither the sweeper nor an order would find it. A member's other tags
+/// are those of its template.
+pub(super) fn joining(
+    config: &Config,
+    stack: &str,
+    user: &BoundUser,
+    secret: &Secret,
+    is_member: bool,
+) -> Option<Adoption> {
+    let mut tags = BTreeMap::from([(tag_keys::STACK.to_owned(), stack.to_owned())]);
+    let renderings = config.renderings(&user.name).to_tag().filter(|_| !is_member);
+    tags.extend(renderings.map(|names| (tag_keys::RENDER.to_owned(), names)));
+    tags.retain(|key, value| secret.tag(key) != Some(value.as_str()));
+    let (name, arn) = (secret.name.clone(), secret.arn.clone());
+    (!tags.is_empty()).then(|| Adoption { user: user.name.clone(), secret: name, arn, tags })
+}
+
 /// What taking a secret over means: the tags that bind it. A key that was replaced in it before is retired like a
 /// superseded one, with all its time from now on.
 pub(super) fn adoption(

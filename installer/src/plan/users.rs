@@ -131,6 +131,7 @@ impl Users {
                         self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
                     }
                 }
+                self.adoptions.extend(standing::joining(config, stack, bound, secret, is_member));
                 if !is_member {
                     self.import(user, bound, secret);
                 }

@@ -1,6 +1,6 @@
 //! Users as they are found: what is said of each, what is refused, and which keys may be given up.
 
-use contract::{Attempt, GiveUp, KeyMark};
+use contract::{Attempt, GiveUp, KeyMark, Rendering, Renderings};
 
 use super::*;
 use crate::aws::secrets::Contents;
@@ -131,6 +131,31 @@ fn a_secret_with_a_key_that_may_be_somebodys_is_not_taken_over() {
         let fits = error.as_ref().zip(expected).map_or(error.is_none() && expected.is_none(), |(e, t)| e.contains(t));
         assert!(fits, "{expected:?}: {error:?}");
     }
+}
+
+#[test]
+fn a_secret_that_joins_another_stack_gets_its_tags() {
+    let render = Renderings::Exactly([Rendering::Smtp].into());
+    let config = Config { render, ..config(&["alice"]) };
+    let mut observed = bootstrapped(&config);
+    let template = observed.cells.remove(&1);
+    let secret = observed.users[0].secret.as_mut().unwrap();
+    secret.tags.insert(tag_keys::STACK.to_owned(), "keyturn-2".to_owned());
+    let adopted = |observed: &Observed| {
+        let steps = decide(&config, observed).unwrap().steps;
+        let adoption =
+            |step: &Step| if let Step::Adopt { secrets, .. } = step { Some(secrets[0].tags.clone()) } else { None };
+        steps.iter().find_map(adoption).unwrap_or_default()
+    };
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let stack = tag(tag_keys::STACK, "keyturn");
+    assert_eq!(adopted(&observed), BTreeMap::from([stack.clone(), tag(tag_keys::RENDER, "smtp")]));
+    // A member whose tag somebody has changed is found again too.
+    observed.cells.extend(template.map(|template| (1, template)));
+    assert_eq!(adopted(&observed), BTreeMap::from([stack.clone()]));
+    let secret = observed.users[0].secret.as_mut().unwrap();
+    secret.tags.extend([stack]);
+    assert_eq!(adopted(&observed), BTreeMap::new());
 }
 #[test]
 fn a_secret_is_bound_before_it_joins_the_stack() {
