@@ -112,19 +112,26 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
     }
 }
 
-/// Reads the configuration, or makes one for `users` when there is no file.
+/// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it
+/// says: its users would be rotated in two regions, and its keys, topics and replicas were checked for that one.
 fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
-    let default = Path::new(DEFAULT_CONFIG);
-    let file = global.config.as_deref().or_else(|| default.exists().then_some(default));
-    match (file, &global.region) {
+    match (file(global), &global.region) {
         (Some(path), region) => {
-            let mut config = config::read(path)?;
-            config.region = region.clone().unwrap_or(config.region);
-            Ok(config)
+            let config = config::read(path)?;
+            match region.clone().filter(|region| *region != config.region) {
+                Some(given) => Err(Error::OtherRegion { file: path.to_owned(), in_file: config.region, given }),
+                None => Ok(config),
+            }
         }
         (None, Some(region)) => Ok(Config::for_users(region.clone(), users.to_vec())?),
         (None, None) => Err(Error::NoConfig),
     }
+}
+
+/// The configuration file, if there is one.
+fn file(global: &Global) -> Option<&Path> {
+    let default = Path::new(DEFAULT_CONFIG);
+    global.config.as_deref().or_else(|| default.exists().then_some(default))
 }
 
 /// Runs `doctor`, which has something to say of a configuration that cannot be used too.
@@ -168,11 +175,16 @@ fn current_key(
     if let (None, Some(region), Some(secret)) = (&global.config, region, secret) {
         return Ok((region, secret.clone(), refresh));
     }
-    let config = configuration(global, &[])?;
+    // Whoever reads a replica names another region than that of the file.
+    let config = match (file(global), &global.region) {
+        (Some(path), Some(region)) => Config { region: region.clone(), ..config::read(path)? },
+        _ => configuration(global, &[])?,
+    };
     let secret = secret.cloned().unwrap_or_else(|| SecretId::Name(config.secret_name(user)));
     Ok((config.region, secret, credentials::within(refresh, config.settings.deactivate_after)))
 }
 
+/// Connects, and goes no further when the configuration is meant for another account.
 async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
     connect_as(global, &config.region, source, printer, seed).await

@@ -22,6 +22,7 @@ mod interference;
 mod lambda;
 mod limits;
 mod listing;
+mod owners;
 mod policy;
 mod rotation;
 mod s3;

@@ -156,6 +156,30 @@ async fn a_secret_with_another_name_is_made_beside_the_old_one() {
     stage.assert_no_secret_left_behind().await;
 }
 
+/// IAM is global, and each of two deployments would take the other's keys for foreign ones.
+#[tokio::test]
+async fn a_user_is_rotated_in_one_region_only() {
+    let stage = deployed(&["alice"]).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--region", "eu-west-1", "--yes", "bootstrap"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_region_beside_that_of_the_file", run));
+    for (region, stack) in [("eu-west-1", "keyturn"), (REGION, "second")] {
+        let users = "users: [{ name: Alice, secret: second/alice }]";
+        stage.configure(&format!("version: 1\nregion: {region}\nstack: {stack}\n{users}\n"));
+        let run = plan(&stage, &[]).await;
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("`alice` is rotated already, by the stack `keyturn` in eu-central-1"), "{run}");
+    }
+    assert_eq!(stage.take_writes().await, NOTHING);
+    // When nobody rotates the user any more, any other one may.
+    configure(&stage, &["alice"], "");
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    stage.configure("version: 1\nregion: eu-west-1\nusers: [alice]\n");
+    let run = plan(&stage, &[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
 /// What others wrote may be anything, and a terminal obeys it.
 #[tokio::test]
 async fn no_text_of_others_reaches_the_terminal_as_it_is() {

@@ -157,6 +157,26 @@ fn a_secret_that_joins_another_stack_gets_its_tags() {
     secret.tags.extend([stack]);
     assert_eq!(adopted(&observed), BTreeMap::new());
 }
+
+#[test]
+fn whoever_another_deployment_rotates_is_refused() {
+    let config = config(&["alice"]);
+    let refusal = |change: fn(&mut ObservedUser)| {
+        let mut observed = bootstrapped(&config);
+        observed.cells.clear();
+        change(&mut observed.users[0]);
+        kind(&config, &observed).map_err(|error| error.to_string())
+    };
+    assert_eq!(refusal(|_| {}), Ok((Kind::JoiningSecret, false)));
+    let secret = refusal(|user| user.other_stack = Some("their-keys".to_owned())).unwrap_err();
+    assert!(secret.contains("belongs to the stack `their-keys`"), "{secret}");
+    let elsewhere = |user: &mut ObservedUser| {
+        user.rotated_by = Some(Elsewhere { stack: "keyturn".to_owned(), region: Region::new("eu-west-1").unwrap() });
+    };
+    let user = refusal(elsewhere).unwrap_err();
+    assert_eq!(user, "`alice` is rotated already, by the stack `keyturn` in eu-west-1");
+}
+
 #[test]
 fn a_secret_is_bound_before_it_joins_the_stack() {
     let config = config(&["alice"]);
