@@ -8,6 +8,7 @@ use std::time::Duration;
 use contract::{AccessKeyId, DocumentError, UserName, tag_keys};
 use jiff::Timestamp;
 
+use crate::artifact::Artifact;
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack};
@@ -182,16 +183,21 @@ pub async fn cells(
     Ok(found)
 }
 
-/// Whether the bucket holds the function's code under `key`.
+/// Whether the bucket holds the function's code: these bytes, and not whatever somebody has put there under their name.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn has_code(clients: &Clients, config: &Config, observed: &Observed, key: &str) -> Result<bool, CallError> {
+pub async fn has_code(
+    clients: &Clients,
+    config: &Config,
+    observed: &Observed,
+    artifact: &Artifact,
+) -> Result<bool, CallError> {
     if observed.artifacts.is_none() && config.artifact_bucket.is_none() {
         // A bucket of that name would not be ours.
         return Ok(false);
     }
-    bucket::has(clients, &observed.bucket(config), key).await
+    bucket::holds(clients, &observed.bucket(config), &artifact.object_key(), &artifact.bytes).await
 }
 
 /// Looks at a stack.

@@ -22,7 +22,7 @@ pub(super) async fn prepare(
     check(config, &observed)?;
     let artifact = artifact(session, config, prebuilt).await?;
     let code = artifact.object_key();
-    observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
+    observed.has_code = has_code(&session.clients, config, &observed, &artifact).await?;
     let plan = plan(&Desired { config, code: &code }, &observed)?;
     Ok((artifact, plan))
 }

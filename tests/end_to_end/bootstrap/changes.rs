@@ -180,6 +180,27 @@ async fn a_user_is_rotated_in_one_region_only() {
     stage.assert_no_secret_left_behind().await;
 }
 
+#[tokio::test]
+async fn other_bytes_under_the_name_of_the_function_are_not_deployed() {
+    let stage = deployed(&["alice"]).await;
+    let key = |world: &mut World| {
+        let bucket = world.bucket(&format!("keyturn-artifacts-{ACCOUNT}-{REGION}")).unwrap();
+        bucket.objects.iter().map(|object| object.key.clone()).find(|key| key.ends_with(".zip")).unwrap()
+    };
+    let key = stage.sandbox.visit(key).await;
+    let bucket = format!("keyturn-artifacts-{ACCOUNT}-{REGION}");
+    let config = aws_sdk_s3::config::Builder::from(&stage.config()).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(config);
+    s3.put_object().bucket(&bucket).key(&key).body(b"something else".to_vec().into()).send().await.unwrap();
+    let planned = plan(&stage, &["--detailed-exitcode"]).await;
+    assert!(planned.code == 2 && planned.stdout.contains("upload  the function's code"), "{planned}");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let again = plan(&stage, &["--detailed-exitcode"]).await;
+    assert_eq!(again.code, 0, "{again}");
+    stage.assert_no_secret_left_behind().await;
+}
+
 /// What others wrote may be anything, and a terminal obeys it.
 #[tokio::test]
 async fn no_text_of_others_reaches_the_terminal_as_it_is() {
