@@ -253,3 +253,25 @@ async fn a_deployment_that_was_renamed_has_its_secrets() {
     assert_eq!((again.code, stage.take_writes().await), (0, NOTHING.map(str::to_owned).to_vec()), "{again}");
     stage.assert_no_secret_left_behind().await;
 }
+
+/// The bucket is one for the region, whatever the deployments are called.
+#[tokio::test]
+async fn a_bucket_that_another_deployment_uses_stays() {
+    let stage = deployed(&["alice"]).await;
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "bob", "/").unwrap()).await;
+    configure(&stage, &["bob"], "stack: others\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    configure(&stage, &["alice"], "");
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_bucket_that_is_shared", in_order(run)));
+    let stacks = stage.sandbox.visit(|world| world.stacks()).await;
+    let live = |name: &str| stacks.iter().any(|stack| stack.name == name && stack.status == "CREATE_COMPLETE");
+    assert!(live("keyturn-artifacts") && live("others") && !live("keyturn"));
+    // The last one takes it away.
+    configure(&stage, &["bob"], "stack: others\n");
+    let run = stage.keyturn(&["--yes", "teardown"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(beside_secrets(&stage).await, NOTHING);
+    stage.assert_no_secret_left_behind().await;
+}

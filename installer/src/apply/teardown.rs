@@ -54,6 +54,9 @@ pub struct Inventory {
     pub force: bool,
     /// The bucket that is emptied.
     pub bucket: Option<String>,
+    /// The stacks of other deployments, for which the bucket and its stack stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bucket_stays_for: Vec<String>,
     /// The secrets of the stack that are not scheduled for deletion.
     pub secrets: Vec<Managed>,
 }
@@ -94,7 +97,11 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let caller = identity::caller(clients).await?;
     let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     let listed = secrets::of_deployment(clients, &config.stack).await?;
+    let bucket_stays_for = others_of_bucket(clients, config).await?;
     for name in stack_names(clients, config, &listed).await? {
+        if name == ARTIFACTS_STACK && !bucket_stays_for.is_empty() {
+            continue;
+        }
         stack::await_idle(session, &name).await?;
         let Some(found) = stacks::describe(clients, &name).await?.filter(exists) else { continue };
         protected.extend(found.protected.then(|| name.clone()));
@@ -112,7 +119,7 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let secrets = found.into_iter().flatten().collect();
-    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, secrets })
+    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, bucket_stays_for, secrets })
 }
 
 /// Takes everything away.
@@ -154,6 +161,9 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
     for name in
         stack_names(clients, config, &listed).await?.iter().chain(inventory.stacks.keys()).collect::<BTreeSet<_>>()
     {
+        if name == ARTIFACTS_STACK && !inventory.bucket_stays_for.is_empty() {
+            continue;
+        }
         if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
             remains.left.push(format!("the stack `{name}`, {}", stack.status));
         }
@@ -196,6 +206,24 @@ async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> R
         names.push(name);
     }
     Ok(names)
+}
+
+/// The stacks of other deployments in the region: they have their functions' code in the same bucket. A tag alone, which
+/// outlives its stack, does not count.
+async fn others_of_bucket(clients: &Clients, config: &Config) -> Result<Vec<String>, CallError> {
+    let (mut others, mut named) = (Vec::new(), BTreeSet::new());
+    if config.artifact_bucket.is_some() {
+        return Ok(others);
+    }
+    named.extend(secrets::of_keyturn(clients, None).await?.into_iter().map(|secret| secret.cell));
+    // Anything may stand in a tag.
+    let is_name = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !name.is_empty();
+    for name in named.into_iter().filter(|name| config.stack.cell_number(name).is_none()).filter(is_name) {
+        if stacks::describe(clients, &name).await?.is_some_and(|stack| exists(&stack)) {
+            others.push(name);
+        }
+    }
+    Ok(others)
 }
 
 /// What could not be deleted of a stack.
