@@ -190,17 +190,6 @@ pub async fn of_keyturn(clients: &Clients, beginning: Option<&str>) -> Result<Ve
     Ok(secrets)
 }
 
-/// The id of the key that the version with `stage` holds: `None` when there is no such version or it holds no key.
-///
-/// # Errors
-/// [`CallError`], also for a value that keyturn did not write.
-pub async fn key_id(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
-    let document = document(clients, secret.as_str(), stage).await?.transpose();
-    let document = document
-        .map_err(|error| CallError::NoAnswer { operation: VALUE, cause: format!("{error} ({secret}, {stage})") });
-    Ok(document?.and_then(|document| document.key).map(|key| key.id))
-}
-
 /// Whom a secret's value names, and the ids of the keys in its versions; `None` when it has no value. What is no
 /// document of ours in the versions beside the current one holds no key of ours.
 ///
@@ -226,6 +215,7 @@ pub async fn contents(
     Ok(Some(Ok(contents)))
 }
 
+/// The id of the key in a version beside the current one. What is no document of ours holds no key of ours.
 async fn beside(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
     let document = document(clients, secret.as_str(), stage).await?.and_then(Result::ok);
     Ok(document.and_then(|document| document.key).map(|key| key.id))
