@@ -20,7 +20,10 @@ pub(crate) fn decide(
     context: &BTreeMap<String, String>,
 ) -> Result<Result<(), ApiError>, ApiError> {
     let (permissions, principal_arn) = permissions_of(&world.iam, caller)?;
-    let context = completed(context, &principal_arn, resource);
+    let mut context = completed(context, &principal_arn, resource);
+    // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
+    let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
+    context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
     let question = Question { action, resource, context: &context };
     let reason = match action {
         "sts:AssumeRole" => {
