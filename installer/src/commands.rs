@@ -30,7 +30,7 @@ pub use order::OrderError;
 use contract::{GiveUp, Region, UserName};
 use teardown::Manner;
 
-use crate::aws::{Clients, Connection, Source};
+use crate::aws::{Clients, Connection, Source, identity};
 use crate::cli::{Cli, Command, Global, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
@@ -138,7 +138,9 @@ fn file(global: &Global) -> Option<&Path> {
 async fn examine(global: &Global, target: &Target, printer: Printer, seed: u64) -> Result<Exit, Error> {
     match configuration(global, &target.users).and_then(|config| target.applied_to(config)) {
         Ok(config) => {
-            let session = connect(global, &config, printer, seed).await?;
+            let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
+            // Another account than the file's is a finding among others.
+            let session = connect_as(global, &config.region, source, printer, seed).await?;
             Box::pin(doctor::run(&session, &config, target.artifact.as_deref())).await
         }
         Err(error) => doctor::without_configuration(printer, &error),
@@ -187,7 +189,14 @@ fn current_key(
 /// Connects, and goes no further when the configuration is meant for another account.
 async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
-    connect_as(global, &config.region, source, printer, seed).await
+    let session = connect_as(global, &config.region, source, printer, seed).await?;
+    if let Some(wanted) = config.account.clone() {
+        let found = session.interrupts.unless_pressed(identity::account(&session.clients)).await??;
+        if found != wanted {
+            return Err(Error::OtherAccount { wanted, found });
+        }
+    }
+    Ok(session)
 }
 
 async fn connect_as(

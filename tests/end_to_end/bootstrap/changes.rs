@@ -201,6 +201,27 @@ async fn other_bytes_under_the_name_of_the_function_are_not_deployed() {
     stage.assert_no_secret_left_behind().await;
 }
 
+#[tokio::test]
+async fn the_credentials_of_another_account_are_refused() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "account: \"444455556666\"\n");
+    for command in
+        [&["plan"] as &[&str], &["bootstrap"], &["status"], &["rotate", "alice"], &["hold", "alice"], &["teardown"]]
+    {
+        let run = stage.keyturn(&[&["--yes"], command].concat()).await;
+        assert_eq!(run.code, 5, "{command:?}: {run}");
+        assert!(run.stderr.contains("is for the account 444455556666"), "{run}");
+    }
+    let asked = |world: &mut World| world.calls().iter().map(|call| call.operation.clone()).collect::<Vec<_>>();
+    assert!(stage.sandbox.visit(asked).await.iter().all(|operation| operation == "sts:GetCallerIdentity"));
+    let run = stage.keyturn(&["doctor"]).await;
+    assert!(run.code == 1 && run.stdout.contains("the configuration is for the account 444455556666"), "{run}");
+    configure(&stage, &["alice"], &format!("account: \"{ACCOUNT}\"\n"));
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
 /// What others wrote may be anything, and a terminal obeys it.
 #[tokio::test]
 async fn no_text_of_others_reaches_the_terminal_as_it_is() {
