@@ -13,6 +13,7 @@ pub mod functions;
 pub mod identity;
 mod network;
 pub mod organizations;
+pub mod policies;
 mod profile;
 pub mod roles;
 pub mod secrets;

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
 use crate::commands::{SecretId, refresh};
+use crate::config::is_bucket_name;
 use crate::environment::Environment;
 use crate::ui::Format;
 
@@ -275,7 +276,7 @@ pub struct Target {
     #[arg(long, value_name = "FILE")]
     pub artifact: Option<PathBuf>,
     /// A bucket that exists, instead of one that is made.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = bucket)]
     pub artifact_bucket: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the options say it")]
@@ -327,6 +328,12 @@ fn delays(text: &str) -> Result<f64, String> {
     factor.ok_or_else(|| format!("not a number from {} to {}", DELAYS.start(), DELAYS.end()))
 }
 
+/// The same check as for `artifact_bucket` in a file.
+fn bucket(name: &str) -> Result<String, String> {
+    let is_name = is_bucket_name(name);
+    is_name.then(|| name.to_owned()).ok_or_else(|| "not the name of a bucket".to_owned())
+}
+
 /// A template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {
@@ -365,6 +372,7 @@ mod tests {
             "keyturn sandbox --delays 0",
             "keyturn sandbox --delays NaN",
             "keyturn sandbox --delays soon",
+            "keyturn plan --artifact-bucket My_Bucket",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

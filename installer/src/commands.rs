@@ -30,7 +30,7 @@ pub use order::OrderError;
 use contract::{GiveUp, Region, UserName};
 use pipeline::Manner;
 
-use crate::aws::{Clients, Connection, Source};
+use crate::aws::{Clients, Connection, Source, identity};
 use crate::cli::{Cli, Command, Global, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
@@ -115,26 +115,35 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
     }
 }
 
-/// Reads the configuration, or makes one for `users` when there is no file.
+/// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it
+/// says: its users would be rotated in two regions, and its keys, topics and replicas were checked for that one.
 fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
-    let default = Path::new(DEFAULT_CONFIG);
-    let file = global.config.as_deref().or_else(|| default.exists().then_some(default));
-    match (file, &global.region) {
+    match (file(global), &global.region) {
         (Some(path), region) => {
-            let mut config = config::read(path)?;
-            config.region = region.clone().unwrap_or(config.region);
-            Ok(config)
+            let config = config::read(path)?;
+            match region.clone().filter(|region| *region != config.region) {
+                Some(given) => Err(Error::OtherRegion { file: path.to_owned(), in_file: config.region, given }),
+                None => Ok(config),
+            }
         }
         (None, Some(region)) => Ok(Config::for_users(region.clone(), users.to_vec())?),
         (None, None) => Err(Error::NoConfig),
     }
 }
 
+/// The configuration file, if there is one.
+fn file(global: &Global) -> Option<&Path> {
+    let default = Path::new(DEFAULT_CONFIG);
+    global.config.as_deref().or_else(|| default.exists().then_some(default))
+}
+
 /// Runs `doctor`, which has something to say of a configuration that cannot be used too.
 async fn examine(global: &Global, target: &Target, printer: Printer, seed: u64) -> Result<Exit, Error> {
     match configuration(global, &target.users).and_then(|config| target.applied_to(config)) {
         Ok(config) => {
-            let session = connect(global, &config, printer, seed).await?;
+            let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
+            // Another account than the file's is a finding among others.
+            let session = connect_as(global, &config.region, source, printer, seed).await?;
             Box::pin(doctor::run(&session, &config, target.artifact.as_deref())).await
         }
         Err(error) => doctor::without_configuration(printer, &error),
@@ -171,14 +180,26 @@ fn current_key(
     if let (None, Some(region), Some(secret)) = (&global.config, region, secret) {
         return Ok((region, secret.clone(), refresh));
     }
-    let config = configuration(global, &[])?;
+    // Whoever reads a replica names another region than that of the file.
+    let config = match (file(global), &global.region) {
+        (Some(path), Some(region)) => Config { region: region.clone(), ..config::read(path)? },
+        _ => configuration(global, &[])?,
+    };
     let secret = secret.cloned().unwrap_or_else(|| SecretId::Name(config.secret_name(user)));
     Ok((config.region, secret, credentials::within(refresh, config.settings.deactivate_after)))
 }
 
+/// Connects, and goes no further when the configuration is meant for another account.
 async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
-    connect_as(global, &config.region, source, printer, seed).await
+    let session = connect_as(global, &config.region, source, printer, seed).await?;
+    if let Some(wanted) = config.account.clone() {
+        let found = session.interrupts.unless_pressed(identity::account(&session.clients)).await??;
+        if found != wanted {
+            return Err(Error::OtherAccount { wanted, found });
+        }
+    }
+    Ok(session)
 }
 
 async fn connect_as(

@@ -22,8 +22,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{AccessKeyId, GiveUp, Region, Renderings, Settings, UserName};
+use contract::{AccessKeyId, AccountId, GiveUp, Region, Renderings, Settings, UserName};
 
+pub(crate) use account::is_bucket_name;
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, Problem};
 
@@ -34,6 +35,8 @@ use schedule::Timing;
 /// What somebody wants in an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The account that this is meant for; any when nobody says.
+    pub account: Option<AccountId>,
     /// The home region of the account: IAM is global, the stacks are not.
     pub region: Region,
     /// The stack of the function and the users.
@@ -153,8 +156,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "version",
+    "account",
     "region",
     "stack",
     "users",
@@ -179,6 +183,7 @@ fn build(document: Field) -> Result<Config, Fault> {
     let settings = retire::read(fields.inner("retire", &retire::FIELDS)?, &timing, function.timeout)?;
     let region: Region = fields.required("region")?.parse()?;
     Ok(Config {
+        account: fields.optional("account").map(Field::parse).transpose()?,
         artifact_bucket: fields.optional("artifact_bucket").map(account::bucket).transpose()?,
         permissions_boundary: fields.optional("permissions_boundary").map(account::policy).transpose()?,
         role_path: fields.optional("role_path").map(account::path).transpose()?,
@@ -219,6 +224,7 @@ impl Config {
             let function = FunctionConfig::default();
             let settings = retire::read(Fields::empty("retire"), &timing, function.timeout)?;
             Ok(Self {
+                account: None,
                 region,
                 stack: StackName::default(),
                 users,

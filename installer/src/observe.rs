@@ -1,6 +1,7 @@
 //! Reads an account into a value. Nothing here writes, and nothing here decides.
 
 mod drift;
+mod elsewhere;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use contract::{AccessKeyId, DocumentError, UserName, tag_keys};
 use jiff::Timestamp;
 
+use crate::artifact::Artifact;
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
-use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
+use crate::aws::users::{self, AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
@@ -19,6 +21,7 @@ use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
 use crate::template::{BoundUser, USERS_PER_CELL};
 
 pub use drift::Drift;
+pub use elsewhere::{Elsewhere, look_around};
 
 /// How users are looked at. IAM publishes no rate and throttles a burst of calls; what it refuses is tried again.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -77,10 +80,13 @@ pub struct ObservedUser {
     /// What that secret holds, or what is wrong with it. It is read only when no rotation of ours tells it, or when
     /// somebody wants to know which of the keys are ours; none also for a secret without a value.
     pub contents: Option<Result<Contents, DocumentError>>,
-    /// Whose key the secret holds when it is none of the user's: nobody's when it was deleted.
-    pub key_owner: Option<UserName>,
-    /// The stack, if there is one, that says that a secret is its own which keyturn did not make.
+    /// Whose key the secret holds when it is none of the user's.
+    pub key_owner: Option<KeyOwner>,
+    /// The stack that has the secret among its resources, when it is none of this deployment's; looked for only while the
+    /// user is in none of the cells.
     pub other_stack: Option<String>,
+    /// Another deployment that makes keys for the user; looked for as above.
+    pub rotated_by: Option<Elsewhere>,
 }
 
 impl ObservedUser {
@@ -139,7 +145,7 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
         };
         concurrent::for_each(config.users.clone(), PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()
     };
-    let (artifacts, mut found, users) = tokio::try_join!(artifacts, cells, users)?;
+    let (artifacts, mut found, mut users) = tokio::try_join!(artifacts, cells, users)?;
     // Somebody may have taken a cell away that has others behind it.
     let named = users.iter().filter_map(|user| config.stack.cell_number(user.secret.as_ref()?.tag(tag_keys::STACK)?));
     let (last, seen) =
@@ -147,6 +153,7 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
     if last > seen {
         found.extend(self::cells(clients, config, seen + 1, last).await?);
     }
+    look_around(clients, config, &found, &mut users).await?;
     // Every answer has shown the time, the caller's identity at the least.
     let now = clients.clock.now().ok_or_else(|| CallError::incomplete("sts:GetCallerIdentity", "Date"))?;
     Ok(Observed { caller, now, artifacts, cells: found, users, has_code: false })
@@ -203,16 +210,21 @@ pub async fn look_for_drift(clients: &Clients, config: &Config, observed: &mut O
     Ok(())
 }
 
-/// Whether the bucket holds the function's code under `key`.
+/// Whether the bucket holds the function's code: these bytes, and not whatever somebody has put there under their name.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn has_code(clients: &Clients, config: &Config, observed: &Observed, key: &str) -> Result<bool, CallError> {
+pub async fn has_code(
+    clients: &Clients,
+    config: &Config,
+    observed: &Observed,
+    artifact: &Artifact,
+) -> Result<bool, CallError> {
     if observed.artifacts.is_none() && config.artifact_bucket.is_none() {
         // A bucket of that name would not be ours.
         return Ok(false);
     }
-    bucket::has(clients, &observed.bucket(config), key).await
+    bucket::holds(clients, &observed.bucket(config), &artifact.object_key(), &artifact.bytes).await
 }
 
 /// Looks at a stack.
@@ -281,6 +293,7 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
     };
     if user.bound.is_none() {
         return Ok(user);
@@ -294,13 +307,10 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
     let wants_contents = user.secret.as_ref().is_some_and(|secret| is_asked || is_unclear(secret, &user.keys));
     if let Some(secret) = user.secret.as_ref().filter(|secret| wants_contents && secret.deleted.is_none()) {
         user.contents = secrets::contents(clients, secret).await?;
-        if secret.user().is_none() {
-            user.other_stack = other_stack(clients, secret).await?;
-        }
     }
     let current = user.readable().and_then(|contents| contents.current.clone());
     if let Some(key) = current.filter(|current| user.keys.iter().all(|key| &key.id != current)) {
-        user.key_owner = users::owner(clients, &key).await?;
+        user.key_owner = Some(users::owner(clients, &key).await?);
     }
     if is_asked || user.secret.is_none() || user.contents.is_some() {
         for key in &user.keys {
@@ -316,11 +326,4 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
 fn is_unclear(secret: &Secret, keys: &[AccessKey]) -> bool {
     let unmarked = keys.iter().filter(|key| secret.mark(&key.id).is_none()).count();
     secret.user().is_none() || secret.last_own_rotation().is_none() || unmarked > 1
-}
-
-/// The stack that CloudFormation's own tag names. The tag outlives the stack of a secret that was kept.
-async fn other_stack(clients: &Clients, secret: &Secret) -> Result<Option<String>, CallError> {
-    let Some(name) = secret.tag("aws:cloudformation:stack-name") else { return Ok(None) };
-    let found = stacks::describe(clients, name).await?;
-    Ok(found.filter(|stack| stack.status.rest() != Rest::Gone).map(|_| name.to_owned()))
 }

@@ -103,6 +103,8 @@ macro_rules! table {
 pub const PERMISSIONS: &[Permission] = table! {
     Users, Always, "look the users and their keys up": "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed";
     Users, Always, "retire keys with `teardown --keys revoke`": "iam:UpdateAccessKey", "iam:DeleteAccessKey";
+    Everything, Always, "tell a deleted key from one of another account": "sts:GetAccessKeyInfo";
+    Everything, Always, "see whether another deployment rotates the users": "iam:ListPolicies", "iam:GetPolicyVersion";
     Everything, Always, "find the secrets of the stack": "secretsmanager:ListSecrets";
     Secrets, Always, "look at the secrets and the ids of their keys":
         "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue";

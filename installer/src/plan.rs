@@ -13,9 +13,10 @@ mod refusal;
 mod saved;
 mod stacks;
 mod standing;
+mod unadoptable;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Region, SecretArn, UserName, VersionToken};
 use serde::Serialize;
@@ -34,9 +35,11 @@ pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
-pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
+pub use refusal::{KeyReport, Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
+pub(crate) use standing::may_come_from;
+pub use unadoptable::Unadoptable;
 pub use users::judge_each;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
@@ -251,10 +254,13 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
         .filter_map(|number| Some((config.stack.cell(*number), observed.cells.get(number)?.stack.id.clone())));
     let deserted = deserted.collect();
     let mut cells = BTreeMap::new();
-    for (number, cell) in assigned {
-        match stacks::action(&cell.stack, observed.cells.get(&number)) {
-            Ok(action) => drop(cells.insert(number, (action, cell))),
-            Err(refusal) => refusals.push(refusal),
+    // Also those that nobody is assigned to: whose template could not be read may have users all the same.
+    let numbers: BTreeSet<usize> = assigned.keys().chain(observed.cells.keys()).copied().collect();
+    for number in numbers {
+        match (stacks::action(&config.stack.cell(number), observed.cells.get(&number)), assigned.remove(&number)) {
+            (Ok(action), Some(cell)) => drop(cells.insert(number, (action, cell))),
+            (Ok(_), None) => {}
+            (Err(refusal), _) => refusals.push(refusal),
         }
     }
     let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::stack;
-use crate::artifact::{Artifact, Origin};
+use crate::artifact::{Artifact, Origin, sources};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Observed, has_code, observe};
@@ -33,7 +33,7 @@ pub(super) async fn prepare(
     check(config, &observed)?;
     let artifact = artifact(session, config, prebuilt).await?;
     let code = artifact.object_key();
-    observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
+    observed.has_code = has_code(&session.clients, config, &observed, &artifact).await?;
     let plan = plan(&Desired { config, code: &code, express: options.express }, &observed)?;
     Ok((artifact, plan))
 }
@@ -52,7 +52,7 @@ pub(super) async fn artifact(session: &Session, config: &Config, prebuilt: Optio
     let architecture = config.function.architecture;
     let origin = Origin::of(prebuilt, architecture);
     if origin == Origin::Sources {
-        session.printer.say("building the function");
+        session.printer.say(format!("building the function from `{}`", sources()?.display()));
     }
     Ok(session.interrupts.unless_pressed(origin.take(architecture)).await??)
 }

@@ -30,9 +30,9 @@ struct Report {
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], now: bool) -> Result<Exit, Error> {
     let closely = if now { Closely::Everywhere } else { Closely::At(config.given_up.keys().cloned().collect()) };
     let users = named::look_up(session, config, names, &closely).await?;
+    named::rotated_here(config, &named::with_secrets(&users)?)?;
     let mut orders = Orders::default();
     if now || !config.given_up.is_empty() {
-        named::with_secrets(&users)?;
         orders = decide(session, config, &users, now)?;
         confirm(session, &users, &orders).await?;
         tag(session, &orders.due).await?;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
-use crate::aws::users::{AccessKey, KeyStatus, LastUse};
+use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::names::SecretName;
-use crate::observe::ObservedUser;
+use crate::observe::{Elsewhere, ObservedUser};
 use crate::template::BoundUser;
 
 mod drift;
@@ -54,6 +54,7 @@ fn found(name: &UserName) -> ObservedUser {
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
     }
 }
 
@@ -256,6 +257,15 @@ fn a_stack_that_holds_nothing_is_made_anew() {
         let expected = Action::CreateAnew { id: observed.cells[&1].stack.id.clone(), status };
         assert_eq!(only_deployment(&plan).action, expected);
     }
+}
+
+#[test]
+fn a_broken_cell_is_refused_although_its_users_would_fit_elsewhere() {
+    let config = config(&["alice"]);
+    let mut observed = bootstrapped(&config);
+    observed.cells.insert(2, stack(Status::UpdateRollbackFailed, None, BTreeMap::new()));
+    let Err(PlanError::Refused(refusals)) = decide(&config, &observed) else { panic!("a plan in spite of it") };
+    assert_eq!(refusals.failed_rollbacks(), Some(vec!["keyturn-2"]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::aws::drift::Fate;
 use crate::aws::secrets::Secret;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
-use crate::observe::{Observed, ObservedUser};
+use crate::observe::{Elsewhere, Observed, ObservedUser};
 use crate::template::{BoundUser, Resource, Template};
 
 /// What the users bring to the plan.
@@ -127,6 +127,9 @@ impl Users {
         let is_member = member.is_some();
         let ids = UserResources::of(name);
         let standing = standing::standing(config, user, bound)?;
+        if let Some(Elsewhere { stack, region }) = user.rotated_by.clone() {
+            return Err(Refusal::RotatedElsewhere { user: name.clone(), stack, region });
+        }
         match standing {
             // With another name it is another secret, and the one before stays.
             Standing::New if member.is_some_and(|member| is_called(member, &secret_name)) => {
@@ -165,6 +168,7 @@ impl Users {
                         self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
                     }
                 }
+                self.adoptions.extend(standing::joining(config, stack, bound, secret, is_member));
                 if !is_member {
                     self.import(bound, secret);
                 } else if drifts.has_drifted(&ids.rotation) {

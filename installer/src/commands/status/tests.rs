@@ -48,6 +48,7 @@ fn rotated() -> ObservedUser {
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
         name,
     }
 }

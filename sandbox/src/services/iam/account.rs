@@ -183,9 +183,15 @@ impl State {
 
     /// Whether a managed policy is attached to anybody, or bounds anybody.
     pub(super) fn is_in_use(&self, arn: &str) -> bool {
-        let uses = |permissions: &Permissions| {
-            permissions.attached.contains(arn) || permissions.boundary.as_deref() == Some(arn)
-        };
+        self.is_attached(arn) || self.any(arn, |permissions| permissions.boundary.as_deref() == Some(arn))
+    }
+
+    /// Whether a managed policy is attached to anybody.
+    pub(super) fn is_attached(&self, arn: &str) -> bool {
+        self.any(arn, |permissions| permissions.attached.contains(arn))
+    }
+
+    fn any(&self, arn: &str, uses: impl Fn(&Permissions) -> bool) -> bool {
         let account = self.accounts.get(account_of(arn));
         account.is_some_and(|account| {
             account.users.values().any(|user| uses(&user.permissions))

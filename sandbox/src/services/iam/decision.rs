@@ -25,6 +25,9 @@ pub(crate) fn decide(
     let permissions = settled.as_ref().unwrap_or(permissions);
     let mut context = completed(context, &principal_arn, resource);
     context.extend(principal_context(world, caller, tags));
+    // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
+    let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
+    context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
     let question = Question { action, resource, context: &context };
     let reason = match action {
         // An account that cannot be used trusts nobody.

@@ -9,6 +9,7 @@ mod decision;
 mod federation;
 mod mfa;
 mod names;
+mod policies;
 mod policy;
 mod population;
 mod quotas;
@@ -46,9 +47,11 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
         "GetAccountAuthorizationDetails" => authorization_details::get,
+        "GetPolicyVersion" => policies::version,
         "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,
+        "ListPolicies" => policies::list,
         "ListUsers" => users::list,
         "SimulatePrincipalPolicy" => simulation::principal,
         "UpdateAccessKey" => access_keys::update,

@@ -51,6 +51,11 @@ impl State {
         self.functions.keys()
     }
 
+    /// The ARN of the function that an instance runs.
+    pub(crate) fn function_of(&self, instance: InstanceId) -> Option<&str> {
+        self.instances.get(&instance).map(|instance| instance.function.as_str())
+    }
+
     /// Whether an invocation is under way.
     pub(crate) fn is_busy(&self) -> bool {
         !self.invocations.is_empty()
