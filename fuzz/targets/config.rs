@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match config::parse(Path::new("keyturn.yaml"), text) {
         Ok(config) => {
-            assert!(config.users.len() <= 200 && config.settings.check().is_ok());
+            assert!(config.users.len() <= 5_000 && config.settings.check().is_ok());
             let mut secrets = config.users.iter().map(|user| config.secret_name(&user.name));
             assert!(secrets.all(|secret| names::SecretName::new(secret.as_str()).is_ok()));
         }

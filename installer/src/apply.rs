@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::plan::{Deployment, GivenUpKey, Plan, Step};
 use crate::session::Session;
 use rotations::{Rotation, Target};
+use stack::Doomed;
 
 pub use function::FunctionError;
 pub use stack::StackError;
@@ -30,6 +31,9 @@ pub use stack::StackError;
 pub struct Applied {
     /// The stacks that were created or updated.
     pub stacks: Vec<String>,
+    /// The stacks that nobody was in any more, and that are deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<String>,
     /// The rotations, failed ones included.
     pub rotations: Vec<Rotation>,
 }
@@ -76,9 +80,21 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 let progress = session.printer.progress("checking the function");
                 for cell in cells {
                     session.interrupts.unless_pressed(function::check(session, &cell.stack, artifact)).await??;
+                    if cell.express {
+                        progress.now("waiting until it can work");
+                        let ready = Box::pin(function::await_ready(session, config, &cell.stack));
+                        if let Some(why) = session.interrupts.unless_pressed(ready).await?? {
+                            progress.say(&format!("  the function `{}` cannot work yet: {why}", cell.stack));
+                        }
+                    }
                     applied.stacks.push(cell.stack.clone());
                 }
                 drop(progress);
+            }
+            Step::DeleteCell { stack, id, .. } => {
+                let doomed = Doomed { name: stack.clone(), id: id.clone(), force: false };
+                Box::pin(stack::delete_all(session, vec![doomed])).await?;
+                applied.deleted.push(stack.clone());
             }
             Step::RotateFirst { users, .. } => {
                 let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });

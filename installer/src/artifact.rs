@@ -6,12 +6,14 @@ mod embedded;
 mod error;
 mod executable;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
 use build::build;
-pub use build::can_build;
+pub use build::{can_build, sources};
 pub use embedded::Origin;
 pub use error::ArtifactError;
 
@@ -46,10 +48,18 @@ impl Artifact {
 /// # Errors
 /// [`ArtifactError`] says what it is instead.
 pub fn read(path: &Path, architecture: Architecture) -> Result<Artifact, ArtifactError> {
-    let bytes = std::fs::read(path).map_err(|source| ArtifactError::Read { path: path.to_owned(), source })?;
+    let bytes = limited(path, archive::LARGEST_EXECUTABLE)?;
     // A zip is packed anew: whatever made it may have lost the permission to execute, or added the time of day.
     let executable = if archive::is_zip(&bytes) { archive::unpack(&bytes)? } else { bytes };
     Artifact::of(&executable, architecture)
+}
+
+/// Reads a file that is no larger than that: what is named may be anything, and without an end.
+fn limited(path: &Path, most: u64) -> Result<Vec<u8>, ArtifactError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(|source| ArtifactError::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > most { Err(ArtifactError::TooLarge) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 
 use crate::commands::{SecretId, refresh};
+use crate::config::is_bucket_name;
 use crate::environment::Environment;
 use crate::ui::Format;
 
@@ -97,6 +98,13 @@ pub enum Command {
         /// Exit with 2 when there is something to do.
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Also look for what somebody has changed past CloudFormation, and show how it would be brought back. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
+        /// Show what `bootstrap --express` would do: it deploys stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
         #[command(flatten)]
         #[expect(missing_docs, reason = "the options say it")]
         over: Over,
@@ -106,6 +114,13 @@ pub enum Command {
         #[command(flatten)]
         #[expect(missing_docs, reason = "the options say it")]
         target: Target,
+        /// Also look for what somebody has changed past CloudFormation, and bring it back. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
+        /// Deploy stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
+        /// when it fails. keyturn itself waits until the function can work.
+        #[arg(long)]
+        express: bool,
         /// Do what this plan says without asking, or nothing when something else is to be done by now. Takes the same
         /// users and options as the `plan --out` that has written it.
         #[arg(long, value_name = "FILE")]
@@ -113,6 +128,9 @@ pub enum Command {
     },
     /// Show how each user and stack is doing.
     Status {
+        /// Also look for what somebody has changed past CloudFormation in the stacks. Takes CloudFormation some time.
+        #[arg(long)]
+        drift: bool,
         /// Exit with 3 when a user is blocked or otherwise not in sync, a current key is older than
         /// `retire.max_key_age`, or a stack has drifted, for monitoring. A hold alone is no reason.
         #[arg(long)]
@@ -314,7 +332,7 @@ pub struct Target {
     #[arg(long, value_name = "FILE")]
     pub artifact: Option<PathBuf>,
     /// A bucket that exists, instead of one that is made.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = bucket)]
     pub artifact_bucket: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the options say it")]
@@ -366,6 +384,12 @@ fn delays(text: &str) -> Result<f64, String> {
     factor.ok_or_else(|| format!("not a number from {} to {}", DELAYS.start(), DELAYS.end()))
 }
 
+/// The same check as for `artifact_bucket` in a file.
+fn bucket(name: &str) -> Result<String, String> {
+    let is_name = is_bucket_name(name);
+    is_name.then(|| name.to_owned()).ok_or_else(|| "not the name of a bucket".to_owned())
+}
+
 /// A template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {
@@ -404,6 +428,7 @@ mod tests {
             "keyturn sandbox --delays 0",
             "keyturn sandbox --delays NaN",
             "keyturn sandbox --delays soon",
+            "keyturn plan --artifact-bucket My_Bucket",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -31,13 +31,13 @@ pub use order::OrderError;
 
 use contract::{GiveUp, Region, UserName};
 use fleet::{Manner as Fleetwide, Work};
-use teardown::Manner;
+use pipeline::Manner;
 
-use crate::aws::{Clients, Connection, Source};
+use crate::aws::{Clients, Connection, Source, identity};
 use crate::cli::{Cli, Command, Global, Over, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
-use crate::plan::{Refusal, Refusals, Unfit};
+use crate::plan::{Options, Refusal, Refusals, Unfit};
 use crate::session::Session;
 use crate::ui::{Interrupts, Printer};
 
@@ -56,25 +56,28 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let manner = Fleetwide { artifact, detailed_exitcode, ..Fleetwide::reporting(csv, html) };
             over_fleet(global, fleet, Work::Plan, &manner, (printer, seed)).await
         }
-        Command::Plan { target, out, detailed_exitcode, .. } => {
+        Command::Plan { target, out, detailed_exitcode, drift, express, .. } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let (artifact, out) = (target.artifact.as_deref(), out.as_deref());
-            Box::pin(plan::run(&session, &config, artifact, out, *detailed_exitcode)).await
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            Box::pin(plan::run(&session, &config, manner, out.as_deref(), *detailed_exitcode)).await
         }
-        Command::Bootstrap { target, plan } => {
+        Command::Bootstrap { target, drift, express, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(bootstrap::run(&session, &config, target.artifact.as_deref(), plan.as_deref())).await
+            let options = Options { drift: *drift, express: *express };
+            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            Box::pin(bootstrap::run(&session, &config, manner, plan.as_deref())).await
         }
-        Command::Status { detailed_exitcode, over: Over { fleet: Some(fleet), csv, html } } => {
+        Command::Status { detailed_exitcode, over: Over { fleet: Some(fleet), csv, html }, .. } => {
             let manner = Fleetwide { detailed_exitcode: *detailed_exitcode, ..Fleetwide::reporting(csv, html) };
             over_fleet(global, fleet, Work::Status, &manner, (printer, seed)).await
         }
-        Command::Status { detailed_exitcode, .. } => {
+        Command::Status { drift, detailed_exitcode, .. } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
-            Box::pin(status::run(&session, config, *detailed_exitcode)).await
+            Box::pin(status::run(&session, config, *drift, *detailed_exitcode)).await
         }
         Command::Rotate { users, keys, now } => {
             let config = keys.applied_to(configuration(global, users)?)?;
@@ -117,7 +120,7 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         }
         Command::Teardown { keys, recovery_window, force, dry_run, over, journal } => {
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
-            let manner = Manner { keys, recovery_days, force, dry_run };
+            let manner = teardown::Manner { keys, recovery_days, force, dry_run };
             if let Some(fleet) = &over.fleet {
                 let work = Work::TearDown { fate: manner.fate(), force, dry_run };
                 let manner = Fleetwide { journal: journal.clone(), ..Fleetwide::reporting(&over.csv, &over.html) };
@@ -153,26 +156,35 @@ async fn over_fleet(
     Box::pin(fleet::run(session, &fleet, work, manner)).await
 }
 
-/// Reads the configuration, or makes one for `users` when there is no file.
+/// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it
+/// says: its users would be rotated in two regions, and its keys, topics and replicas were checked for that one.
 fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
-    let default = Path::new(DEFAULT_CONFIG);
-    let file = global.config.as_deref().or_else(|| default.exists().then_some(default));
-    match (file, &global.region) {
+    match (file(global), &global.region) {
         (Some(path), region) => {
-            let mut config = config::read(path)?;
-            config.region = region.clone().unwrap_or(config.region);
-            Ok(config)
+            let config = config::read(path)?;
+            match region.clone().filter(|region| *region != config.region) {
+                Some(given) => Err(Error::OtherRegion { file: path.to_owned(), in_file: config.region, given }),
+                None => Ok(config),
+            }
         }
         (None, Some(region)) => Ok(Config::for_users(region.clone(), users.to_vec())?),
         (None, None) => Err(Error::NoConfig),
     }
 }
 
+/// The configuration file, if there is one.
+fn file(global: &Global) -> Option<&Path> {
+    let default = Path::new(DEFAULT_CONFIG);
+    global.config.as_deref().or_else(|| default.exists().then_some(default))
+}
+
 /// Runs `doctor`, which has something to say of a configuration that cannot be used too.
 async fn examine(global: &Global, target: &Target, printer: Printer, seed: u64) -> Result<Exit, Error> {
     match configuration(global, &target.users).and_then(|config| target.applied_to(config)) {
         Ok(config) => {
-            let session = connect(global, &config, printer, seed).await?;
+            let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
+            // Another account than the file's is a finding among others.
+            let session = connect_as(global, &config.region, source, printer, seed).await?;
             Box::pin(doctor::run(&session, &config, target.artifact.as_deref())).await
         }
         Err(error) => doctor::without_configuration(printer, &error),
@@ -209,14 +221,26 @@ fn current_key(
     if let (None, Some(region), Some(secret)) = (&global.config, region, secret) {
         return Ok((region, secret.clone(), refresh));
     }
-    let config = configuration(global, &[])?;
+    // Whoever reads a replica names another region than that of the file.
+    let config = match (file(global), &global.region) {
+        (Some(path), Some(region)) => Config { region: region.clone(), ..config::read(path)? },
+        _ => configuration(global, &[])?,
+    };
     let secret = secret.cloned().unwrap_or_else(|| SecretId::Name(config.secret_name(user)));
     Ok((config.region, secret, credentials::within(refresh, config.settings.deactivate_after)))
 }
 
+/// Connects, and goes no further when the configuration is meant for another account.
 async fn connect(global: &Global, config: &Config, printer: Printer, seed: u64) -> Result<Session, Error> {
     let source = global.profile.clone().map_or(Source::Chain, Source::Profile);
-    connect_as(global, &config.region, source, printer, seed).await
+    let session = connect_as(global, &config.region, source, printer, seed).await?;
+    if let Some(wanted) = config.account.clone() {
+        let found = session.interrupts.unless_pressed(identity::account(&session.clients)).await??;
+        if found != wanted {
+            return Err(Error::OtherAccount { wanted, found });
+        }
+    }
+    Ok(session)
 }
 
 async fn connect_as(

@@ -22,8 +22,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{AccessKeyId, GiveUp, Region, Renderings, Settings, UserName};
+use contract::{AccessKeyId, AccountId, GiveUp, Region, Renderings, Settings, UserName};
 
+pub(crate) use account::is_bucket_name;
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, Problem};
 
@@ -34,6 +35,8 @@ use schedule::Timing;
 /// What somebody wants in an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The account that this is meant for; any when nobody says.
+    pub account: Option<AccountId>,
     /// The home region of the account: IAM is global, the stacks are not.
     pub region: Region,
     /// The stack of the function and the users.
@@ -149,7 +152,7 @@ pub(crate) fn text(path: &Path) -> Result<String, ConfigError> {
 
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     document(path, text, |document| {
-        let known: Vec<_> = ["version"].into_iter().chain(FIELDS).collect();
+        let known: Vec<_> = ["version", "account"].into_iter().chain(FIELDS).collect();
         let mut fields = document.fields(&known)?;
         version(fields.required("version")?)?;
         build(fields)
@@ -171,7 +174,7 @@ pub(crate) fn document<T>(
     })
 }
 
-/// What is said of an account.
+/// What is said of an account, wherever that is.
 pub(crate) const FIELDS: [&str; 14] = [
     "region",
     "stack",
@@ -196,6 +199,7 @@ pub(crate) fn build(mut fields: Fields) -> Result<Config, Fault> {
     let settings = retire::read(fields.inner("retire", &retire::FIELDS)?, &timing, function.timeout)?;
     let region: Region = fields.required("region")?.parse()?;
     Ok(Config {
+        account: fields.optional("account").map(Field::parse).transpose()?,
         artifact_bucket: fields.optional("artifact_bucket").map(account::bucket).transpose()?,
         permissions_boundary: fields.optional("permissions_boundary").map(account::policy).transpose()?,
         role_path: fields.optional("role_path").map(account::path).transpose()?,
@@ -237,6 +241,7 @@ impl Config {
             let function = FunctionConfig::default();
             let settings = retire::read(Fields::empty("retire"), &timing, function.timeout)?;
             Ok(Self {
+                account: None,
                 region,
                 stack: StackName::default(),
                 users,

@@ -2,7 +2,10 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use contract::{AccountId, Region};
 
 use crate::apply::{FunctionError, StackError};
 use crate::artifact::ArtifactError;
@@ -50,6 +53,10 @@ pub enum Error {
     Config(#[from] ConfigError),
     #[error("no configuration: `keyturn.yaml` does not exist here, and no region is given")]
     NoConfig,
+    #[error("`--region` is {given}, and `{}` is for {in_file}", file.display())]
+    OtherRegion { file: PathBuf, in_file: Region, given: Region },
+    #[error("the configuration is for the account {wanted}, and these credentials are of {found}")]
+    OtherAccount { wanted: AccountId, found: AccountId },
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     #[error(transparent)]
@@ -111,6 +118,12 @@ impl Error {
                 "name a file with `--config`, or give `--region` and the users: `keyturn bootstrap alice --region eu-central-1`"
                     .to_owned(),
             ),
+            Self::OtherRegion { in_file, .. } => Some(format!(
+                "leave `--region` out, or name another configuration with `--config`; to move to another region, `keyturn teardown` in {in_file} first"
+            )),
+            Self::OtherAccount { .. } => {
+                Some("choose another profile with `--profile`, or correct `account` in the configuration".to_owned())
+            }
             Self::Artifact(error) => Some(error.hint()),
             Self::Template(error) => Some(error.hint()),
             Self::Call(error) => error.hint(),
@@ -142,13 +155,15 @@ impl Error {
                 Exit::Credentials
             }
             Self::Credentials(error) => error.exit(),
+            Self::OtherAccount { .. } => Exit::Credentials,
             Self::Stack(StackError::Failed { .. }) => Exit::StackFailed,
             Self::Stack(StackError::Interrupted(_)) | Self::Interrupted(_) | Self::Demo(DemoError::Interrupted) => {
                 Exit::Interrupted
             }
             Self::Stack(StackError::Unconfirmed(Unconfirmed::NobodyToAsk))
             | Self::Unconfirmed(Unconfirmed::NobodyToAsk)
-            | Self::NoConfig => Exit::Usage,
+            | Self::NoConfig
+            | Self::OtherRegion { .. } => Exit::Usage,
             Self::Config(_)
             | Self::Artifact(_)
             | Self::Template(_)

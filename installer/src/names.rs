@@ -15,6 +15,13 @@ pub const ARTIFACTS_BUCKET: &str = "Bucket";
 /// The logical id of the rotation function in its stack.
 pub const FUNCTION: &str = "Function";
 
+/// How many cells a deployment can have: an account has 5,000 IAM users (IAM quotas), and each cell has one at least. What
+/// a tag says beyond that was not written by keyturn, and is not counted up to.
+const MOST_CELLS: usize = 5_000;
+
+/// What the logical ids of the policies on users and secrets begin with; their names in IAM have the stack's before it.
+pub const USER_POLICY: &str = "UserPolicy";
+
 /// What the name of a user's secret starts with.
 const SECRET_PREFIX: &str = "keyturn/";
 
@@ -27,6 +34,9 @@ pub enum NameError {
     /// It could be that of a cell of another deployment.
     #[error("the stack name `{0}` ends in a hyphen and a number, as the further cells of a deployment do")]
     StackLikeCell(String),
+    /// It is that of the bucket's stack, which every deployment of the region shares.
+    #[error("the stack name `{0}` is that of the stack with the artifact bucket")]
+    StackOfBucket(String),
     /// Not the name of a secret.
     #[error("`{0}` is not a secret name: 1 to 512 letters, digits and `/_+=.@-`")]
     Secret(String),
@@ -45,13 +55,16 @@ impl StackName {
     ///
     /// # Errors
     /// [`NameError::Stack`]: a stack's name may have 128 characters, but that of the sweeper's rule only 64, and those of
-    /// the further cells are longer. [`NameError::StackLikeCell`].
+    /// the further cells are longer. [`NameError::StackLikeCell`], [`NameError::StackOfBucket`].
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
         if !legal || !starts || name.len() > 50 {
             return Err(NameError::Stack(excerpt(&name)));
+        }
+        if name == ARTIFACTS_STACK {
+            return Err(NameError::StackOfBucket(name));
         }
         let is_number = |end: &str| !end.is_empty() && end.bytes().all(|b| b.is_ascii_digit());
         match name.rsplit_once('-') {
@@ -70,7 +83,7 @@ impl StackName {
         let rest = name.strip_prefix(&self.0)?;
         let number = if rest.is_empty() { 1 } else { rest.strip_prefix('-')?.parse().ok()? };
         // Only one way to write it.
-        (self.cell(number) == name).then_some(number)
+        (number <= MOST_CELLS && self.cell(number) == name).then_some(number)
     }
 
     /// The name as AWS writes it.
@@ -262,6 +275,7 @@ mod tests {
         for cell in ["keyturn-2", "a-b-07"] {
             assert_eq!(StackName::new(cell), Err(NameError::StackLikeCell(cell.to_owned())));
         }
+        assert_eq!(StackName::new(ARTIFACTS_STACK), Err(NameError::StackOfBucket(ARTIFACTS_STACK.to_owned())));
         for wrong in ["", "a,b", "a b", &"a".repeat(513)] {
             assert_eq!(SecretName::new(wrong), Err(NameError::Secret(excerpt(wrong))));
         }
@@ -278,6 +292,11 @@ mod tests {
             ["keyturn", "keyturn-eu-", "keyturn-eu-1", "keyturn-eu-02", "keyturn-eu-x", "keyturn-eu2", "keyturn-eu-+2"]
         {
             assert_eq!(stack.cell_number(other), None, "{other}");
+        }
+        // Nobody looks at five million stacks because a tag says so.
+        assert_eq!(stack.cell_number("keyturn-eu-5000"), Some(5_000));
+        for far in ["keyturn-eu-5001", "keyturn-eu-5000000", "keyturn-eu-99999999999999999999999"] {
+            assert_eq!(stack.cell_number(far), None, "{far}");
         }
     }
 

@@ -1,26 +1,36 @@
 //! Reads an account into a value. Nothing here writes, and nothing here decides.
 
+mod drift;
+mod elsewhere;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contract::{AccessKeyId, DocumentError, UserName, tag_keys};
 use jiff::Timestamp;
 
+use crate::artifact::Artifact;
 use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
-use crate::aws::stacks::{self, Resource, Rest, Stack};
-use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
+use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
+use crate::aws::users::{self, AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
 use crate::template::{BoundUser, USERS_PER_CELL};
 
+pub use drift::Drift;
+pub use elsewhere::{Elsewhere, look_around};
+
 /// How users are looked at. IAM publishes no rate and throttles a burst of calls; what it refuses is tried again.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
 /// How stacks are looked at: CloudFormation throttles a burst of calls too.
 const STACKS: Pace = Pace { at_once: 4, apart: Duration::from_millis(50) };
+
+/// How stacks are looked at for drift: CloudFormation reads each of their resources, and that takes its time.
+const DETECTIONS: Pace = Pace { at_once: 8, apart: Duration::from_millis(50) };
 
 /// An account as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +58,8 @@ pub struct ObservedStack {
     pub template: Option<String>,
     /// Its resources, looked up only when its status says that something went wrong.
     pub resources: Vec<Resource>,
+    /// What somebody has changed in it past CloudFormation; none when nobody has looked.
+    pub drift: Option<Drift>,
 }
 
 /// A user as it was found.
@@ -68,10 +80,13 @@ pub struct ObservedUser {
     /// What that secret holds, or what is wrong with it. It is read only when no rotation of ours tells it, or when
     /// somebody wants to know which of the keys are ours; none also for a secret without a value.
     pub contents: Option<Result<Contents, DocumentError>>,
-    /// Whose key the secret holds when it is none of the user's: nobody's when it was deleted.
-    pub key_owner: Option<UserName>,
-    /// The stack, if there is one, that says that a secret is its own which keyturn did not make.
+    /// Whose key the secret holds when it is none of the user's.
+    pub key_owner: Option<KeyOwner>,
+    /// The stack that has the secret among its resources, when it is none of this deployment's; looked for only while the
+    /// user is in none of the cells.
     pub other_stack: Option<String>,
+    /// Another deployment that makes keys for the user; looked for as above.
+    pub rotated_by: Option<Elsewhere>,
 }
 
 impl ObservedUser {
@@ -130,7 +145,7 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
         };
         concurrent::for_each(config.users.clone(), PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()
     };
-    let (artifacts, mut found, users) = tokio::try_join!(artifacts, cells, users)?;
+    let (artifacts, mut found, mut users) = tokio::try_join!(artifacts, cells, users)?;
     // Somebody may have taken a cell away that has others behind it.
     let named = users.iter().filter_map(|user| config.stack.cell_number(user.secret.as_ref()?.tag(tag_keys::STACK)?));
     let (last, seen) =
@@ -138,6 +153,7 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
     if last > seen {
         found.extend(self::cells(clients, config, seen + 1, last).await?);
     }
+    look_around(clients, config, &found, &mut users).await?;
     // Every answer has shown the time, the caller's identity at the least.
     let now = clients.clock.now().ok_or_else(|| CallError::incomplete("sts:GetCallerIdentity", "Date"))?;
     Ok(Observed { caller, now, artifacts, cells: found, users, has_code: false })
@@ -174,16 +190,41 @@ pub async fn cells(
     Ok(found)
 }
 
-/// Whether the bucket holds the function's code under `key`.
+/// Looks for what somebody has changed in the stacks past CloudFormation, in all of them at the same time.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn has_code(clients: &Clients, config: &Config, observed: &Observed, key: &str) -> Result<bool, CallError> {
+pub async fn look_for_drift(clients: &Clients, config: &Config, observed: &mut Observed) -> Result<(), CallError> {
+    let artifacts = observed.artifacts.iter_mut().map(|found| (ARTIFACTS_STACK.to_owned(), found));
+    let cells = observed.cells.iter_mut().map(|(number, found)| (config.stack.cell(*number), found));
+    let mut stacks: Vec<_> = artifacts.chain(cells).collect();
+    let named = stacks.iter().map(|(name, found)| (name.clone(), ObservedStack::clone(found))).collect();
+    let look = |(name, found): (String, ObservedStack)| {
+        let clients = clients.clone();
+        async move { drift::detect(&clients, &name, &found).await }
+    };
+    let drifts = concurrent::for_each(named, DETECTIONS, look).await;
+    for ((_, found), drift) in stacks.iter_mut().zip(drifts) {
+        found.drift = drift?;
+    }
+    Ok(())
+}
+
+/// Whether the bucket holds the function's code: these bytes, and not whatever somebody has put there under their name.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn has_code(
+    clients: &Clients,
+    config: &Config,
+    observed: &Observed,
+    artifact: &Artifact,
+) -> Result<bool, CallError> {
     if observed.artifacts.is_none() && config.artifact_bucket.is_none() {
         // A bucket of that name would not be ours.
         return Ok(false);
     }
-    bucket::has(clients, &observed.bucket(config), key).await
+    bucket::holds(clients, &observed.bucket(config), &artifact.object_key(), &artifact.bytes).await
 }
 
 /// Looks at a stack.
@@ -194,11 +235,15 @@ pub async fn stack(clients: &Clients, name: &str) -> Result<Option<ObservedStack
     let Some(stack) = stacks::describe(clients, name).await? else { return Ok(None) };
     let (mut template, mut resources) = (None, Vec::new());
     match stack.status.rest() {
+        // What was not taken back goes on from its template.
+        Rest::HalfMade | Rest::Stuck if matches!(stack.status, Status::CreateFailed | Status::UpdateFailed) => {
+            (template, resources) = (stacks::template(clients, name).await?, stacks::resources(clients, name).await?);
+        }
         Rest::Usable => template = stacks::template(clients, name).await?,
         Rest::Shell | Rest::HalfMade | Rest::Stuck => resources = stacks::resources(clients, name).await?,
         Rest::Busy | Rest::Review | Rest::Gone => {}
     }
-    Ok(Some(ObservedStack { stack, template, resources }))
+    Ok(Some(ObservedStack { stack, template, resources, drift: None }))
 }
 
 /// Looks at the users whom a command names, whether they are in the configuration or not.
@@ -248,6 +293,7 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
     };
     if user.bound.is_none() {
         return Ok(user);
@@ -261,13 +307,10 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
     let wants_contents = user.secret.as_ref().is_some_and(|secret| is_asked || is_unclear(secret, &user.keys));
     if let Some(secret) = user.secret.as_ref().filter(|secret| wants_contents && secret.deleted.is_none()) {
         user.contents = secrets::contents(clients, secret).await?;
-        if secret.user().is_none() {
-            user.other_stack = other_stack(clients, secret).await?;
-        }
     }
     let current = user.readable().and_then(|contents| contents.current.clone());
     if let Some(key) = current.filter(|current| user.keys.iter().all(|key| &key.id != current)) {
-        user.key_owner = users::owner(clients, &key).await?;
+        user.key_owner = Some(users::owner(clients, &key).await?);
     }
     if is_asked || user.secret.is_none() || user.contents.is_some() {
         for key in &user.keys {
@@ -283,11 +326,4 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
 fn is_unclear(secret: &Secret, keys: &[AccessKey]) -> bool {
     let unmarked = keys.iter().filter(|key| secret.mark(&key.id).is_none()).count();
     secret.user().is_none() || secret.last_own_rotation().is_none() || unmarked > 1
-}
-
-/// The stack that CloudFormation's own tag names. The tag outlives the stack of a secret that was kept.
-async fn other_stack(clients: &Clients, secret: &Secret) -> Result<Option<String>, CallError> {
-    let Some(name) = secret.tag("aws:cloudformation:stack-name") else { return Ok(None) };
-    let found = stacks::describe(clients, name).await?;
-    Ok(found.filter(|stack| stack.status.rest() != Rest::Gone).map(|_| name.to_owned()))
 }

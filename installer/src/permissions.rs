@@ -85,6 +85,12 @@ pub enum When {
     TaggedMails,
     /// When the configuration has tags.
     Tags,
+    /// Only with `--drift`: what CloudFormation looks at, it looks at with the caller's permissions.
+    Drift,
+    /// The same of the bucket that keyturn makes itself.
+    DriftOfBucket,
+    /// The same of the topic that keyturn makes itself.
+    DriftOfTopic,
 }
 
 macro_rules! table {
@@ -97,6 +103,8 @@ macro_rules! table {
 pub const PERMISSIONS: &[Permission] = table! {
     Users, Always, "look the users and their keys up": "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed";
     Users, Always, "retire keys with `teardown --keys revoke`": "iam:UpdateAccessKey", "iam:DeleteAccessKey";
+    Everything, Always, "tell a deleted key from one of another account": "sts:GetAccessKeyInfo";
+    Everything, Always, "see whether another deployment rotates the users": "iam:ListPolicies", "iam:GetPolicyVersion";
     Everything, Always, "find the secrets of the stack": "secretsmanager:ListSecrets";
     Secrets, Always, "look at the secrets and the ids of their keys":
         "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue";
@@ -161,20 +169,47 @@ pub const PERMISSIONS: &[Permission] = table! {
     Objects, Always, "upload the function, and have Lambda fetch it": "s3:PutObject", "s3:GetObject";
     Objects, OwnBucket, "empty the bucket": "s3:DeleteObjectVersion";
     KmsKey, KmsKey, "encrypt the secrets": "kms:GenerateDataKey", "kms:Decrypt";
+    Stacks, Drift, "look for drift":
+        "cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift",
+        "cloudformation:DescribeStackResourceDrifts";
+    Everything, Drift, "look for drift": "cloudformation:DescribeStackDriftDetectionStatus";
+    Role, Drift, "look for drift of the role":
+        "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy";
+    Policies, Drift, "look for drift of its policies": "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy";
+    Function, Drift, "look for drift of the function":
+        "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionRecursionConfig";
+    LogGroup, Drift, "look for drift of its log": "logs:ListTagsForResource", "logs:GetDataProtectionPolicy";
+    Rule, Drift, "look for drift of the schedule": "events:ListTargetsByRule";
+    Alarms, Drift, "look for drift of the alarms": "cloudwatch:ListTagsForResource";
+    Topic, DriftOfTopic, "look for drift of the topic":
+        "sns:ListTagsForResource", "sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
+        "sns:GetDataProtectionPolicy";
+    Bucket, DriftOfBucket, "look for drift of the bucket":
+        "s3:GetBucketPolicy", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration",
+        "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls", "s3:GetLifecycleConfiguration",
+        "s3:GetBucketTagging", "s3:GetAccelerateConfiguration", "s3:GetAnalyticsConfiguration", "s3:GetBucketCORS",
+        "s3:GetMetricsConfiguration", "s3:GetBucketLogging", "s3:GetInventoryConfiguration",
+        "s3:GetBucketNotification", "s3:GetReplicationConfiguration", "s3:GetBucketWebsite",
+        "s3:GetBucketObjectLockConfiguration", "s3:GetIntelligentTieringConfiguration";
 };
 
 impl When {
+    /// Whether it is only for something that one can do without.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Self::Drift | Self::DriftOfBucket | Self::DriftOfTopic)
+    }
+
     /// Whether a configuration needs it.
     pub fn holds(self, config: &Config) -> bool {
         match self {
-            Self::Always => true,
-            Self::OwnBucket => config.artifact_bucket.is_none(),
+            Self::Always | Self::Drift => true,
+            Self::OwnBucket | Self::DriftOfBucket => config.artifact_bucket.is_none(),
             Self::Network => config.function.vpc.is_some(),
             Self::Boundary => config.permissions_boundary.is_some(),
             Self::KmsKey => config.kms_key.is_some(),
             Self::Replicas => !config.replicas.is_empty(),
             Self::Dashboard => config.alerts.dashboard,
-            Self::Mails => !config.alerts.email.is_empty(),
+            Self::Mails | Self::DriftOfTopic => !config.alerts.email.is_empty(),
             Self::TaggedMails => Self::Mails.holds(config) && Self::Tags.holds(config),
             Self::Tags => !config.tags.is_empty(),
         }

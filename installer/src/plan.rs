@@ -4,6 +4,7 @@ mod cells;
 mod cost;
 mod diff;
 mod display;
+mod drift;
 mod effect;
 mod found;
 mod give_up;
@@ -12,9 +13,10 @@ mod refusal;
 mod saved;
 mod stacks;
 mod standing;
+mod unadoptable;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Region, SecretArn, UserName, VersionToken};
 use serde::Serialize;
@@ -26,16 +28,19 @@ use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
 use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
-pub use cells::{Cell, assign, deployed as deployed_cells};
+pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
+pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
-pub use refusal::{KeyReport, Refusal, Refusals, Unadoptable};
-pub use saved::{SavedPlanError, check_saved, save};
+pub use refusal::{KeyReport, Refusal, Refusals};
+pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
-pub use users::judge_one;
+pub(crate) use standing::may_come_from;
+pub use unadoptable::Unadoptable;
+pub use users::judge_each;
 
 /// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
 const LONGEST_INLINE: usize = 51_200;
@@ -47,6 +52,8 @@ pub struct Desired<'a> {
     pub config: &'a Config,
     /// The key of the function's zip in the bucket.
     pub code: &'a str,
+    /// Whether stacks are deployed in express mode.
+    pub express: bool,
 }
 
 /// What is to be done, and why.
@@ -100,6 +107,15 @@ pub enum Step {
     },
     /// Bring a stack of a function and its users to its template.
     DeployCell(Deployment),
+    /// Delete the stack of a cell that nobody is in any more. The secrets of those who were in it stay.
+    DeleteCell {
+        /// The name of the stack.
+        stack: String,
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// Tell the function which keys a person has given up.
     GiveUp {
         /// The keys.
@@ -158,6 +174,8 @@ pub struct Deployment {
     pub action: Action,
     /// Why.
     pub reason: String,
+    /// Whether that is done in express mode: what is configured counts as complete, and nothing is taken back.
+    pub express: bool,
     /// What it changes.
     pub changes: Vec<ResourceChange>,
     /// The stack's tags.
@@ -176,7 +194,17 @@ pub struct Deployment {
 impl Deployment {
     /// Whether the stack is there, and nothing but secrets that join it, when its template is deployed.
     pub fn updates(&self) -> bool {
-        self.action == Action::Update || self.joins.is_some()
+        !self.action.creates() || self.joins.is_some()
+    }
+
+    /// Whether what somebody has changed past CloudFormation is brought back.
+    pub fn reverts_drift(&self) -> bool {
+        self.changes.iter().any(|change| change.drift.is_some())
+    }
+
+    /// Whether nothing is taken back when it fails. A stack that has failed before takes nothing else.
+    pub fn keeps_failure(&self) -> bool {
+        self.express || matches!(self.action, Action::Resume { .. })
     }
 }
 
@@ -219,6 +247,8 @@ pub fn check(config: &Config, observed: &Observed) -> Result<(), PlanError> {
 struct Verdict {
     artifacts: Action,
     cells: BTreeMap<usize, (Action, Cell)>,
+    /// The stacks that go: names and ids.
+    deserted: Vec<(String, String)>,
     users: users::Users,
 }
 
@@ -228,17 +258,30 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
     let deployed = cells::deployed(&observed.cells)?;
     let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    let mut assigned = assign(config, &bound, &deployed)?;
+    let (going, staying) = cells::deserted(&observed.cells, &assigned);
+    assigned.retain(|number, _| !going.contains(number));
+    let deserted = going
+        .iter()
+        .filter_map(|number| Some((config.stack.cell(*number), observed.cells.get(number)?.stack.id.clone())));
+    let deserted = deserted.collect();
     let mut cells = BTreeMap::new();
-    for (number, cell) in assign(config, &bound, &deployed)? {
-        match stacks::action(&cell.stack, observed.cells.get(&number)) {
-            Ok(action) => drop(cells.insert(number, (action, cell))),
-            Err(refusal) => refusals.push(refusal),
+    // Also those that nobody is assigned to: whose template could not be read may have users all the same.
+    let numbers: BTreeSet<usize> = assigned.keys().chain(observed.cells.keys()).copied().collect();
+    for number in numbers {
+        match (stacks::action(&config.stack.cell(number), observed.cells.get(&number)), assigned.remove(&number)) {
+            (Ok(action), Some(cell)) => drop(cells.insert(number, (action, cell))),
+            (Ok(_), None) => {}
+            (Err(refusal), _) => refusals.push(refusal),
         }
     }
     let users = users::judge(config, observed, &deployed, cells.values().map(|(_, cell)| cell));
     let users = users.map_err(|mut more| refusals.append(&mut more)).ok();
     match (artifacts, users) {
-        (Some(artifacts), Some(users)) if refusals.is_empty() => Ok(Verdict { artifacts, cells, users }),
+        (Some(artifacts), Some(mut users)) if refusals.is_empty() => {
+            users.remarks.extend(staying);
+            Ok(Verdict { artifacts, cells, deserted, users })
+        }
         _ => Err(Refusals(refusals).into()),
     }
 }
@@ -248,8 +291,8 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
 /// # Errors
 /// [`PlanError`] with everything that stands in the way.
 pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanError> {
-    let Desired { config, code } = *desired;
-    let Verdict { artifacts: artifacts_action, cells, users } = verdict(config, observed)?;
+    let Desired { config, code, .. } = *desired;
+    let Verdict { artifacts: artifacts_action, cells, deserted, users } = verdict(config, observed)?;
     let bucket = observed.bucket(config);
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
     let mut wanted = BTreeMap::new();
@@ -270,7 +313,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let wanted = template::artifacts()?;
         let current = observed.artifacts.as_ref();
         let none = BTreeMap::new();
-        match deployment(ARTIFACTS_STACK, config, &wanted, current, artifacts_action, &none)? {
+        let deployment = deployment(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)?;
+        plan.remarks.extend(drift_remarks(ARTIFACTS_STACK, current, deployment.as_ref())?);
+        match deployment {
             Some(deployment) => plan.steps.push(Step::DeployArtifacts(deployment)),
             None => plan.unchanged.push(format!("the stack `{ARTIFACTS_STACK}` is as it should be")),
         }
@@ -290,10 +335,17 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
-        match deployment(&cell.stack, config, wanted, observed.cells.get(&number), action, &users.imports)? {
+        let current = observed.cells.get(&number);
+        let deployment = deployment(&cell.stack, desired, wanted, current, action, &users.imports)?;
+        plan.remarks.extend(drift_remarks(&cell.stack, current, deployment.as_ref())?);
+        match deployment {
             Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
             None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
         }
+    }
+    for (stack, id) in deserted {
+        let reason = "nobody is in it any more".to_owned();
+        plan.steps.push(Step::DeleteCell { stack, id, reason });
     }
     if !users.given_up.is_empty() {
         let reason = "they are in the way of new ones".to_owned();
@@ -319,25 +371,42 @@ pub fn deployed(stack: &ObservedStack) -> Result<Option<Template>, TemplateError
 /// What brings a stack to its template; `None` when it is there already.
 fn deployment(
     stack: &str,
-    config: &Config,
+    desired: &Desired<'_>,
     wanted: &Template,
     current: Option<&ObservedStack>,
     action: Action,
     imports: &BTreeMap<String, SecretArn>,
 ) -> Result<Option<Deployment>, TemplateError> {
     let text = wanted.to_text();
-    let tags = config.tags.clone();
+    let (tags, express) = (desired.config.tags.clone(), desired.express);
     let deployed = current.map(deployed).transpose()?.flatten();
     let is_deployed = deployed.as_ref().is_some_and(|deployed| deployed.to_text() == text);
-    let changes = diff::resources(deployed.as_ref(), wanted, imports);
+    let mut before = deployed.as_ref().map(Template::resources).unwrap_or_default();
+    if let Some(made) = current.and_then(stacks::made) {
+        before.retain(|id, _| made.contains(id.as_str()));
+    }
+    let mut changes = diff::changes(before, wanted, imports);
+    let differs = !changes.is_empty();
+    let drift = current.and_then(|current| current.drift.as_ref());
+    let drifted = drift.map(|drift| drifted(drift, deployed.as_ref())).unwrap_or_default();
+    let without = changes.clone();
+    drift::join(&mut changes, &drifted, wanted);
+    if drift::changes_secrets(&changes) {
+        changes = without;
+    }
+    let has_drifted = changes.iter().any(|change| change.drift.is_some());
     let reason = match (&action, current) {
-        (Action::Create, _) => "there is none".to_owned(),
-        (Action::CreateAnew { status, .. }, _) => format!("the one that is there holds nothing: {status}"),
+        (Action::Create, _) => "there is none",
+        (Action::CreateAnew { status, .. }, _) => &format!("the one that is there holds nothing: {status}"),
+        (Action::Resume { status, failed }, _) => &format!("it is {status}, and goes on from there{}", listed(failed)),
+        (Action::Update, _) if has_drifted && differs => "its template differs, and it was changed past CloudFormation",
+        (Action::Update, _) if has_drifted => "it was changed past CloudFormation",
         (Action::Update, Some(current)) if current.stack.tags == tags && is_deployed => return Ok(None),
-        (Action::Update, _) if !changes.is_empty() => "its template differs".to_owned(),
-        (Action::Update, _) if !is_deployed => "its template differs outside of the resources".to_owned(),
-        (Action::Update, _) => "its tags differ".to_owned(),
+        (Action::Update, _) if differs => "its template differs",
+        (Action::Update, _) if !is_deployed => "its template differs outside of the resources",
+        (Action::Update, _) => "its tags differ",
     };
+    let reason = reason.to_owned();
     let joins = joining(&changes, imports, wanted, deployed.as_ref())?.map(|joining| Joining {
         tags: deployed.as_ref().and(current).map_or_else(|| tags.clone(), |current| current.stack.tags.clone()),
         ..joining
@@ -345,7 +414,18 @@ fn deployment(
     let template_key = template_key(&text);
     let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
     let stack = stack.to_owned();
-    Ok(Some(Deployment { stack, action, reason, changes, tags, template: text, template_key, makes_roles, joins }))
+    Ok(Some(Deployment {
+        stack,
+        action,
+        reason,
+        express,
+        changes,
+        tags,
+        template: text,
+        template_key,
+        makes_roles,
+        joins,
+    }))
 }
 
 /// The secrets among the changes that join the stack.
@@ -370,6 +450,26 @@ fn joining(
 /// The key in the bucket of a template that is too long for a request.
 fn template_key(text: &str) -> Option<String> {
     (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(text)))
+}
+
+/// What has failed, for the end of a line.
+fn listed(failed: &[String]) -> String {
+    if failed.is_empty() { String::new() } else { format!(": {}", failed.join(", ")) }
+}
+
+/// What whoever decides should know of the drift in a stack.
+fn drift_remarks(
+    stack: &str,
+    current: Option<&ObservedStack>,
+    deployment: Option<&Deployment>,
+) -> Result<Vec<String>, TemplateError> {
+    let Some(drift) = current.and_then(|current| current.drift.as_ref()) else { return Ok(Vec::new()) };
+    let deployed = current.map(deployed).transpose()?.flatten();
+    let drifted = drifted(drift, deployed.as_ref());
+    let mut remarks = drift::remarks(stack, drift, &drifted);
+    let is_kept = drift::is_reversible(&drifted) && !deployment.is_some_and(Deployment::reverts_drift);
+    remarks.extend(is_kept.then(|| drift::kept(stack)));
+    Ok(remarks)
 }
 
 /// What names a template among others: its content.

@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
-use crate::names::{SecretName, UserResources, subscription_id};
+use crate::names::{SecretName, USER_POLICY, UserResources, subscription_id};
 use policy::Grant;
 
 pub use policy::Filling;
@@ -180,7 +180,7 @@ pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result
     let mut needed = vec!["FunctionPermission".to_owned(), "FunctionPolicy".to_owned()];
     let path = config.role_path.as_deref().unwrap_or("/");
     for (number, policy) in policy::policies(&grants, &config.region, path)?.iter().enumerate() {
-        let id = format!("UserPolicy{}", number + 1);
+        let id = format!("{USER_POLICY}{}", number + 1);
         template.add(&id, policy)?;
         needed.push(id);
     }

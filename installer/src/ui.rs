@@ -102,7 +102,7 @@ impl Printer {
     pub fn result<T: Serialize + Display>(&self, command: &str, result: &T) -> io::Result<()> {
         let document = Document { schema: SCHEMA, command, result };
         let text = match self.format {
-            Format::Text => result.to_string(),
+            Format::Text => printable(&result.to_string()),
             Format::Json => serde_json::to_string_pretty(&document)?,
             Format::Ndjson => serde_json::to_string(&Line { kind: "result", account: None, content: document })?,
         };
@@ -192,7 +192,8 @@ impl Printer {
     }
 }
 
-/// Writes to stderr. If nobody can read it any more, there is nobody to tell.
+/// Writes to stderr, without what a terminal would obey: parts of it come from AWS, and from whoever wrote there. If nobody
+/// can read it any more, there is nobody to tell.
 fn to_stderr(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }

@@ -45,7 +45,8 @@ impl Call {
     /// Whether the operation changes anything. Reading operations are named after what they do, throughout AWS.
     pub fn is_write(&self) -> bool {
         let operation = self.operation.split_once(':').map_or(self.operation.as_str(), |(_, name)| name);
-        !["Get", "List", "Describe", "Head", "Validate", "Simulate"].iter().any(|read| operation.starts_with(read))
+        let reading = ["Get", "List", "Describe", "Head", "Validate", "Simulate", "Detect", "Read "];
+        !reading.iter().any(|read| operation.starts_with(read))
     }
 
     /// Whether the caller's policies did not allow something.

@@ -256,6 +256,10 @@ impl World {
     ) -> Result<(), ApiError> {
         let decision = services::iam::decide(self, caller, action, resource, context)?;
         self.checks.push(Check { action: action.into(), resource: resource.into(), allowed: decision.is_ok() });
+        if decision.is_err() && services::iam::is_unsettled(self, caller) {
+            // Whoever is refused for what is still to come is taken to wait before the next attempt.
+            self.agenda.pass(limit::WAIT_AFTER_REFUSAL);
+        }
         decision
     }
 

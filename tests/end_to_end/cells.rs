@@ -114,6 +114,18 @@ async fn users_are_spread_over_cells_and_stay_where_they_are() {
     let stacks: Vec<_> = status["stacks"].as_array().unwrap().iter().map(row).collect();
     assert_eq!(stacks, ["keyturn-artifacts in-sync", "keyturn in-sync", "keyturn-2 in-sync"]);
 
+    // What somebody has changed is found in all of them, and brought back in all of them.
+    let meddle = |world: &mut World| {
+        world.change_resource("keyturn", "Function", &serde_json::json!({ "Timeout": 600 })).unwrap();
+        world.delete_resource("keyturn-2", "Sweeper").unwrap();
+    };
+    stage.sandbox.visit(meddle).await;
+    let run = stage.bootstrap(&["--drift"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.contains("`keyturn`") && run.stdout.contains("`keyturn-2`"), "{run}");
+    let status = stage.keyturn(&["status", "--drift"]).await;
+    assert!(status.stdout.contains("nothing was found to have been changed"), "{status}");
+
     let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
     assert_eq!(run.code, 0, "{run}");
     let left = stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await;

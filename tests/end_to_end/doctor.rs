@@ -203,7 +203,7 @@ async fn what_is_missing_before_the_account_can_be_seen_is_told() {
 
 /// Actions of the table that the sandbox never asks for: what AWS's handlers do on their way, and what is needed only
 /// when something goes wrong.
-const NEVER_ASKED: [&str; 27] = [
+const NEVER_ASKED: [&str; 28] = [
     "cloudformation:CancelUpdateStack",
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteChangeSet",
@@ -231,6 +231,7 @@ const NEVER_ASKED: [&str; 27] = [
     "secretsmanager:UpdateSecretVersionStage",
     "sns:GetTopicAttributes",
     "sns:UntagResource",
+    "sts:GetAccessKeyInfo",
 ];
 
 /// The permissions that the operator's calls have needed so far, and whether each was there.
@@ -287,7 +288,10 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     run(&bootstrap).await;
     configure(&stage, &["alice", "bob"], &options(256));
     run(&bootstrap).await;
-    run(&["status"]).await;
+    run(&["status", "--drift"]).await;
+    run(&["plan", "--drift", "--artifact", artifact]).await;
+    stage.sandbox.visit(|world| world.delete_resource("keyturn", "Sweeper").unwrap()).await;
+    run(&["--yes", "bootstrap", "--drift", "--artifact", artifact]).await;
     run(&["rotate", "alice"]).await;
     run(&["hold", "alice"]).await;
     run(&["release", "alice"]).await;

@@ -20,7 +20,9 @@ fn account(number: usize) -> String {
 /// An organization with so many accounts in a unit below another one, each with the same users, and a fleet's file about
 /// all of them.
 async fn stage(accounts: usize) -> Stage {
-    let stage = Stage::with_options(&[], Options::default()).await;
+    // The SDK looks at the clock of this machine for the end of a session.
+    let start = jiff::Timestamp::constant(4_102_444_800, 0);
+    let stage = Stage::with_options(&[], Options { start, ..Options::default() }).await;
     let unit = stage.sandbox.visit(move |world| populate(world, accounts)).await;
     configure(&stage, &format!("units: [{unit}]\n"));
     stage

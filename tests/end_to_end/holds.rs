@@ -204,6 +204,6 @@ async fn a_release_that_is_struck_is_completed_by_the_next() {
     let operations: Vec<&str> = writes.iter().map(|written| written.operation.as_str()).collect();
     assert_eq!(operations, ["secretsmanager:UntagResource", "secretsmanager:RotateSecret"]);
     for written in &writes {
-        all(STRIKES.map(|strike| goes_on(written, strike))).await;
+        Box::pin(all(STRIKES.map(|strike| goes_on(written, strike)))).await;
     }
 }

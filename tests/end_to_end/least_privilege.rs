@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 use sandbox::{KeyStatus, World};
 
 use crate::invariants::assert_at_rest;
@@ -18,8 +19,9 @@ fn allowed_actions(template: &str) -> BTreeSet<String> {
         // An action is `service:Operation`; an ARN goes on with more colons, and a logical name has none.
         prefixes.iter().any(|prefix| word.starts_with(prefix)) && word.matches(':').count() == 1
     });
-    // The trust of the role, and a condition.
-    actions.filter(|action| !["sts:AssumeRole", "kms:ViaService"].contains(action)).map(str::to_owned).collect()
+    // The trust of the role, and conditions.
+    let others = ["sts:AssumeRole", "kms:ViaService", "lambda:SourceFunctionArn"];
+    actions.filter(|action| !others.contains(action)).map(str::to_owned).collect()
 }
 
 /// The actions that the function's role has needed so far, and those among them that it was denied. Lambda asks for
@@ -70,5 +72,36 @@ async fn the_role_allows_just_what_the_function_does() {
     let template = stage.keyturn(&["template", "cell", "--artifact", crate::stage::function().to_str().unwrap()]).await;
     assert_eq!(template.code, 0, "{template}");
     assert_eq!(allowed_actions(&template.stdout), needed);
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// Lambda needs the network interfaces, the code in the function does not.
+#[tokio::test]
+async fn the_code_in_a_network_may_not_touch_its_interfaces() {
+    let stage = Stage::with_users(&["alice"]).await;
+    let network = "{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }";
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\nfunction: {{ vpc: {network} }}\n"));
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let role = |world: &mut World| {
+        let inventory = world.inventory(ACCOUNT);
+        let name = inventory.iter().find_map(|item| item.strip_prefix("role ")).unwrap();
+        format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+    };
+    let role = stage.sandbox.visit(role).await;
+    let iam = aws_sdk_iam::Client::new(&stage.config());
+    let decision = |source: Option<&str>| {
+        let asked = iam.simulate_principal_policy().policy_source_arn(&role).action_names("ec2:DeleteNetworkInterface");
+        let entry = source.map(|arn| {
+            let entry = ContextEntry::builder().context_key_name("lambda:SourceFunctionArn").context_key_values(arn);
+            entry.context_key_type(ContextKeyTypeEnum::String).build()
+        });
+        let asked = asked.set_context_entries(entry.map(|entry| vec![entry])).send();
+        async move { asked.await.unwrap().evaluation_results()[0].eval_decision().as_str().to_owned() }
+    };
+    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:keyturn");
+    assert_eq!(decision(None).await, "allowed");
+    assert_eq!(decision(Some(&function)).await, "explicitDeny");
+    assert_eq!(decision(Some(&format!("{function}-2"))).await, "allowed", "that is another function");
     stage.assert_no_secret_left_behind().await;
 }

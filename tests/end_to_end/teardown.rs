@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_secretsmanager::types::Tag;
 use sandbox::{KeyStatus, StackAction, World};
 
 use crate::bootstrap::{configure, current_keys, deployed, in_order, working_key};
@@ -255,4 +256,94 @@ async fn survives_by_force(strike: Strike) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forced_teardown_that_is_struck_is_completed_by_the_next() {
     all(STRIKES.map(survives_by_force)).await;
+}
+
+/// A secret that joins a stack of another name is found by that stack's function.
+#[tokio::test]
+async fn a_deployment_that_was_renamed_has_its_secrets() {
+    let stage = deployed(&["alice"]).await;
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    configure(&stage, &["alice"], "stack: renamed\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let stack =
+        |world: &mut World| world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().tags["keyturn:stack"].clone();
+    assert_eq!(stage.sandbox.visit(stack).await, "renamed");
+    stage.sandbox.settle().await;
+    let before = current_keys(&stage, &["alice"]).await;
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_ne!(current_keys(&stage, &["alice"]).await, before);
+    stage.take_writes().await;
+    let again = stage.bootstrap(&[]).await;
+    assert_eq!((again.code, stage.take_writes().await), (0, NOTHING.map(str::to_owned).to_vec()), "{again}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// The bucket is one for the region, whatever the deployments are called.
+#[tokio::test]
+async fn a_bucket_that_another_deployment_uses_stays() {
+    let stage = deployed(&["alice"]).await;
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "bob", "/").unwrap()).await;
+    configure(&stage, &["bob"], "stack: others\n");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    configure(&stage, &["alice"], "");
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_bucket_that_is_shared", in_order(run)));
+    let stacks = stage.sandbox.visit(|world| world.stacks()).await;
+    let live = |name: &str| stacks.iter().any(|stack| stack.name == name && stack.status == "CREATE_COMPLETE");
+    assert!(live("keyturn-artifacts") && live("others") && !live("keyturn"));
+    // The last one takes it away.
+    configure(&stage, &["bob"], "stack: others\n");
+    let run = stage.keyturn(&["--yes", "teardown"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(beside_secrets(&stage).await, NOTHING);
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// The function died between making a key and storing it, and its stack goes before it could clean up.
+#[tokio::test]
+async fn a_key_that_nobody_has_goes_with_the_others() {
+    let stage = deployed(&USERS).await;
+    let attempt = |world: &mut World| {
+        let at = world.now();
+        let token = contract::VersionToken::new("0a1b2c3d-0000-4000-8000-000000000000").unwrap();
+        let orphan = world.create_access_key(ACCOUNT, "alice").unwrap().access_key_id;
+        // The same, but that somebody uses it: so somebody has its secret half.
+        let used = world.create_access_key(ACCOUNT, "bob").unwrap().access_key_id;
+        world.record_use(&used, "s3", REGION).unwrap();
+        (contract::Attempt { token, since: at, at }.to_tag(), orphan, used)
+    };
+    let (attempt, orphan, used) = stage.sandbox.visit(attempt).await;
+    for user in USERS {
+        let tag = Tag::builder().key("keyturn:attempt").value(&attempt).build();
+        stage.secrets().tag_resource().secret_id(format!("keyturn/{user}")).tags(tag).send().await.unwrap();
+    }
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let left = |world: &mut World| USERS.map(|user| world.access_keys(ACCOUNT, user).len());
+    assert_eq!(stage.sandbox.visit(left).await, [0, 1], "{orphan}: {run}");
+    assert!(run.stdout.contains(&format!("kept: the key {used} of bob, which keyturn does not know")), "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_can_read_keeps_no_other_from_going() {
+    let stage = deployed(&USERS).await;
+    stage.secrets().put_secret_value().secret_id("keyturn/bob").secret_string("hunter2").send().await.unwrap();
+    // The version before is none of ours either, and that stops nobody.
+    for value in ["hunter2", r#"{"UserName":"alice"}"#] {
+        stage.secrets().put_secret_value().secret_id("keyturn/alice").secret_string(value).send().await.unwrap();
+    }
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_secret_that_nobody_can_read", in_order(run)));
+    let check = |world: &mut World| {
+        assert!(world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().deletion.is_some());
+        assert!(world.secret(ACCOUNT, REGION, "keyturn/bob").unwrap().deletion.is_none());
+        let keys = world.access_keys(ACCOUNT, "bob");
+        assert!(keys.len() == 1 && keys[0].status == KeyStatus::Active, "{keys:?}");
+    };
+    stage.sandbox.visit(check).await;
+    stage.assert_no_secret_left_behind().await;
 }

@@ -3,6 +3,8 @@
 mod change_sets;
 mod creation;
 mod deletion;
+mod drift;
+mod express;
 mod imports;
 mod limits;
 mod summary;

@@ -23,6 +23,7 @@ mod lambda;
 mod limits;
 mod listing;
 mod organizations;
+mod owners;
 mod policy;
 mod population;
 mod rotation;

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudformation::types::ChangeSetType;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier, ServerSideEncryption};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, Delete, ObjectIdentifier, ServerSideEncryption};
 use serde_json::json;
 
 use crate::cell::{BUCKET, Cell};
@@ -191,4 +191,22 @@ async fn a_bucket_with_versions_can_not_be_deleted() {
     delete().await.unwrap();
     cell.sandbox.settle().await;
     assert_eq!(cell.sandbox.visit(|world| world.bucket("ours")).await, None);
+}
+
+#[tokio::test]
+async fn a_checksum_that_was_stored_is_told_to_whoever_asks() {
+    let cell = Cell::prepared().await;
+    let client = cell.s3();
+    let sum = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    let hello = client.put_object().bucket(BUCKET).key("with").body(b"hello".to_vec().into());
+    hello.checksum_sha256(sum).send().await.unwrap();
+    put(&client, "without", "hello").await;
+    let head = |key: &str| client.head_object().bucket(BUCKET).key(key);
+    let asked = head("with").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!(asked.checksum_sha256(), Some(sum));
+    assert_eq!(head("with").send().await.unwrap().checksum_sha256(), None);
+    let asked = head("without").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!(asked.checksum_sha256(), None);
+    let other = head("with").expected_bucket_owner("444455556666").send().await;
+    assert_eq!(other.unwrap_err().raw_response().map(|answer| answer.status().as_u16()), Some(403));
 }

@@ -110,7 +110,7 @@ async fn ended_unseen(clients: &Clients, id: &str, history: &History) -> Result<
 /// Stops an operation in the way that leaves the stack as it was before, where there is one.
 async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) -> Result<(), CallError> {
     match it.operation {
-        Operation::Create => {
+        Operation::Create | Operation::CreateAndKeep => {
             progress.say("interrupted: deleting what was created; press Ctrl-C again to leave at once");
             stacks::delete(clients, it.id, false).await
         }
@@ -126,7 +126,7 @@ async fn take_back(clients: &Clients, progress: &Progress, it: &Followed<'_>) ->
             let what = match it.operation {
                 Operation::Import => "import",
                 Operation::Delete => "deletion",
-                Operation::Create | Operation::Update | Operation::Rollback => "rollback",
+                Operation::Create | Operation::CreateAndKeep | Operation::Update | Operation::Rollback => "rollback",
             };
             progress.say(&format!("interrupted: a {what} cannot be taken back; press Ctrl-C again to leave at once"));
             Ok(())

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use tokio::time::Instant;
 
 use super::pauses::Pauses;
 use crate::artifact::Artifact;
 use crate::aws::CallError;
-use crate::aws::functions::{self, Function};
+use crate::aws::functions::{self, Function, Invoked};
+use crate::config::Config;
 use crate::session::Session;
 
 /// How long a function may take to become Active: with a network of its own it can take more than a minute.
@@ -87,6 +90,38 @@ pub(super) async fn check(session: &Session, name: &str, artifact: &Artifact) ->
     } else {
         let wanted = wanted.unwrap_or_default();
         Err(FunctionError::OtherCode { name: name.to_owned(), found: found.code_sha256, wanted })
+    }
+}
+
+/// How long a function may take until it can work. IAM calls it "a few seconds" until every region knows a new policy.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// Waits until the function can do its work, after an express deployment that has waited for nothing: has it sweep, which
+/// needs its role and all policies, and which its schedule has it do anyway. Says why not, when it still cannot: then the
+/// rotations tell more, and are tried again by themselves.
+///
+/// # Errors
+/// [`FunctionError`].
+pub(super) async fn await_ready(
+    session: &Session,
+    config: &Config,
+    name: &str,
+) -> Result<Option<String>, FunctionError> {
+    let (timeout, event) = (config.function.timeout, json!({ "sweep": "all" }));
+    let (began, mut pauses) = (Instant::now(), Pauses::new(session.seed));
+    loop {
+        let why = match functions::invoke(&session.clients, name, &event, timeout).await {
+            Ok(Invoked::Answered(_)) => return Ok(None),
+            Ok(Invoked::Missing) => return Err(FunctionError::Missing(name.to_owned())),
+            Ok(Invoked::Failed { kind, message }) => format!("{kind}: {message}"),
+            // It is not Active yet, or was changed right now.
+            Err(error @ CallError::Refused { .. }) => error.to_string(),
+            Err(error) => return Err(error.into()),
+        };
+        if began.elapsed() > READY_WITHIN {
+            return Ok(Some(why));
+        }
+        tokio::time::sleep(pauses.after(false)).await;
     }
 }
 

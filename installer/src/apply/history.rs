@@ -11,6 +11,8 @@ use crate::ui;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Create,
+    /// What was made stays when it fails.
+    CreateAndKeep,
     Update,
     /// Resources that exist join it.
     Import,
@@ -41,7 +43,7 @@ impl Operation {
     /// Whether the operation did what it was meant to.
     pub(super) fn has_succeeded(self, status: Status) -> bool {
         match self {
-            Self::Create => status == Status::CreateComplete,
+            Self::Create | Self::CreateAndKeep => status == Status::CreateComplete,
             Self::Update => status == Status::UpdateComplete,
             Self::Import => status == Status::ImportComplete,
             Self::Rollback => status == Status::UpdateRollbackComplete,
@@ -113,7 +115,7 @@ impl History {
         }
         let is_taken_back = match self.status? {
             Status::RollbackInProgress | Status::UpdateRollbackInProgress | Status::ImportRollbackInProgress => true,
-            Status::DeleteInProgress => self.operation == Operation::Create,
+            Status::DeleteInProgress => matches!(self.operation, Operation::Create | Operation::CreateAndKeep),
             _ => false,
         };
         is_taken_back.then(|| "  taking back what was done".to_owned())
@@ -222,6 +224,19 @@ mod tests {
         events.push(event(9, "keyturn", "CREATE_COMPLETE", None));
         let end = told(Operation::Create, &events).1;
         assert_eq!(end, Some(End { status: Status::CreateComplete, cause: None, kept: Vec::new() }));
+    }
+
+    #[test]
+    fn a_creation_that_is_kept_ends_with_its_failure() {
+        let events = [
+            event(0, "keyturn", "CREATE_IN_PROGRESS", None),
+            event(1, "Function", "CREATE_FAILED", Some("not today")),
+            event(2, "keyturn", "CREATE_FAILED", Some("The following resource(s) failed to create: [Function]")),
+        ];
+        assert_eq!(told(Operation::Create, &events).1, None, "it is deleted next");
+        let end = told(Operation::CreateAndKeep, &events).1.unwrap();
+        assert_eq!((end.status, end.cause.unwrap().reason.as_str()), (Status::CreateFailed, "not today"));
+        assert!(!Operation::CreateAndKeep.has_succeeded(Status::CreateFailed));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::change_sets::{Change, Replaces};
-use crate::plan::{ResourceChange, Verb};
+use crate::plan::{DriftKind, ResourceChange, Verb};
 
 /// What CloudFormation would do that the plan did not say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(super) fn surprises(planned: &[&ResourceChange], said: &[Change]) -> Surpris
         let planned = missing.remove(logical_id.as_str());
         let is_known = planned.is_some_and(|change| change.replaces);
         let planned = planned.map(|change| change.change);
+        // What is gone can only be made anew, whatever CloudFormation calls that.
+        if planned == Some(Verb::Recreate) && matches!(verb(action), Some(Verb::Add | Verb::Modify)) {
+            continue;
+        }
         let resource = format!("{logical_id} ({kind})");
         match (planned, verb(action)) {
             // A modification that the plan does not know comes from a tag of the stack or from another resource.
@@ -38,7 +42,9 @@ pub(super) fn surprises(planned: &[&ResourceChange], said: &[Change]) -> Surpris
         }
     }
     for (id, change) in missing {
-        if change.change != Verb::Modify {
+        if change.drift == Some(DriftKind::Modified) {
+            surprises.minor.push(format!("{id} ({}): it is as it should be by now, or not brought back", change.kind));
+        } else if change.change != Verb::Modify {
             surprises.serious.push(format!("{id} ({}): the plan changes it, CloudFormation does not", change.kind));
         }
     }
@@ -49,7 +55,7 @@ fn verb(action: &str) -> Option<Verb> {
     match action {
         "Add" => Some(Verb::Add),
         "Import" => Some(Verb::Import),
-        "Modify" | "Dynamic" => Some(Verb::Modify),
+        "Modify" | "Dynamic" | "SyncWithActual" => Some(Verb::Modify),
         "Remove" => Some(Verb::Remove),
         _ => None,
     }
@@ -62,7 +68,8 @@ mod tests {
     fn planned(id: &str, change: Verb) -> ResourceChange {
         let (kind, name) = ("AWS::IAM::Role".to_owned(), None);
         let (logical_id, properties) = (id.to_owned(), Vec::new());
-        ResourceChange { logical_id, kind, name, change, properties, replaces: false, broadens: false }
+        let (replaces, broadens, drift, broadened) = (false, false, None, false);
+        ResourceChange { logical_id, kind, name, change, properties, replaces, broadens, drift, broadened }
     }
 
     fn said(id: &str, action: &str, replaces: Replaces) -> Change {
@@ -99,6 +106,31 @@ mod tests {
     fn a_replacement_that_was_planned_is_none() {
         let planned = ResourceChange { replaces: true, ..planned("A", Verb::Modify) };
         assert_eq!(surprises(&[&planned], &[said("A", "Modify", Replaces::Yes)]), Surprises::default());
+    }
+
+    #[test]
+    fn what_is_brought_back_is_no_surprise_in_any_form() {
+        let drifted = |id, change, drift| ResourceChange { drift: Some(drift), ..planned(id, change) };
+        let plan = [
+            drifted("A", Verb::Recreate, DriftKind::Deleted),
+            drifted("B", Verb::Recreate, DriftKind::Deleted),
+            drifted("C", Verb::Modify, DriftKind::Modified),
+            planned("D", Verb::Modify),
+        ];
+        let set = [
+            said("A", "Add", Replaces::No),
+            said("B", "Modify", Replaces::Yes),
+            said("C", "Modify", Replaces::No),
+            said("D", "SyncWithActual", Replaces::No),
+        ];
+        assert_eq!(surprises(&plan.iter().collect::<Vec<_>>(), &set), Surprises::default());
+        let found = surprises(&plan[..3].iter().collect::<Vec<_>>(), &[said("A", "Remove", Replaces::No)]);
+        let expected = [
+            "A (AWS::IAM::Role): CloudFormation says `Remove`, the plan did not",
+            "B (AWS::IAM::Role): the plan changes it, CloudFormation does not",
+        ];
+        assert_eq!(found.serious, expected);
+        assert_eq!(found.minor, ["C (AWS::IAM::Role): it is as it should be by now, or not brought back"]);
     }
 
     #[test]

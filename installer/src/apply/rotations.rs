@@ -13,6 +13,7 @@ use crate::aws::users::{self, KeyStatus};
 use crate::aws::{CallError, Clients};
 use crate::concurrent::{self, Pace};
 use crate::config::Config;
+use crate::names::log_group;
 use crate::session::Session;
 use crate::ui::Interrupted;
 
@@ -49,6 +50,9 @@ pub struct Rotation {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Where the function of the user's cell says more, when it did not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
 }
 
 /// How a rotation ended.
@@ -131,9 +135,10 @@ async fn all(
     let (clients, seed, delete_after) = (&session.clients, session.seed, config.settings.delete_after);
     let printer = session.printer.clone();
     let work = concurrent::for_each(targets, PACE, |(target, start)| {
-        let (clients, printer) = (clients.clone(), printer.clone());
+        let (clients, printer, stack) = (clients.clone(), printer.clone(), config.stack.clone());
         async move {
-            let outcome = match rotate_one(&clients, &target, start, seed).await {
+            let mut cell = None;
+            let outcome = match rotate_one(&clients, &target, start, seed, &mut cell).await {
                 Ok(key) => Outcome::Rotated { key },
                 Err(Failure::Waits(key, mark)) => {
                     let until = mark.deactivated.and_then(|since| since.saturating_add(delete_after).ok());
@@ -141,7 +146,10 @@ async fn all(
                 }
                 Err(failure) => Outcome::Failed { reason: failure.to_string() },
             };
-            let rotation = Rotation { user: target.user, secret: target.secret, outcome };
+            let cell = cell.filter(|cell| stack.cell_number(cell).is_some());
+            let has_failed = matches!(outcome, Outcome::Failed { .. });
+            let log_group = has_failed.then(|| log_group(cell.as_deref().unwrap_or(stack.as_str())));
+            let rotation = Rotation { user: target.user, secret: target.secret, outcome, log_group };
             printer.event("rotation", &rotation);
             rotation
         }
@@ -168,11 +176,19 @@ enum Failure {
     NoNewKey,
 }
 
-async fn rotate_one(clients: &Clients, target: &Target, start: Start, seed: u64) -> Result<AccessKeyId, Failure> {
+/// Rotates one user. `cell` becomes the cell that the secret says it belongs to, whatever comes of the rotation.
+async fn rotate_one(
+    clients: &Clients,
+    target: &Target,
+    start: Start,
+    seed: u64,
+    cell: &mut Option<String>,
+) -> Result<AccessKeyId, Failure> {
     let (before, is_asked) = match start {
         Start::Ask => (secrets::describe(clients, &target.secret).await?.ok_or(Failure::NoSecret)?, false),
         Start::Asked(before) => (*before, true),
     };
+    *cell = before.tag(tag_keys::STACK).map(str::to_owned);
     await_new_version(clients, &before, is_asked, seed).await?;
     // The key was made after the rotation before this one, also when this one is not the first attempt.
     let since = before.last_rotated.or(before.created).map(to_the_second);

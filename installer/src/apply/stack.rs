@@ -95,6 +95,9 @@ impl StackError {
             Self::Failed { status: Status::DeleteFailed, .. } => {
                 Some("mend the cause and run the same command again; `keyturn teardown --force` gives up what cannot be deleted".to_owned())
             }
+            Self::Failed { status: Status::CreateFailed | Status::UpdateFailed, stack, .. } => Some(format!(
+                "mend the cause, then `keyturn bootstrap` goes on from there; or have it taken back: `aws cloudformation rollback-stack --stack-name {stack}`"
+            )),
             Self::Failed { .. } => Some("mend the cause and run the same command again".to_owned()),
         }
     }
@@ -192,6 +195,9 @@ async fn prepare(
         stack: &deployment.stack,
         name: &name,
         kind: if deployment.updates() { Kind::Update } else { Kind::Create },
+        express: deployment.express,
+        keeps_failure: deployment.keeps_failure(),
+        reverts_drift: deployment.reverts_drift(),
         makes_roles: deployment.makes_roles,
         template: source(session, template, code_bucket).await?,
         tags: &deployment.tags,
@@ -231,12 +237,15 @@ async fn join(
         stack,
         name: &name,
         kind: Kind::Import(&joining.resources),
+        express: false,
+        keeps_failure: false,
+        reverts_drift: false,
         makes_roles: deployment.makes_roles,
         template: source(session, (&joining.template, joining.template_key.as_deref()), code_bucket).await?,
         tags: &joining.tags,
     };
     let change_set =
-        ChangeSet { stack, name: &name, operation: Operation::Import, is_new: deployment.action != Action::Update };
+        ChangeSet { stack, name: &name, operation: Operation::Import, is_new: deployment.action.creates() };
     let made = make(session, progress, &order).await;
     let is_as_planned = |changes: &[Change]| {
         changes.len() == joining.resources.len()
@@ -303,7 +312,11 @@ struct ChangeSet<'a> {
 impl<'a> ChangeSet<'a> {
     /// The one that brings a stack to its template.
     fn of(deployment: &'a Deployment, name: &'a str) -> Self {
-        let operation = if deployment.updates() { Operation::Update } else { Operation::Create };
+        let operation = match (deployment.updates(), deployment.keeps_failure()) {
+            (true, _) => Operation::Update,
+            (false, false) => Operation::Create,
+            (false, true) => Operation::CreateAndKeep,
+        };
         Self { stack: &deployment.stack, name, operation, is_new: !deployment.updates() }
     }
 }
@@ -514,7 +527,7 @@ fn finished(stack: &str, operation: Operation, end: End) -> Result<Vec<String>, 
         return Ok(end.kept);
     }
     let done = match operation {
-        Operation::Create => "created",
+        Operation::Create | Operation::CreateAndKeep => "created",
         Operation::Update => "updated",
         Operation::Import => "joined by its users' secrets",
         Operation::Rollback => "rolled back",
@@ -537,6 +550,9 @@ fn left(status: Status, kept: &[String]) -> String {
         Status::DeleteComplete => format!("; nothing is left of it but {}", kept.join(", ")),
         Status::RollbackComplete => "; it is an empty shell now".to_owned(),
         Status::UpdateRollbackComplete => "; it is as it was before".to_owned(),
+        Status::CreateFailed | Status::UpdateFailed => {
+            format!("; it is {status} now, and nothing was taken back: what was made stays as it is")
+        }
         other => format!("; it is {other} now"),
     }
 }

@@ -1,16 +1,18 @@
 //! Takes everything away again, in an order that can be begun anew after every interruption, and then looks whether
 //! anything is left.
 
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use contract::{AccessKeyId, SecretArn, UserName};
+use contract::{AccessKeyId, UserName};
 use serde::Serialize;
 
 use super::rotations::counted;
 use super::stack::{self, Doomed};
-use crate::aws::secrets::{self, CURRENT, Listed, PENDING, PREVIOUS};
+use crate::aws::secrets::{self, Listed};
 use crate::aws::stacks::{Resource, Rest, Stack, Status};
 use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users};
 use crate::concurrent::{self, Pace};
@@ -19,6 +21,9 @@ use crate::error::Error;
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
 use crate::session::Session;
 use crate::ui::Interrupted;
+use keys::{managed, revoke};
+
+pub use keys::Managed;
 
 /// How users are worked on; see the same number for looking at them.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -54,24 +59,11 @@ pub struct Inventory {
     pub force: bool,
     /// The bucket that is emptied.
     pub bucket: Option<String>,
+    /// The stacks of other deployments, for which the bucket and its stack stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bucket_stays_for: Vec<String>,
     /// The secrets of the stack that are not scheduled for deletion.
     pub secrets: Vec<Managed>,
-}
-
-/// A secret that keyturn manages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Managed {
-    /// Its name.
-    pub name: String,
-    /// Its ARN.
-    pub arn: SecretArn,
-    /// Its user.
-    pub user: UserName,
-    /// The ids of the keys that keyturn has made for the user, when they are to be revoked.
-    pub keys: BTreeSet<AccessKeyId>,
-    /// The regions of its replicas, which go with it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub replicas: Vec<String>,
 }
 
 /// What was taken away, what stays on purpose, and what is left that should not be.
@@ -81,6 +73,8 @@ pub struct Remains {
     pub kept: Vec<String>,
     /// The secrets that can still be brought back: names.
     pub recoverable: Vec<String>,
+    /// The keys that stay beside those that were revoked, since keyturn does not know them: users and ids.
+    pub other_keys: Vec<(UserName, AccessKeyId)>,
     /// What is left that should not be.
     pub left: Vec<String>,
 }
@@ -94,7 +88,11 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let caller = identity::caller(clients).await?;
     let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     let listed = secrets::of_deployment(clients, &config.stack).await?;
+    let bucket_stays_for = others_of_bucket(clients, config).await?;
     for name in stack_names(clients, config, &listed).await? {
+        if name == ARTIFACTS_STACK && !bucket_stays_for.is_empty() {
+            continue;
+        }
         stack::await_idle(session, &name).await?;
         let Some(found) = stacks::describe(clients, &name).await?.filter(exists) else { continue };
         protected.extend(found.protected.then(|| name.clone()));
@@ -106,13 +104,13 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
     let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
     let look = |listed: Listed| {
-        let clients = clients.clone();
-        async move { managed(&clients, &listed.arn, fate).await }
+        let (clients, lease) = (clients.clone(), config.settings.lease);
+        async move { managed(&clients, &listed.arn, fate, lease).await }
     };
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let secrets = found.into_iter().flatten().collect();
-    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, secrets })
+    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, bucket_stays_for, secrets })
 }
 
 /// Takes everything away. Gives the resources that `--force` has given up.
@@ -126,14 +124,15 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
     if let Fate::Revoke { recovery_days } = inventory.fate {
         let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
         let revoke_one = |secret: Managed| {
-            let clients = session.clients.clone();
-            async move { revoke(&clients, &secret, recovery_days).await.map(|()| secret.user) }
+            let (clients, lease) = (session.clients.clone(), config.settings.lease);
+            async move { revoke(&clients, &secret, recovery_days, lease).await.map(|done| (secret.user, done)) }
         };
         let work = concurrent::for_each(inventory.secrets.clone(), PACE, revoke_one);
         let revoked = session.interrupts.unless_pressed(work).await;
         let left = || Interrupted { left: "some keys are revoked already".to_owned() };
         for user in revoked.map_err(|_| left())? {
-            progress.say(&format!("  revoked {}", user?));
+            let (user, is_done) = user?;
+            progress.say(&format!("  {} {user}", if is_done { "revoked" } else { "left as it is:" }));
         }
     }
     if let Some(bucket) = &inventory.bucket {
@@ -157,6 +156,9 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
     for name in
         stack_names(clients, config, &listed).await?.iter().chain(inventory.stacks.keys()).collect::<BTreeSet<_>>()
     {
+        if name == ARTIFACTS_STACK && !inventory.bucket_stays_for.is_empty() {
+            continue;
+        }
         if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
             remains.left.push(format!("the stack `{name}`, {}", stack.status));
         }
@@ -173,13 +175,15 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
         match (secret.deleted, inventory.fate) {
             (true, _) => remains.recoverable.push(secret.name),
             (false, Fate::Keep) => remains.kept.push(secret.name),
-            (false, Fate::Revoke { .. }) => remains.left.push(format!("the secret `{}`", secret.name)),
+            (false, Fate::Revoke { .. }) => remains.left.push(inventory.left_secret(&secret)),
         }
     }
-    for secret in &inventory.secrets {
+    for secret in inventory.secrets.iter().filter(|_| inventory.fate != Fate::Keep) {
         for key in users::access_keys(clients, &secret.user).await? {
             if secret.keys.contains(&key.id) {
                 remains.left.push(format!("the key {} of `{}`", key.id, secret.user));
+            } else {
+                remains.other_keys.push((secret.user.clone(), key.id));
             }
         }
     }
@@ -201,6 +205,24 @@ async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> R
     Ok(names)
 }
 
+/// The stacks of other deployments in the region: they have their functions' code in the same bucket. A tag alone, which
+/// outlives its stack, does not count.
+async fn others_of_bucket(clients: &Clients, config: &Config) -> Result<Vec<String>, CallError> {
+    let (mut others, mut named) = (Vec::new(), BTreeSet::new());
+    if config.artifact_bucket.is_some() {
+        return Ok(others);
+    }
+    named.extend(secrets::of_keyturn(clients, None).await?.into_iter().map(|secret| secret.cell));
+    // Anything may stand in a tag.
+    let is_name = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !name.is_empty();
+    for name in named.into_iter().filter(|name| config.stack.cell_number(name).is_none()).filter(is_name) {
+        if stacks::describe(clients, &name).await?.is_some_and(|stack| exists(&stack)) {
+            others.push(name);
+        }
+    }
+    Ok(others)
+}
+
 /// What could not be deleted of a stack.
 async fn stuck_resources(clients: &Clients, id: &str) -> Result<Vec<String>, CallError> {
     let resources = stacks::resources(clients, id).await?.into_iter();
@@ -216,48 +238,24 @@ fn exists(stack: &Stack) -> bool {
     stack.status.rest() != Rest::Gone
 }
 
-/// Looks a secret up; `None` when it went away meanwhile, or is bound to nobody.
-async fn managed(clients: &Clients, secret: &SecretArn, fate: Fate) -> Result<Option<Managed>, CallError> {
-    let Some(secret) = secrets::describe(clients, secret.as_str()).await? else { return Ok(None) };
-    let Some(user) = secret.user() else { return Ok(None) };
-    let mut keys = BTreeSet::new();
-    if fate != Fate::Keep {
-        keys.extend(secret.marked_keys());
-        for stage in [CURRENT, PENDING, PREVIOUS] {
-            if secret.version(stage).is_some() {
-                keys.extend(secrets::key_id(clients, &secret.arn, stage).await?);
-            }
-        }
-        // A version outlives its key.
-        let existing = users::access_keys(clients, &user).await?;
-        keys.retain(|id| existing.iter().any(|key| &key.id == id));
-    }
-    Ok(Some(Managed { name: secret.name, arn: secret.arn, user, keys, replicas: secret.replicas }))
-}
-
-/// Takes the keys of one user away, and then the secret: while it is there, its keys can be found again. They are looked
-/// for once more, because a rotation that was under way may have made another one.
-async fn revoke(clients: &Clients, secret: &Managed, recovery_days: u8) -> Result<(), CallError> {
-    secrets::cancel_rotation(clients, &secret.arn).await?;
-    let now = managed(clients, &secret.arn, Fate::Revoke { recovery_days }).await?;
-    let Managed { keys, replicas, .. } = now.unwrap_or_else(|| secret.clone());
-    for key in &keys {
-        users::deactivate_key(clients, &secret.user, key).await?;
-    }
-    for key in &keys {
-        users::delete_key(clients, &secret.user, key).await?;
-    }
-    secrets::remove_replicas(clients, &secret.arn, &replicas).await?;
-    secrets::delete(clients, &secret.arn, recovery_days).await?;
-    Ok(())
-}
-
 impl Inventory {
     /// A stack of those that exist, to be deleted. CloudFormation gives resources up only where it has failed to delete
     /// them before.
     fn doomed(&self, name: &str) -> Option<Doomed> {
         let id = self.stacks.get(name)?.clone();
         Some(Doomed { name: name.to_owned(), id, force: self.force && self.stuck.contains_key(name) })
+    }
+
+    /// A secret that is left although keys and secrets were to go.
+    fn left_secret(&self, left: &Listed) -> String {
+        let known = self.secrets.iter().find(|secret| secret.arn == left.arn);
+        match known.and_then(|secret| Some((&secret.user, secret.unreadable.as_ref()?))) {
+            Some((user, why)) => format!(
+                "the secret `{}` and the keys of {user}: nobody can tell which key is the current one, since {why}; put the value right and run the same command again, or take them away by hand",
+                left.name
+            ),
+            None => format!("the secret `{}`", left.name),
+        }
     }
 
     /// Whether there is nothing to be taken away.
@@ -279,7 +277,14 @@ impl fmt::Display for Inventory {
         if let Some(bucket) = &self.bucket {
             writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;
         }
-        for Managed { name, user, keys, replicas, .. } in &self.secrets {
+        for stack in &self.bucket_stays_for {
+            writeln!(f, "  keep    the bucket of the functions' code and its stack: the stack `{stack}` uses it")?;
+        }
+        for Managed { name, user, keys, other_keys, unreadable, replicas, .. } in &self.secrets {
+            if let Some(why) = unreadable {
+                writeln!(f, "  keep    {user}: nobody can tell which key is the current one, since {why}")?;
+                continue;
+            }
             match self.fate {
                 Fate::Keep => {
                     writeln!(f, "  keep    {user}: keys stay Active, the secret `{name}` stays, rotation ends")?
@@ -295,6 +300,9 @@ impl fmt::Display for Inventory {
                         f,
                         "  revoke  {user}: {ids} go for good, the secret `{name}` goes after {recovery_days} days{replicas}"
                     )?;
+                    for key in other_keys {
+                        writeln!(f, "  keep    {user}: the key {key}, which keyturn does not know")?;
+                    }
                 }
             }
         }
@@ -309,6 +317,9 @@ impl fmt::Display for Remains {
         }
         self.left.iter().try_for_each(|left| writeln!(f, "left: {left}"))?;
         self.kept.iter().try_for_each(|name| writeln!(f, "kept: the secret `{name}`"))?;
+        self.other_keys
+            .iter()
+            .try_for_each(|(user, key)| writeln!(f, "kept: the key {key} of {user}, which keyturn does not know"))?;
         self.recoverable.iter().try_for_each(|name| {
             writeln!(
                 f,

@@ -11,7 +11,7 @@ use super::ArtifactError;
 const BOOTSTRAP: &str = "bootstrap";
 
 /// Lambda unpacks 250 MB at most (Lambda developer guide, "Lambda quotas").
-const LARGEST_EXECUTABLE: u64 = 250_000_000;
+pub(super) const LARGEST_EXECUTABLE: u64 = 250_000_000;
 
 /// Every run packs the function to know its hash, also one that has nothing to do: the highest level takes two and a half
 /// times as long as this one, for half a percent less.

@@ -1,4 +1,7 @@
 //! Builds the function from the workspace, for the processor it will run on.
+//!
+//! From the one that this program was built in, and no other. Building runs what stands in the sources, so a `keyturn` that
+//! is started in a directory of somebody else's must not take that for its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,13 +18,12 @@ const BUILT_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The oldest C library that a cross-built function is linked against: that of `provided.al2023`.
 const TARGET_GLIBC: &str = "2.34";
 
-/// Builds the function from the workspace around the current directory, or from the one that this program was built
-/// in. What the compiler says goes to stderr.
+/// Builds the function. What the compiler says goes to stderr.
 ///
 /// # Errors
 /// [`ArtifactError`] when there is no workspace, when the build fails, or when the result would not run in Lambda.
 pub(super) async fn build(architecture: Architecture) -> Result<Artifact, ArtifactError> {
-    let workspace = workspace()?;
+    let workspace = sources()?;
     let executable = compile(&workspace, architecture).await?;
     super::read(&executable, architecture)
 }
@@ -31,7 +33,7 @@ pub(super) async fn build(architecture: Architecture) -> Result<Artifact, Artifa
 /// # Errors
 /// [`ArtifactError`] names what is not.
 pub async fn can_build(architecture: Architecture) -> Result<(), ArtifactError> {
-    let workspace = workspace()?;
+    let workspace = sources()?;
     if is_native(architecture) {
         let quiet = Command::new("cargo").arg("--version").current_dir(&workspace).stdin(Stdio::null()).output().await;
         let is_there = quiet.map_err(ArtifactError::NoCargo)?.status.success();
@@ -47,10 +49,13 @@ pub async fn can_build(architecture: Architecture) -> Result<(), ArtifactError> 
     if is_there { Ok(()) } else { Err(ArtifactError::NoTarget(target)) }
 }
 
-fn workspace() -> Result<PathBuf, ArtifactError> {
-    let candidates = [Path::new("."), Path::new(BUILT_IN)];
-    let found = candidates.into_iter().find(|directory| directory.join("rotator/Cargo.toml").is_file());
-    found.map(Path::to_owned).ok_or(ArtifactError::NoWorkspace)
+/// The sources that the function is built from.
+///
+/// # Errors
+/// [`ArtifactError::NoWorkspace`].
+pub fn sources() -> Result<PathBuf, ArtifactError> {
+    let found = Path::new(BUILT_IN).canonicalize().ok();
+    found.filter(|directory| directory.join("rotator/Cargo.toml").is_file()).ok_or(ArtifactError::NoWorkspace)
 }
 
 /// Compiles, and gives the path of the executable as cargo reports it.

@@ -34,7 +34,7 @@ pub enum ArtifactError {
     TooLarge,
     #[error("the function's zip cannot be written")]
     Pack(#[source] zip::result::ZipError),
-    #[error("no sources to build the function from: neither here nor where this `keyturn` was built")]
+    #[error("no sources to build the function from: those that this `keyturn` was built from are not there any more")]
     NoWorkspace,
     #[error("cannot run `cargo` to build the function")]
     NoCargo(#[source] std::io::Error),
@@ -63,7 +63,7 @@ impl ArtifactError {
             Self::TooLarge => "strip it, and leave out what the function does not need".to_owned(),
             Self::Pack(_) => "try again".to_owned(),
             Self::NoWorkspace | Self::NoCargo(_) => {
-                "take a released keyturn, which has the function in it; or run it in a checkout of its sources with Rust installed, or pass a function that is built already: `--artifact FILE`".to_owned()
+                "take a released keyturn, which has the function in it; or build it again from its sources and leave them there, with Rust installed; or pass a function that is built already: `--artifact FILE`".to_owned()
             }
             Self::BuildFailed => "see what cargo said above; or pass a function that is built already: `--artifact FILE`".to_owned(),
             Self::NoTarget(target) => format!("`rustup target add {target}`, or pass a function that is built already: `--artifact FILE`"),

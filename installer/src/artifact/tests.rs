@@ -110,3 +110,12 @@ fn no_bytes_make_the_check_panic() {
         let _ = Artifact::of(&bytes, HOST);
     }
 }
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_its_end() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), [0; 10]).unwrap();
+    assert_eq!(limited(file.path(), 10).unwrap().len(), 10);
+    assert!(matches!(limited(file.path(), 9), Err(ArtifactError::TooLarge)));
+    assert!(matches!(limited(Path::new("/dev/zero"), 1_000), Err(ArtifactError::TooLarge)));
+}

@@ -1,21 +1,26 @@
-//! The bucket that holds the function's zip and large templates.
+//! The bucket that holds the function's zip and large templates. Every call names the account that must own it: a bucket's
+//! name says nothing of that.
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contract::AccountId;
 use sha2::{Digest as _, Sha256};
 
-use super::{CallError, Clients, reduce};
+use super::{CallError, Clients, identity, reduce};
 
-/// Whether a bucket holds an object; a bucket that does not exist holds none.
+/// Whether a bucket holds these bytes under this name, by the checksum that S3 has taken of them. A bucket that does not
+/// exist holds nothing, and of what was stored without that checksum nobody can tell.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn has(clients: &Clients, bucket: &str, key: &str) -> Result<bool, CallError> {
-    let answer = clients.s3.head_object().bucket(bucket).key(key).send().await.map_err(reduce("s3:GetObject"));
+pub async fn holds(clients: &Clients, bucket: &str, key: &str, bytes: &[u8]) -> Result<bool, CallError> {
+    let owner = identity::account(clients).await?;
+    let asked = clients.s3.head_object().bucket(bucket).key(key).expected_bucket_owner(owner.as_str());
+    let answer = asked.checksum_mode(ChecksumMode::Enabled).send().await.map_err(reduce("s3:GetObject"));
     match answer {
-        Ok(_) => Ok(true),
+        Ok(answer) => Ok(answer.checksum_sha256() == Some(checksum(bytes).as_str())),
         Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(error),
     }
@@ -26,7 +31,9 @@ pub async fn has(clients: &Clients, bucket: &str, key: &str) -> Result<bool, Cal
 /// # Errors
 /// [`CallError`].
 pub async fn exists(clients: &Clients, bucket: &str) -> Result<bool, CallError> {
-    match clients.s3.head_bucket().bucket(bucket).send().await.map_err(reduce("s3:ListBucket")) {
+    let owner = identity::account(clients).await?;
+    let asked = clients.s3.head_bucket().bucket(bucket).expected_bucket_owner(owner.as_str());
+    match asked.send().await.map_err(reduce("s3:ListBucket")) {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(error),
@@ -38,8 +45,9 @@ pub async fn exists(clients: &Clients, bucket: &str) -> Result<bool, CallError> 
 /// # Errors
 /// [`CallError`].
 pub async fn put(clients: &Clients, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), CallError> {
-    let asked = clients.s3.put_object().bucket(bucket).key(key);
-    let asked = asked.checksum_sha256(STANDARD.encode(Sha256::digest(&bytes)));
+    let owner = identity::account(clients).await?;
+    let asked = clients.s3.put_object().bucket(bucket).key(key).expected_bucket_owner(owner.as_str());
+    let asked = asked.checksum_sha256(checksum(&bytes));
     Box::pin(asked.body(ByteStream::from(bytes)).send()).await.map_err(reduce("s3:PutObject"))?;
     Ok(())
 }
@@ -62,10 +70,11 @@ pub fn url(clients: &Clients, bucket: &str, key: &str) -> String {
 /// # Errors
 /// [`CallError`], also when S3 keeps a version.
 pub async fn empty(clients: &Clients, bucket: &str) -> Result<Option<usize>, CallError> {
+    let owner = identity::account(clients).await?;
     let mut deleted = 0;
     loop {
         // The first page is read again and again: what it showed is gone by then.
-        let page = clients.s3.list_object_versions().bucket(bucket).send().await;
+        let page = clients.s3.list_object_versions().bucket(bucket).expected_bucket_owner(owner.as_str()).send().await;
         let page = match page.map_err(reduce("s3:ListBucketVersions")) {
             Ok(page) => page,
             Err(error) if is_missing(&error) => return Ok(None),
@@ -83,15 +92,20 @@ pub async fn empty(clients: &Clients, bucket: &str) -> Result<Option<usize>, Cal
             return Ok(Some(deleted));
         }
         deleted += objects.len();
-        delete(clients, bucket, objects).await?;
+        delete(clients, (bucket, &owner), objects).await?;
     }
 }
 
-async fn delete(clients: &Clients, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), CallError> {
+async fn delete(
+    clients: &Clients,
+    (bucket, owner): (&str, &AccountId),
+    objects: Vec<ObjectIdentifier>,
+) -> Result<(), CallError> {
     const OPERATION: &str = "s3:DeleteObjectVersion";
     let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
     let delete = delete.map_err(|_| CallError::incomplete(OPERATION, "Objects"))?;
-    let answer = clients.s3.delete_objects().bucket(bucket).delete(delete).send().await.map_err(reduce(OPERATION))?;
+    let asked = clients.s3.delete_objects().bucket(bucket).expected_bucket_owner(owner.as_str()).delete(delete);
+    let answer = asked.send().await.map_err(reduce(OPERATION))?;
     match answer.errors().first() {
         None => Ok(()),
         Some(kept) => Err(CallError::Refused {
@@ -100,6 +114,11 @@ async fn delete(clients: &Clients, bucket: &str, objects: Vec<ObjectIdentifier>)
             message: format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default()),
         }),
     }
+}
+
+/// The SHA-256 of an object, as S3 writes it.
+fn checksum(bytes: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(bytes))
 }
 
 /// Whether the bucket or the object is not there. A refusal of a HEAD request has no body, and so no code.

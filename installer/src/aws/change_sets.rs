@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, OnStackFailure, Replacement, ResourceToImport, Tag,
+    Capability, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, OnStackFailure,
+    Replacement, ResourceToImport, Tag,
 };
 use contract::SecretArn;
 
@@ -19,6 +20,12 @@ pub struct Order<'a> {
     pub name: &'a str,
     /// What it is for.
     pub kind: Kind<'a>,
+    /// Whether what is configured counts as complete. Nothing is taken back then when it fails.
+    pub express: bool,
+    /// Whether nothing is taken back when it fails: a stack that has failed before takes nothing else.
+    pub keeps_failure: bool,
+    /// Whether what somebody has changed past CloudFormation is brought back to the template.
+    pub reverts_drift: bool,
     /// Whether the template makes IAM resources.
     pub makes_roles: bool,
     /// The template.
@@ -61,7 +68,7 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<String, Call
         .change_set_name(order.name)
         .client_token(order.name);
     asked = match order.kind {
-        Kind::Create => asked.change_set_type(ChangeSetType::Create).on_stack_failure(OnStackFailure::Delete),
+        Kind::Create => asked.change_set_type(ChangeSetType::Create),
         Kind::Update => asked.change_set_type(ChangeSetType::Update),
         Kind::Import(secrets) => {
             secrets.iter().fold(asked.change_set_type(ChangeSetType::Import), |asked, (id, arn)| {
@@ -69,6 +76,19 @@ pub async fn create(clients: &Clients, order: &Order<'_>) -> Result<String, Call
             })
         }
     };
+    let config = DeploymentConfig::builder();
+    asked = match order {
+        // Off is what express mode has by itself; said here so that nobody has to know.
+        Order { express: true, .. } => {
+            asked.deployment_config(config.mode(DeploymentConfigMode::Express).disable_rollback(true).build())
+        }
+        Order { keeps_failure: true, .. } => asked.deployment_config(config.disable_rollback(true).build()),
+        Order { kind: Kind::Create, .. } => asked.on_stack_failure(OnStackFailure::Delete),
+        _ => asked,
+    };
+    if order.reverts_drift {
+        asked = asked.deployment_mode(DeploymentMode::RevertDrift);
+    }
     if order.makes_roles {
         asked = asked.capabilities(Capability::CapabilityNamedIam);
     }

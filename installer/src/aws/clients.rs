@@ -1,5 +1,6 @@
 //! The SDK clients of a run: credentials from the usual chain, one HTTP stack, and the clock that they all feed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -7,7 +8,8 @@ use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use contract::Region;
+use contract::{AccountId, Region};
+use tokio::sync::OnceCell;
 
 use super::roles::Assumption;
 use super::{CallError, Clock, NetworkError, credentials, network};
@@ -19,7 +21,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long one attempt of a call may take, with the upload of a zip of some megabytes over a slow line in mind.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(90);
 
-/// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token.
+/// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token, or are
+/// refused the second time in a way that is understood.
 const ATTEMPTS: u32 = 5;
 
 /// How long finding credentials may take: several roles after one another, each with its retries.
@@ -76,6 +79,8 @@ pub struct Clients {
     pub sts: aws_sdk_sts::Client,
     /// The clock of AWS, as their answers show it.
     pub clock: Clock,
+    /// The account of the credentials, once STS has told it.
+    pub(super) account: Arc<OnceCell<AccountId>>,
     /// The endpoint that stands in for AWS's own.
     pub(super) endpoint_url: Option<String>,
     /// What they were made of.
@@ -169,6 +174,7 @@ impl Clients {
             secrets_manager: client!(aws_sdk_secretsmanager),
             sts: client!(aws_sdk_sts),
             clock,
+            account: Arc::default(),
             endpoint_url,
             config: config.clone(),
         }

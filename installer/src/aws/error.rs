@@ -9,17 +9,22 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::CredentialError;
 
 /// The codes that say that the credentials themselves are at fault, whatever was asked for.
-const BAD_CREDENTIALS: [&str; 9] = [
+const BAD_CREDENTIALS: [&str; 11] = [
     "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
     "RequestExpired",
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 ];
+
+/// Where AWS begins to quote the request when a signature does not fit: among its headers is the session token (R9).
+const QUOTED_REQUEST: [&str; 3] = ["The Canonical String", "The String-to-Sign", "Authorization="];
 
 /// The codes that say that the caller may not do what was asked for.
 const DENIED: [&str; 4] = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"];
@@ -168,6 +173,7 @@ where
 /// Says what kind of refusal it is. A refusal of a HEAD request has no body, so only its status tells.
 fn classify(operation: &'static str, code: &str, message: &str, status: u16) -> CallError {
     let code = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
+    let message = without_request(message);
     let message = if message.is_empty() { "AWS gave no reason".to_owned() } else { message.to_owned() };
     if BAD_CREDENTIALS.contains(&code.as_str()) {
         CallError::BadCredentials { operation, code, message }
@@ -179,6 +185,12 @@ fn classify(operation: &'static str, code: &str, message: &str, status: u16) -> 
     } else {
         CallError::Refused { operation, code, message }
     }
+}
+
+/// What AWS says before it quotes the request.
+pub(super) fn without_request(message: &str) -> &str {
+    let quotes = QUOTED_REQUEST.iter().filter_map(|quote| message.find(quote)).min();
+    quotes.and_then(|start| message.get(..start)).unwrap_or(message).trim_end()
 }
 
 /// The action that a message names: the one that was asked for may need others.
@@ -205,6 +217,7 @@ where
     }
     // The innermost cause is what happened; the outer ones say which layer of the SDK noticed.
     let cause = causes.pop().unwrap_or_else(|| error.to_string());
+    let cause = without_request(&cause).to_owned();
     CallError::NoAnswer { operation, cause }
 }
 
@@ -252,6 +265,23 @@ mod tests {
             assert!(error.is_not_ready() && !error.is_about_credentials() && error.hint().is_some(), "{code}");
         }
         assert!(!classify("s3:HeadBucket", "AccessDenied", "no", 403).is_not_ready());
+    }
+
+    #[test]
+    fn a_request_that_aws_quotes_is_not_repeated() {
+        let said = "The request signature we calculated does not match the signature you provided.";
+        let quoted = format!(
+            "{said}\n\nThe Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:THETOKEN\n'\n\nThe String-to-Sign should have been\n'AWS4-HMAC-SHA256'"
+        );
+        for code in ["SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"] {
+            let error = classify("secretsmanager:DescribeSecret", code, &quoted, 403);
+            let shown = error.to_string();
+            assert!(shown.contains(said) && !shown.contains("Canonical") && !shown.contains("THETOKEN"), "{shown}");
+            assert!(matches!(error, CallError::BadCredentials { .. }), "{code}");
+        }
+        let header = "Authorization header requires 'Credential' parameter. Authorization=AWS4-HMAC-SHA256 Signature=x";
+        assert_eq!(without_request(header), "Authorization header requires 'Credential' parameter.");
+        assert_eq!(without_request("no such user"), "no such user");
     }
 
     #[test]

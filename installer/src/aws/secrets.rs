@@ -159,25 +159,30 @@ pub struct Listed {
 /// # Errors
 /// [`CallError`].
 pub async fn of_deployment(clients: &Clients, stack: &StackName) -> Result<Vec<Listed>, CallError> {
+    let listed = of_keyturn(clients, Some(stack.as_str())).await?.into_iter();
+    Ok(listed.filter(|secret| stack.cell_number(&secret.cell).is_some()).collect())
+}
+
+/// Lists the secrets of every deployment in the region by their tag, or of those whose stacks' names begin like that.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn of_keyturn(clients: &Clients, beginning: Option<&str>) -> Result<Vec<Listed>, CallError> {
     const OPERATION: &str = "secretsmanager:ListSecrets";
     // The filters match beginnings, and key and value need not be of the same tag: the tags themselves decide.
     let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
-    let mut pages = clients
-        .secrets_manager
-        .list_secrets()
-        .filters(filter(FilterNameStringType::TagKey, tag_keys::STACK))
-        .filters(filter(FilterNameStringType::TagValue, stack.as_str()))
-        .include_planned_deletion(true)
-        .into_paginator()
-        .send();
+    let mut asked = clients.secrets_manager.list_secrets().include_planned_deletion(true);
+    asked = asked.filters(filter(FilterNameStringType::TagKey, tag_keys::STACK));
+    if let Some(beginning) = beginning {
+        asked = asked.filters(filter(FilterNameStringType::TagValue, beginning));
+    }
+    let mut pages = asked.into_paginator().send();
     let mut secrets = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(reduce(OPERATION))?;
         for entry in page.secret_list() {
             let tags = tags(entry.tags());
-            let Some(cell) = tags.get(tag_keys::STACK).filter(|cell| stack.cell_number(cell).is_some()) else {
-                continue;
-            };
+            let Some(cell) = tags.get(tag_keys::STACK) else { continue };
             secrets.push(Listed {
                 arn: arn(OPERATION, entry.arn())?,
                 name: entry.name().unwrap_or_default().to_owned(),
@@ -189,17 +194,6 @@ pub async fn of_deployment(clients: &Clients, stack: &StackName) -> Result<Vec<L
         }
     }
     Ok(secrets)
-}
-
-/// The id of the key that the version with `stage` holds: `None` when there is no such version or it holds no key.
-///
-/// # Errors
-/// [`CallError`], also for a value that keyturn did not write.
-pub async fn key_id(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
-    let document = document(clients, secret.as_str(), stage).await?.transpose();
-    let document = document
-        .map_err(|error| CallError::NoAnswer { operation: VALUE, cause: format!("{error} ({secret}, {stage})") });
-    Ok(document?.and_then(|document| document.key).map(|key| key.id))
 }
 
 /// Whom a secret's value names, and the ids of the keys in its versions; `None` when it has no value. What is no
@@ -227,6 +221,7 @@ pub async fn contents(
     Ok(Some(Ok(contents)))
 }
 
+/// The id of the key in a version beside the current one. What is no document of ours holds no key of ours.
 async fn beside(clients: &Clients, secret: &SecretArn, stage: &str) -> Result<Option<AccessKeyId>, CallError> {
     let document = document(clients, secret.as_str(), stage).await?.and_then(Result::ok);
     Ok(document.and_then(|document| document.key).map(|key| key.id))

@@ -1,8 +1,8 @@
 //! Stacks: their state, template, resources and events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudformation::types::{DeletionMode, TemplateStage};
+use aws_sdk_cloudformation::types::{DeletionMode, StackResourceDriftStatus, TemplateStage};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -10,6 +10,9 @@ use super::{CallError, Clients, moment, reduce};
 
 mod status;
 pub use status::{Rest, Status, UnknownStatus};
+
+/// What CloudFormation says of resources that a stack has no more.
+const LEFT: [&str; 2] = ["DELETE_COMPLETE", "DELETE_SKIPPED"];
 
 /// A stack that exists, or that is described by its id after its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Resource {
     pub reason: Option<String>,
     /// Whether it ever had a name in AWS: what could not be created has none.
     pub is_named: bool,
+    /// Whether the last detection of drift has looked at it.
+    pub is_checked: bool,
 }
 
 /// Lists the resources of a stack; none for a stack that does not exist.
@@ -84,9 +89,28 @@ pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, 
             status: entry.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             reason: entry.resource_status_reason().map(str::to_owned),
             is_named: entry.physical_resource_id().is_some_and(|id| !id.is_empty()),
+            is_checked: entry
+                .drift_information()
+                .and_then(|drift| drift.stack_resource_drift_status())
+                .is_some_and(|status| *status != StackResourceDriftStatus::NotChecked),
         });
     }
     Ok(resources)
+}
+
+/// What a stack has made and still has, by its name or ARN in AWS; nothing for a stack that does not exist.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn members(clients: &Clients, stack: &str) -> Result<BTreeSet<String>, CallError> {
+    let mut pages = clients.cloudformation.list_stack_resources().stack_name(stack).into_paginator().items().send();
+    let mut members = BTreeSet::new();
+    while let Some(entry) = pages.next().await {
+        let Some(entry) = found(entry.map_err(reduce("cloudformation:ListStackResources")))? else { break };
+        let has_left = entry.resource_status().is_some_and(|status| LEFT.contains(&status.as_str()));
+        members.extend(entry.physical_resource_id().filter(|_| !has_left).map(str::to_owned));
+    }
+    Ok(members)
 }
 
 /// One event of a stack.

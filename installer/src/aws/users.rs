@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{EntityType, StatusType};
-use contract::{AccessKeyId, UserId, UserName};
+use contract::{AccessKeyId, AccountId, UserId, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CallError, Clients, moment, reduce};
+use super::{CallError, Clients, identity, moment, reduce};
 use crate::template::BoundUser;
 
 /// An access key of a user.
@@ -61,6 +61,23 @@ pub struct Person {
 
 /// The largest page that IAM gives (API reference, GetAccountAuthorizationDetails, MaxItems).
 const LARGEST_PAGE: i32 = 1000;
+
+/// Whose a key is that a user does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOwner {
+    /// Another user of the account.
+    User(UserName),
+    /// Somebody of another account.
+    Account(AccountId),
+    /// Nobody's: it was deleted.
+    Nobody,
+    /// AWS does not tell, or not this caller.
+    Unknown,
+}
+
+/// How IAM names the resource of a denied request for a key that is nobody's in the account (seen): where it knows the
+/// user, it names that one.
+const KEY_AS_RESOURCE: &str = "on resource: access key ";
 
 /// Looks a user up. The lookup ignores case, the answer has the name as IAM spells it.
 ///
@@ -139,17 +156,41 @@ pub async fn last_use(clients: &Clients, key: &AccessKeyId) -> Result<Option<Las
     }))
 }
 
-/// Whose key it is; `None` for one that does not exist, of which IAM says that the caller may not ask.
+/// Whose key it is.
 ///
 /// # Errors
-/// [`CallError`].
-pub async fn owner(clients: &Clients, key: &AccessKeyId) -> Result<Option<UserName>, CallError> {
+/// [`CallError`], but not when the caller may not know.
+pub async fn owner(clients: &Clients, key: &AccessKeyId) -> Result<KeyOwner, CallError> {
     const OPERATION: &str = "iam:GetAccessKeyLastUsed";
     let asked = clients.iam.get_access_key_last_used().access_key_id(key.as_str());
-    match asked.send().await.map_err(reduce(OPERATION)) {
-        Ok(answer) => Ok(answer.user_name().and_then(|name| UserName::new(name).ok())),
-        Err(CallError::Denied { .. }) => Ok(None),
-        Err(error) => found::<()>(Err(error)).map(|_| None),
+    let answer = found(asked.send().await.map_err(reduce(OPERATION)));
+    match answer {
+        Ok(None) => Ok(KeyOwner::Nobody),
+        Ok(Some(answer)) => {
+            Ok(UserName::new(answer.user_name().unwrap_or_default()).map_or(KeyOwner::Unknown, KeyOwner::User))
+        }
+        Err(CallError::Denied { message, .. }) => {
+            let own = identity::account(clients).await?;
+            owner_of_denied(&message, &own, identity::account_of(clients, key).await)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whose key it is of which the caller may not know when it was last used. IAM refuses for a key of another account, for
+/// one that does not exist, and when a permission is lacking; what it names as the resource, and the account that STS
+/// tells, keep the three apart.
+fn owner_of_denied(
+    message: &str,
+    own: &AccountId,
+    account: Result<Option<AccountId>, CallError>,
+) -> Result<KeyOwner, CallError> {
+    match account {
+        Ok(None) => Ok(KeyOwner::Nobody),
+        Ok(Some(account)) if account != *own => Ok(KeyOwner::Account(account)),
+        Ok(Some(_)) if message.contains(KEY_AS_RESOURCE) => Ok(KeyOwner::Nobody),
+        Ok(Some(_)) | Err(CallError::Denied { .. }) => Ok(KeyOwner::Unknown),
+        Err(error) => Err(error),
     }
 }
 
@@ -209,5 +250,25 @@ mod tests {
         assert_eq!(last.groups, BTreeSet::from(["robots".to_owned()]));
         assert_eq!(last.tags, BTreeMap::from([("owner".to_owned(), "somebody".to_owned())]));
         assert!(people.iter().take(1500).all(|person| person.tags.is_empty() && person.groups.is_empty()));
+    }
+
+    #[test]
+    fn a_key_is_nobodys_only_when_that_is_certain() {
+        let [own, other] = ["111122223333", "444455556666"].map(|account| AccountId::new(account).unwrap());
+        let missing = "User: x is not authorized to perform: iam:GetAccessKeyLastUsed on resource: access key AKIA";
+        let denied = "User: x is not authorized to perform: iam:GetAccessKeyLastUsed on resource: user bob";
+        let not_allowed = || CallError::Denied { action: "sts:GetAccessKeyInfo".to_owned(), message: String::new() };
+        let no_answer = || CallError::incomplete("sts:GetAccessKeyInfo", "Account");
+        for (message, account, expected) in [
+            (missing, Ok(Some(own.clone())), Ok(KeyOwner::Nobody)),
+            (missing, Ok(None), Ok(KeyOwner::Nobody)),
+            (denied, Ok(Some(own.clone())), Ok(KeyOwner::Unknown)),
+            (missing, Ok(Some(other.clone())), Ok(KeyOwner::Account(other.clone()))),
+            (denied, Ok(Some(other.clone())), Ok(KeyOwner::Account(other.clone()))),
+            (missing, Err(not_allowed()), Ok(KeyOwner::Unknown)),
+            (missing, Err(no_answer()), Err(no_answer())),
+        ] {
+            assert_eq!(owner_of_denied(message, &own, account), expected, "{message}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub const EXAMPLES: [(&str, &[&str]); 17] = [
         &[
             "keyturn plan",
             "keyturn plan deployer backups --region eu-central-1",
-            "keyturn plan --fleet fleet.yaml --detailed-exitcode --output json",
+            "keyturn plan --drift --detailed-exitcode --output json",
         ],
     ),
     (
@@ -46,14 +46,14 @@ pub const EXAMPLES: [(&str, &[&str]); 17] = [
         &[
             "keyturn bootstrap",
             "keyturn bootstrap deployer --region eu-central-1 --reclaim AKIAIOSFODNN7EXAMPLE",
-            "keyturn bootstrap --yes --artifact bootstrap.zip",
+            "keyturn bootstrap --drift --express --artifact bootstrap.zip",
         ],
     ),
     (
         "status",
         &[
             "keyturn status",
-            "keyturn status --detailed-exitcode > /dev/null",
+            "keyturn status --drift --detailed-exitcode > /dev/null",
             "keyturn status --fleet fleet.yaml --html fleet.html",
         ],
     ),

@@ -1,18 +1,19 @@
 //! `keyturn bootstrap`: brings an account to what the configuration asks for. The JSON document is the plan under
-//! `plan`, and what was done under `applied`: `stacks` and `rotations`. `log_group` is where the function says why a
-//! rotation failed.
+//! `plan`, and what was done under `applied`: `stacks` and `rotations`. One that has failed names its
+//! `log_group`, where the function says why; the one beside `applied` is that of the first cell.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::{pipeline, rotate};
+use super::pipeline::{self, Manner};
+use super::rotate;
 use crate::apply::{self, Applied, stack};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::names::log_group;
-use crate::plan::{Plan, Refusals, check_saved};
+use crate::plan::{Options, Plan, Refusals, check_saved, saved_options};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -25,13 +26,17 @@ struct Report<'a> {
 pub(super) async fn run(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    manner: Manner<'_>,
     saved: Option<&Path>,
 ) -> Result<Exit, Error> {
-    let prepared = match pipeline::prepare(session, config, prebuilt).await {
+    // A plan that is kept says itself how it came about.
+    let kept = saved.map(saved_options).transpose()?.unwrap_or_default();
+    let Options { drift, express } = manner.options;
+    let manner = Manner { options: Options { drift: drift || kept.drift, express: express || kept.express }, ..manner };
+    let prepared = match pipeline::prepare(session, config, manner).await {
         Err(Error::Refused(refusals)) => {
             recover(session, refusals).await?;
-            pipeline::prepare(session, config, prebuilt).await
+            pipeline::prepare(session, config, manner).await
         }
         prepared => prepared,
     };
@@ -68,13 +73,16 @@ async fn recover(session: &Session, refusals: Refusals) -> Result<(), Error> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, applied, log_group } = self;
+        let Self { plan, applied, .. } = self;
         if plan.steps.is_empty() {
             return write!(f, "{plan}");
         }
         for stack in &applied.stacks {
             writeln!(f, "deployed the stack `{stack}`")?;
         }
-        rotate::list(f, &applied.rotations, log_group)
+        for stack in &applied.deleted {
+            writeln!(f, "deleted the stack `{stack}`")?;
+        }
+        rotate::list(f, &applied.rotations)
     }
 }

@@ -52,7 +52,7 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
             return Err(error);
         }
     };
-    report.add(account::caller(&caller, &config.region));
+    report.add(account::caller(&caller, config));
     let cells = observe::cells(clients, config, 1, observe::expected_cells(config)).await;
     let artifacts = match config.artifact_bucket {
         None => observe::stack(clients, ARTIFACTS_STACK).await,
@@ -73,7 +73,12 @@ async fn look(clients: &Clients, config: &Config, report: &mut Report) -> Result
         }
     };
     let users: Vec<ObservedUser> = match users {
-        Ok(users) => users,
+        Ok(mut users) => {
+            if let Err(error) = observe::look_around(clients, config, &cells, &mut users).await {
+                unseen(report, Check::User, &error);
+            }
+            users
+        }
         Err(error) => {
             unseen(report, Check::User, &error);
             Vec::new()

@@ -49,6 +49,32 @@ pub(super) fn with_secrets(users: &[ObservedUser]) -> Result<Vec<(&BoundUser, &S
     if refusals.is_empty() { Ok(found) } else { Err(Refusals(refusals)) }
 }
 
+/// Refuses users whose secrets this deployment does not rotate. RotateSecret asks no questions: it starts whatever function
+/// a secret names, and turns rotation on where somebody has turned it off.
+///
+/// # Errors
+/// [`Refusals`] with every one of them.
+pub(super) fn rotated_here(config: &Config, users: &[(&BoundUser, &Secret)]) -> Result<(), Refusals> {
+    let refusals: Vec<Refusal> = users.iter().filter_map(|(user, secret)| not_rotated(config, user, secret)).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
+}
+
+fn not_rotated(config: &Config, user: &BoundUser, secret: &Secret) -> Option<Refusal> {
+    let (user, name) = (user.name.clone(), secret.name.clone());
+    let is_ours = |stack: &str| config.stack.cell_number(stack).is_some();
+    let stack = secret.tag(tag_keys::STACK).unwrap_or_default();
+    let Some(rotator) = &secret.rotator else {
+        return Some(Refusal::RotationOff { user, secret: name });
+    };
+    // `arn:…:lambda:…:…:function:NAME`, and perhaps a version behind it.
+    let function = rotator.split(':').nth(6).unwrap_or_default();
+    if !is_ours(function) {
+        return Some(Refusal::OtherRotator { user, secret: name, rotator: rotator.clone() });
+    }
+    let stack = stack.to_owned();
+    (!is_ours(&stack)).then_some(Refusal::SecretOfOtherStack { user, secret: name, stack })
+}
+
 fn secret_of<'a>(user: &'a ObservedUser, bound: &BoundUser) -> Result<&'a Secret, Refusal> {
     let (user_name, name) = (bound.name.clone(), user.secret_name.to_string());
     let Some(secret) = &user.secret else { return Err(Refusal::NoSecret { user: user_name, secret: name }) };
@@ -62,4 +88,50 @@ fn secret_of<'a>(user: &'a ObservedUser, bound: &BoundUser) -> Result<&'a Secret
     }
     let bound = if is_same { format!("an earlier {owner}") } else { owner.to_string() };
     Err(Refusal::SecretOfAnother { user: user_name, secret: name, bound })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use contract::{Region, SecretArn, UserId};
+
+    use super::*;
+
+    #[test]
+    fn only_what_this_deployment_rotates_is_rotated() {
+        let config = Config::for_users(Region::new("eu-central-1").unwrap(), Vec::new()).unwrap();
+        let user = BoundUser {
+            name: UserName::new("alice").unwrap(),
+            id: UserId::new("AIDAAAAAAAAAAAAAAAAAA").unwrap(),
+            arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
+        };
+        let verdict = |stack: &str, function: Option<&str>| {
+            let lambda = "arn:aws:lambda:eu-central-1:111122223333:function";
+            let secret = Secret {
+                arn: SecretArn::new("arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-AbCdEf").unwrap(),
+                name: "prod/alice".to_owned(),
+                tags: BTreeMap::from([(tag_keys::STACK.to_owned(), stack.to_owned())]),
+                created: None,
+                deleted: None,
+                last_rotated: None,
+                next_rotation: None,
+                stages: BTreeMap::new(),
+                rotator: function.map(|name| format!("{lambda}:{name}")),
+                kms_key: None,
+                replicas: Vec::new(),
+            };
+            let refusal = not_rotated(&config, &user, &secret);
+            refusal.map(|refusal| format!("{refusal}"))
+        };
+        for ours in ["keyturn", "keyturn-2", "keyturn-2:live"] {
+            assert_eq!(verdict("keyturn-2", Some(ours)), None, "{ours}");
+        }
+        let off = verdict("keyturn", None).unwrap();
+        assert!(off.contains("is off"), "{off}");
+        let foreign = verdict("keyturn", Some("payroll-rotator")).unwrap();
+        assert!(foreign.contains("function:payroll-rotator"), "{foreign}");
+        let other = verdict("their-keys", Some("keyturn")).unwrap();
+        assert!(other.contains("the stack `their-keys`"), "{other}");
+    }
 }

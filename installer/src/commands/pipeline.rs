@@ -4,25 +4,36 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::apply::stack;
-use crate::artifact::{Artifact, Origin};
+use crate::artifact::{Artifact, Origin, sources};
 use crate::config::Config;
 use crate::error::Error;
-use crate::observe::{Observed, has_code, observe};
-use crate::plan::{Desired, Plan, Step, check, plan};
+use crate::observe::{self, Observed, has_code, observe};
+use crate::plan::{Desired, Options, Plan, Step, check, plan};
 use crate::session::Session;
+
+/// How a plan comes about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// The function that was built before.
+    pub(super) prebuilt: Option<&'a Path>,
+    pub(super) options: Options,
+}
 
 /// Looks at the account, builds the function or takes the one that was built before, and decides.
 pub(super) async fn prepare(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    Manner { prebuilt, options }: Manner<'_>,
 ) -> Result<(Artifact, Plan), Error> {
     // First the account: whoever has no credentials, or misspelt a user, should not have to wait for the compiler to
     // hear about it.
-    let observed = observed(session, config).await?;
+    let mut observed = observed(session, config).await?;
+    if options.drift {
+        look_for_drift(session, config, &mut observed).await?;
+    }
     check(config, &observed)?;
     let artifact = artifact(session, config, prebuilt).await?;
-    let plan = decided(session, config, observed, &artifact).await?;
+    let plan = decided(session, config, observed, &artifact, options.express).await?;
     Ok((artifact, plan))
 }
 
@@ -35,7 +46,7 @@ pub(super) async fn decide(
 ) -> Result<(Plan, Vec<String>), Error> {
     let observed = observed(session, config).await?;
     let mut cells: BTreeSet<String> = observed.cells.keys().map(|number| config.stack.cell(*number)).collect();
-    let plan = decided(session, config, observed, artifact).await?;
+    let plan = decided(session, config, observed, artifact, false).await?;
     cells.extend(plan.steps.iter().filter_map(Step::as_cell).map(|deployment| deployment.stack.clone()));
     Ok((plan, cells.into_iter().collect()))
 }
@@ -45,10 +56,20 @@ async fn decided(
     config: &Config,
     mut observed: Observed,
     artifact: &Artifact,
+    express: bool,
 ) -> Result<Plan, Error> {
     let code = artifact.object_key();
-    observed.has_code = has_code(&session.clients, config, &observed, &code).await?;
-    Ok(plan(&Desired { config, code: &code }, &observed)?)
+    observed.has_code = has_code(&session.clients, config, &observed, artifact).await?;
+    Ok(plan(&Desired { config, code: &code, express }, &observed)?)
+}
+
+/// Looks for what somebody has changed in the stacks past CloudFormation.
+pub(super) async fn look_for_drift(session: &Session, config: &Config, observed: &mut Observed) -> Result<(), Error> {
+    let progress = session.printer.progress("looking for what was changed past CloudFormation");
+    let looking = Box::pin(observe::look_for_drift(&session.clients, config, observed));
+    session.interrupts.unless_pressed(looking).await??;
+    drop(progress);
+    Ok(())
 }
 
 /// Takes the function that was built before, or builds it.
@@ -56,7 +77,7 @@ pub(super) async fn artifact(session: &Session, config: &Config, prebuilt: Optio
     let architecture = config.function.architecture;
     let origin = Origin::of(prebuilt, architecture);
     if origin == Origin::Sources {
-        session.printer.say("building the function");
+        session.printer.say(format!("building the function from `{}`", sources()?.display()));
     }
     Ok(session.interrupts.unless_pressed(origin.take(architecture)).await??)
 }

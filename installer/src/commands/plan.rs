@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::pipeline;
+use super::pipeline::{self, Manner};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::plan::save;
@@ -14,13 +14,13 @@ use crate::session::Session;
 pub(super) async fn run(
     session: &Session,
     config: &Config,
-    prebuilt: Option<&Path>,
+    manner: Manner<'_>,
     out: Option<&Path>,
     detailed_exitcode: bool,
 ) -> Result<Exit, Error> {
-    let (_, plan) = pipeline::prepare(session, config, prebuilt).await?;
+    let (_, plan) = pipeline::prepare(session, config, manner).await?;
     if let Some(out) = out {
-        save(&plan, out)?;
+        save(&plan, manner.options, out)?;
     }
     session.printer.result("plan", &plan)?;
     let has_changes = !plan.steps.is_empty();

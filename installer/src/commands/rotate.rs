@@ -1,7 +1,9 @@
 //! `keyturn rotate`: rotates users now. The JSON document has one entry per user under `rotations`: `user`, `secret`,
 //! `outcome` (`rotated`, `waiting` or `failed`), and `key`, `until` or `reason`. `given_up` are the keys that were given
-//! up for it. `log_group` is where the function says more.
+//! up for it. One that has failed names its `log_group`, where the function says more; the one beside `rotations` is that
+//! of the first cell.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use contract::{GiveUp, UserName};
@@ -28,9 +30,9 @@ struct Report {
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], now: bool) -> Result<Exit, Error> {
     let closely = if now { Closely::Everywhere } else { Closely::At(config.given_up.keys().cloned().collect()) };
     let users = named::look_up(session, config, names, &closely).await?;
+    named::rotated_here(config, &named::with_secrets(&users)?)?;
     let mut orders = Orders::default();
     if now || !config.given_up.is_empty() {
-        named::with_secrets(&users)?;
         orders = decide(session, config, &users, now)?;
         confirm(session, &users, &orders).await?;
         tag(session, &orders.due).await?;
@@ -129,7 +131,7 @@ async fn finish(
     };
     let (ready, mut done): (Vec<_>, Vec<_>) = std::mem::take(rotations).into_iter().partition(is_ready);
     let (mut due, mut targets) = (Vec::new(), Vec::new());
-    for Rotation { user, secret, outcome } in ready {
+    for Rotation { user, secret, outcome, .. } in ready {
         let Outcome::Waiting { key, .. } = outcome else { continue };
         due.push(GivenUpKey { user: user.clone(), secret: secret.clone(), key, how: GiveUp::Reclaim, mark: None });
         targets.push(Target { user, secret });
@@ -148,8 +150,8 @@ pub(super) fn exit(rotations: &[Rotation]) -> Exit {
 }
 
 /// Lists rotations, and where to look when some failed.
-pub(super) fn list(f: &mut fmt::Formatter<'_>, rotations: &[Rotation], log_group: &str) -> fmt::Result {
-    for Rotation { user, secret, outcome } in rotations {
+pub(super) fn list(f: &mut fmt::Formatter<'_>, rotations: &[Rotation]) -> fmt::Result {
+    for Rotation { user, secret, outcome, .. } in rotations {
         match outcome {
             Outcome::Rotated { key } => writeln!(f, "{user}: rotated, `{secret}` holds the key {key}")?,
             Outcome::Waiting { key, until } => {
@@ -162,14 +164,12 @@ pub(super) fn list(f: &mut fmt::Formatter<'_>, rotations: &[Rotation], log_group
             Outcome::Failed { reason } => writeln!(f, "{user}: failed: {reason}")?,
         }
     }
-    if rotations.iter().any(Rotation::has_failed) {
-        writeln!(f, "the function's log says more: `aws logs tail {log_group}`")?;
-    }
-    Ok(())
+    let logs: BTreeSet<&str> = rotations.iter().filter_map(|rotation| rotation.log_group.as_deref()).collect();
+    logs.iter().try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log}`"))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, &self.rotations, &self.log_group)
+        list(f, &self.rotations)
     }
 }

@@ -1,4 +1,5 @@
 //! `keyturn status`: how each stack and user is doing. The JSON document has them under `stacks` and `users`;
+//! `drift` says of a stack what somebody has changed in it past CloudFormation, or nothing when nobody has looked;
 //! `too_old` says that the current key is over `retire.max_key_age`, and `to_do` what a user wants of a person, if anything.
 
 mod report;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use contract::{AccessKeyId, blocked, tag_keys};
 
 pub(super) use self::report::{Report, UserRow, UserState};
-use self::report::{StackRow, StackState};
+use self::report::{StackDrift, StackRow, StackState};
+use super::pipeline;
 use crate::aws::stacks::Rest;
 use crate::aws::users::{self, AccessKey, KeyStatus, LastUse};
 use crate::aws::{CallError, Clients, secrets};
@@ -18,7 +20,7 @@ use crate::config::{Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
 use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
-use crate::plan::{assign, deployed, deployed_cells, differences};
+use crate::plan::{self, assign, deployed, deployed_cells, deserted_cells, differences};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template, TemplateError};
 use crate::ui::span;
@@ -26,19 +28,22 @@ use crate::ui::span;
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
-pub(super) async fn run(session: &Session, config: Config, detailed_exitcode: bool) -> Result<Exit, Error> {
-    let report = look(session, config).await?;
+pub(super) async fn run(session: &Session, config: Config, drift: bool, detailed_exitcode: bool) -> Result<Exit, Error> {
+    let report = look(session, config, drift).await?;
     session.printer.result("status", &report)?;
     Ok(if detailed_exitcode && report.wants_a_person() { Exit::SomeFailed } else { Exit::Done })
 }
 
 /// Looks how each stack and user is doing.
-pub(super) async fn look(session: &Session, mut config: Config) -> Result<Report, Error> {
+pub(super) async fn look(session: &Session, mut config: Config, drift: bool) -> Result<Report, Error> {
     let Session { clients, interrupts, .. } = session;
     if config.users.is_empty() {
         config.users = interrupts.unless_pressed(managed_users(clients, &config)).await??;
     }
-    let observed = interrupts.unless_pressed(Box::pin(observe(clients, &config))).await??;
+    let mut observed = interrupts.unless_pressed(Box::pin(observe(clients, &config))).await??;
+    if drift {
+        pipeline::look_for_drift(session, &config, &mut observed).await?;
+    }
     let last_uses = interrupts.unless_pressed(last_uses(clients, &observed)).await??;
     Ok(report(&config, &observed, &last_uses)?)
 }
@@ -88,20 +93,31 @@ fn report(
     let templates = deployed_cells(&observed.cells)?;
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let mut drifted = BTreeSet::new();
-    for (number, cell) in assign(config, &bound, &templates)? {
+    let assigned = assign(config, &bound, &templates)?;
+    // One that nobody is in any more is not as it should be, whatever is in it.
+    let (deserted, _) = deserted_cells(&observed.cells, &assigned);
+    for (number, cell) in assigned {
         let current = templates.get(&number);
         // Which code the function should run is not asked here: that would mean to build it.
-        let code = current.and_then(code_of);
+        let code = current.filter(|_| !deserted.contains(&number)).and_then(code_of);
         let wanted = code.map(|code| template::cell(config, &cell.users, &code)).transpose()?;
         stacks.push(stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?);
         let changes = wanted.as_ref().map(|wanted| differences(current, wanted, &BTreeMap::new()));
         drifted.extend(changes.into_iter().flatten().map(|change| change.logical_id));
+        let found = stacks.last().and_then(|row| row.drift.as_ref());
+        drifted.extend(found.into_iter().flat_map(|drift| &drift.resources).map(|found| found.logical_id.clone()));
     }
     let row = |user| user_row(config, user, &drifted, last_uses, observed);
     Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
 }
 
 fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template>) -> Result<StackRow, TemplateError> {
+    let template = found.map(deployed).transpose()?.flatten();
+    let drift = found.and_then(|found| found.drift.as_ref()).map(|drift| StackDrift {
+        resources: plan::drifted(drift, template.as_ref()),
+        unchecked: plan::unlooked(name, drift),
+    });
+    let has_drifted = drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
     let state = match found {
         None => StackState::Absent,
         Some(found) => match found.stack.status.rest() {
@@ -109,13 +125,13 @@ fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template
             Rest::Busy => StackState::Busy,
             Rest::Review | Rest::Shell | Rest::HalfMade | Rest::Stuck => StackState::Broken,
             Rest::Usable => {
-                let current = deployed(found)?.map(|template| template.to_text());
+                let current = template.map(|template| template.to_text());
                 let is_same = current.is_some() && current == wanted.map(Template::to_text);
-                if is_same { StackState::InSync } else { StackState::Drifted }
+                if is_same && !has_drifted { StackState::InSync } else { StackState::Drifted }
             }
         },
     };
-    Ok(StackRow { stack: name.to_owned(), state, status: found.map(|found| found.stack.status) })
+    Ok(StackRow { stack: name.to_owned(), state, status: found.map(|found| found.stack.status), drift })
 }
 
 /// Where the deployed function has its code from.

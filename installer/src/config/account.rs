@@ -14,10 +14,13 @@ const TAGS: usize = 36;
 
 /// `artifact_bucket`, the name of a bucket (S3 user guide, bucket naming rules).
 pub(super) fn bucket(field: Field) -> Result<String, Fault> {
-    field.matching("the name of a bucket", |name| {
-        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-        (3..=63).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with('-') && !name.ends_with('-')
-    })
+    field.matching("the name of a bucket", is_bucket_name)
+}
+
+/// Whether it can be the name of a bucket.
+pub(crate) fn is_bucket_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    (3..=63).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// `permissions_boundary`, the ARN of a managed policy.

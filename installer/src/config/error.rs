@@ -180,7 +180,7 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::Read { .. } => "name the configuration with `--config FILE`, or users and `--region`".to_owned(),
-            Self::TooMuch { .. } => "is it the right file? A stack holds 200 users".to_owned(),
+            Self::TooMuch { .. } => "is it the right file? An account has 5,000 users at most".to_owned(),
             Self::Syntax { .. } => "correct the line, or start from `version: 1`, `region:` and `users:`".to_owned(),
             Self::Field { problem, .. } => problem.hint(),
         }

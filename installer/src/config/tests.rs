@@ -53,6 +53,7 @@ fn the_shortest_file_has_all_the_defaults() {
 fn every_field_is_read() {
     let config = read_text(EVERYTHING).expect("it is right");
     let text = |text: &str| Some(text.to_owned());
+    assert_eq!(config.account.as_ref().map(AccountId::as_str), Some("111122223333"));
     assert_eq!(config.region.as_str(), "cn-north-1");
     assert_eq!(config.stack.as_str(), "keys");
     let users: Vec<_> = config.users.iter().map(|user| config.secret_name(&user.name).to_string()).collect();
@@ -100,6 +101,7 @@ fn every_field_is_read() {
 
 pub(super) const EVERYTHING: &str = r#"
 version: 1
+account: "111122223333"
 region: cn-north-1
 stack: keys
 users:

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::stacks::Rest;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
 use crate::observe::ObservedStack;
@@ -29,7 +30,8 @@ pub fn deployed(cells: &BTreeMap<usize, ObservedStack>) -> Result<BTreeMap<usize
     Ok(templates)
 }
 
-/// Says which users each cell has. There is always a first one, and one that has lost its users stays, without any.
+/// Says which users each cell has. There is always a first one, and one that has lost its users is there without any; see
+/// [`deserted`].
 ///
 /// # Errors
 /// [`TemplateError`] when a user cannot be named in a policy.
@@ -60,6 +62,31 @@ pub fn assign(
     }
     cells.iter_mut().for_each(|(number, cell)| cell.stack = config.stack.cell(*number));
     Ok(cells)
+}
+
+/// The cells at the end that nobody is in any more, the last first, and what keeps others that are empty from going.
+///
+/// Only from the end: cells are looked for by number, and one behind a gap might not be found. The first one stays. A cell
+/// that is not as it should be is a person's business, and so is a protected one.
+pub fn deserted(found: &BTreeMap<usize, ObservedStack>, cells: &BTreeMap<usize, Cell>) -> (Vec<usize>, Vec<String>) {
+    let is_empty = |number: &usize| *number > 1 && cells.get(number).is_some_and(|cell| cell.users.is_empty());
+    let goes = |(number, found): &(&usize, &ObservedStack)| {
+        is_empty(number) && found.stack.status.rest() == Rest::Usable && !found.stack.protected
+    };
+    let behind =
+        cells.keys().next_back().copied().unwrap_or_default() > found.keys().copied().max().unwrap_or_default();
+    let going: Vec<usize> = match behind {
+        true => Vec::new(),
+        false => found.iter().rev().take_while(goes).map(|(number, _)| *number).collect(),
+    };
+    let staying =
+        cells.iter().filter(|(number, _)| is_empty(number) && !going.contains(number)).map(|(number, cell)| {
+            let is_protected = found.get(number).is_some_and(|found| found.stack.protected);
+            let why = if is_protected { "it is protected from deletion" } else { "there are others behind it" };
+            format!("the stack `{}` has no users any more, and stays for new ones: {why}", cell.stack)
+        });
+    let staying = staying.collect();
+    (going, staying)
 }
 
 fn first_with_room(

@@ -6,7 +6,7 @@ use contract::SecretArn;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::effect;
+use super::{DriftKind, effect};
 use crate::template::{Resource, Template};
 
 /// What happens to one resource.
@@ -27,6 +27,10 @@ pub struct ResourceChange {
     pub replaces: bool,
     /// Whether somebody may do more afterwards.
     pub broadens: bool,
+    /// What became of it past CloudFormation, when that is brought back.
+    pub drift: Option<DriftKind>,
+    /// Whether somebody may do more now than the template has said.
+    pub broadened: bool,
 }
 
 /// What happens to a resource.
@@ -41,6 +45,8 @@ pub enum Verb {
     Modify,
     /// It leaves the template.
     Remove,
+    /// It was deleted past CloudFormation, and is made anew.
+    Recreate,
 }
 
 /// How one property changes.
@@ -52,6 +58,8 @@ pub struct PropertyChange {
     pub before: Option<Json>,
     /// What it will be; `None` when it will not be set.
     pub after: Option<Json>,
+    /// Whether somebody has made it what it is past CloudFormation.
+    pub drifted: bool,
 }
 
 /// What changes from one template, if there is one, to another. `imports` names the resources that exist already.
@@ -60,7 +68,16 @@ pub fn resources(
     after: &Template,
     imports: &BTreeMap<String, SecretArn>,
 ) -> Vec<ResourceChange> {
-    let (before, after) = (before.map(Template::resources).unwrap_or_default(), after.resources());
+    changes(before.map(Template::resources).unwrap_or_default(), after, imports)
+}
+
+/// What changes from these resources to those of a template.
+pub(super) fn changes(
+    before: BTreeMap<String, Resource>,
+    after: &Template,
+    imports: &BTreeMap<String, SecretArn>,
+) -> Vec<ResourceChange> {
+    let after = after.resources();
     let ids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changes = Vec::new();
     for id in ids {
@@ -73,16 +90,30 @@ pub fn resources(
             (None, None) => continue,
         };
         changes.push(ResourceChange {
-            logical_id: id.clone(),
-            kind: resource.kind.clone(),
-            name: resource.properties.get("Name").and_then(Json::as_str).map(str::to_owned),
-            change: verb,
             replaces: effect::replaces(&resource.kind, &properties),
             broadens: effect::broadens(before.get(id), after.get(id)),
             properties,
+            ..ResourceChange::of(id, resource, verb)
         });
     }
     changes
+}
+
+impl ResourceChange {
+    /// A change of a resource, with nothing said of its properties.
+    pub(super) fn of(id: &str, resource: &Resource, change: Verb) -> Self {
+        Self {
+            logical_id: id.to_owned(),
+            kind: resource.kind.clone(),
+            name: resource.properties.get("Name").and_then(Json::as_str).map(str::to_owned),
+            change,
+            properties: Vec::new(),
+            replaces: false,
+            broadens: false,
+            drift: None,
+            broadened: false,
+        }
+    }
 }
 
 fn modified(before: &Resource, after: &Resource) -> Vec<PropertyChange> {
@@ -107,7 +138,8 @@ fn compare(path: &str, before: Option<&Json>, after: Option<&Json>, changes: &mu
             }
         }
         (before, after) => {
-            changes.push(PropertyChange { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
+            let (path, before, after) = (path.to_owned(), before.cloned(), after.cloned());
+            changes.push(PropertyChange { path, before, after, drifted: false });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{Action, Deployment, GivenUpKey, Plan, PropertyChange, ResourceChange, Step, Verb};
+use super::{Action, Deployment, DriftKind, GivenUpKey, Plan, PropertyChange, ResourceChange, Step, Verb};
 
 /// The longest value of a property that is shown, enough for most ARNs; the whole of it is in the JSON output.
 const LONGEST_VALUE: usize = 160;
@@ -46,6 +46,9 @@ impl fmt::Display for Step {
             Self::Adopt { secrets, .. } => secrets
                 .iter()
                 .try_for_each(|adopted| writeln!(f, "  adopt   the secret `{}` of {}", adopted.secret, adopted.user)),
+            Self::DeleteCell { stack, reason, .. } => {
+                writeln!(f, "  delete  the stack `{stack}` and its log: {reason}; the secrets and keys stay")
+            }
             Self::GiveUp { keys, .. } => keys.iter().try_for_each(|GivenUpKey { user, key, how, .. }| {
                 writeln!(f, "  give up the key {key} of {user}: `--{}`", how.to_tag())
             }),
@@ -59,14 +62,16 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Deployment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stack, reason, .. } = self;
+        let Self { stack, reason, express, .. } = self;
+        let mode = if *express { " in express mode" } else { "" };
         match &self.action {
-            Action::Create => writeln!(f, "  create  the stack `{stack}`: {reason}")?,
-            Action::CreateAnew { .. } => writeln!(f, "  create  the stack `{stack}` anew: {reason}")?,
-            Action::Update => writeln!(f, "  update  the stack `{stack}`: {reason}")?,
+            Action::Create => writeln!(f, "  create  the stack `{stack}`{mode}: {reason}")?,
+            Action::CreateAnew { .. } => writeln!(f, "  create  the stack `{stack}` anew{mode}: {reason}")?,
+            Action::Update => writeln!(f, "  update  the stack `{stack}`{mode}: {reason}")?,
+            Action::Resume { .. } => writeln!(f, "  resume  the stack `{stack}`{mode}: {reason}")?,
         }
         match &self.action {
-            Action::Update => self.changes.iter().try_for_each(|change| write!(f, "{change}")),
+            Action::Update | Action::Resume { .. } => self.changes.iter().try_for_each(|change| write!(f, "{change}")),
             // Everything is new: the numbers say more than a list.
             Action::Create | Action::CreateAnew { .. } => {
                 let mut counts: BTreeMap<(Verb, &str), usize> = BTreeMap::new();
@@ -90,6 +95,14 @@ impl fmt::Display for ResourceChange {
         if *replaces {
             f.write_str(", which is replaced by a new one")?;
         }
+        match self.drift {
+            Some(DriftKind::Modified) => f.write_str(", which was changed past CloudFormation")?,
+            Some(DriftKind::Deleted) => f.write_str(", which was deleted past CloudFormation and is made anew")?,
+            None => {}
+        }
+        if self.broadened {
+            f.write_str(", and allows more than it should until then")?;
+        }
         if *broadens {
             f.write_str(", which allows more than before")?;
         }
@@ -103,7 +116,7 @@ impl fmt::Display for ResourceChange {
 
 impl fmt::Display for PropertyChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, before, after } = self;
+        let Self { path, before, after, .. } = self;
         match (before, after) {
             // Of two long lists only what differs tells something.
             (Some(Json::Array(before)), Some(Json::Array(after))) if before.len() != after.len() => {
@@ -121,7 +134,7 @@ impl fmt::Display for PropertyChange {
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Add => "+",
+            Self::Add | Self::Recreate => "+",
             Self::Import => "import",
             Self::Modify => "~",
             Self::Remove => "-",
@@ -129,7 +142,7 @@ impl fmt::Display for Verb {
     }
 }
 
-fn shown(value: Option<&Json>) -> String {
+pub(super) fn shown(value: Option<&Json>) -> String {
     let text = match value {
         None => return "(not set)".to_owned(),
         Some(Json::String(text)) => text.clone(),

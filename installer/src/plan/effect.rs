@@ -10,7 +10,9 @@ use crate::template::Resource;
 
 /// The properties that cannot be changed in place (CloudFormation resource schemas, `createOnlyProperties`), of the types in
 /// our templates. `*` stands for every property.
-const CREATE_ONLY: [(&str, &[&str]); 10] = [
+const CREATE_ONLY: [(&str, &[&str]); 15] = [
+    ("AWS::CloudWatch::Alarm", &["AlarmName"]),
+    ("AWS::CloudWatch::Dashboard", &["DashboardName"]),
     ("AWS::Events::Rule", &["Name"]),
     ("AWS::IAM::ManagedPolicy", &["Description", "ManagedPolicyName", "Path"]),
     ("AWS::IAM::Role", &["Path", "RoleName"]),
@@ -19,6 +21,10 @@ const CREATE_ONLY: [(&str, &[&str]); 10] = [
     ("AWS::Logs::LogGroup", &["LogGroupName"]),
     ("AWS::S3::Bucket", &["BucketName"]),
     ("AWS::S3::BucketPolicy", &["Bucket"]),
+    ("AWS::SNS::Subscription", &["Endpoint", "Protocol", "TopicArn"]),
+    ("AWS::SNS::Topic", &["FifoTopic", "TopicName"]),
+    // None: its topics can be changed.
+    ("AWS::SNS::TopicPolicy", &[]),
     ("AWS::SecretsManager::RotationSchedule", &["SecretId"]),
     ("AWS::SecretsManager::Secret", &["Name"]),
 ];
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_property_that_cannot_be_changed_means_a_new_resource() {
-        let change = |path: &str| PropertyChange { path: path.to_owned(), before: None, after: None };
+        let change = |path: &str| PropertyChange { path: path.to_owned(), before: None, after: None, drifted: false };
         for (kind, path, expected) in [
             ("AWS::IAM::Role", "Path", true),
             ("AWS::IAM::Role", "AssumeRolePolicyDocument.Statement[0].Action", false),
@@ -127,9 +133,28 @@ mod tests {
             ("AWS::SecretsManager::Secret", "Name", true),
             ("AWS::SecretsManager::Secret", "Tags[0].Value", false),
             ("AWS::Lambda::Function", "Code.S3Key", false),
+            ("AWS::CloudWatch::Alarm", "AlarmName", true),
+            ("AWS::CloudWatch::Alarm", "Threshold", false),
+            ("AWS::CloudWatch::Dashboard", "DashboardName", true),
+            ("AWS::SNS::Topic", "TopicName", true),
+            ("AWS::SNS::Subscription", "Endpoint", true),
+            ("AWS::SNS::Subscription", "FilterPolicy", false),
+            ("AWS::SNS::TopicPolicy", "Topics", false),
             ("AWS::Unknown::Type", "Name", false),
         ] {
             assert_eq!(replaces(kind, &[change("MemorySize"), change(path)]), expected, "{kind} {path}");
+        }
+    }
+
+    #[test]
+    fn every_type_of_our_templates_is_known() {
+        for text in [include_str!("../../../templates/keyturn.yaml"), include_str!("../../../templates/artifacts.yaml")]
+        {
+            let types = text.lines().filter_map(|line| line.trim().strip_prefix("Type: AWS::"));
+            for name in types {
+                let name = format!("AWS::{name}");
+                assert!(CREATE_ONLY.iter().any(|(known, _)| *known == name), "{name}");
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Kind {
     TwoKeysWithRoom,
     /// Two access keys, one of them on its way out: the first rotation waits for it.
     TwoKeysWaiting,
+    /// A secret of the stack that was deleted past CloudFormation, and is made anew.
+    LostSecret,
     /// A secret with a working key, which is taken over.
     AdoptedSecret,
     /// A secret whose key does not work: it is taken over, and gets a new one.
@@ -98,6 +100,27 @@ impl View<'_> {
             (room, _) => self.in_the_way(room),
         };
         self.found(kind, text)
+    }
+
+    /// A user whose secret was deleted past CloudFormation. Nobody can tell any more which of the keys it held.
+    pub(super) fn lost_secret(&self, room: Room<'_>) -> Found {
+        let keys: Vec<String> = self.user.keys.iter().map(|key| self.described(key)).collect();
+        let keys = match keys.as_slice() {
+            [] => "the user has no access key".to_owned(),
+            keys => format!(
+                "what is left of its keys stays as it is, and nobody can read it there any more: {}",
+                keys.join(", ")
+            ),
+        };
+        let rotation = match room {
+            Room::Free => "the first rotation makes a new key".to_owned(),
+            room => self.in_the_way(room),
+        };
+        let name = &self.user.secret_name;
+        let text = format!(
+            "the secret `{name}` was deleted past CloudFormation and is made anew, without a key; {keys}; {rotation}"
+        );
+        self.found(Kind::LostSecret, text)
     }
 
     /// A secret that is taken over, and whose key works.

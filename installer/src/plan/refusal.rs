@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use contract::{AccessKeyId, DocumentError, GiveUp, UserName};
+use contract::{AccessKeyId, GiveUp, Region, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Unfit;
+use super::{Unadoptable, Unfit};
 use crate::aws::stacks::Status;
 use crate::aws::users::{AccessKey, KeyStatus, LastUse};
 use crate::observe::ObservedUser;
@@ -91,6 +91,44 @@ pub enum Refusal {
         /// Whom it is bound to.
         bound: String,
     },
+    /// A secret of that name is one of another deployment, which is there.
+    #[error("the secret `{secret}` for `{user}` belongs to the stack `{stack}`, which is no cell of this deployment")]
+    SecretOfOtherStack {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// Whose it is.
+        stack: String,
+    },
+    /// Another deployment makes keys for the user.
+    #[error("`{user}` is rotated already, by the stack `{stack}` in {region}")]
+    RotatedElsewhere {
+        /// The user.
+        user: UserName,
+        /// The stack.
+        stack: String,
+        /// Where it is.
+        region: Region,
+    },
+    /// Rotation of the secret is off, and asking for one would turn it on.
+    #[error("rotation of the secret `{secret}` for `{user}` is off")]
+    RotationOff {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+    },
+    /// Another function rotates the secret.
+    #[error("the secret `{secret}` for `{user}` is rotated by `{rotator}`, which is no function of this deployment")]
+    OtherRotator {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// The ARN of the function.
+        rotator: String,
+    },
     /// A secret of that name waits for its deletion and keeps its name taken until then.
     #[error("the secret `{secret}` for `{user}` is scheduled for deletion on {}", date(*until))]
     DeletedSecret {
@@ -100,6 +138,24 @@ pub enum Refusal {
         secret: String,
         /// When it goes for good.
         until: Timestamp,
+    },
+    /// A secret of the stack was deleted past CloudFormation, and nobody has said that it is to be made anew.
+    #[error("the secret `{secret}` of `{user}` is gone, although the stack has it: somebody has deleted it")]
+    LostSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+    },
+    /// A secret of the stack was deleted past CloudFormation, and there is another one of the same name.
+    #[error("the secret `{secret}` of `{user}` is not the one that the stack `{stack}` has made: that one is gone")]
+    OtherSecret {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// The stack.
+        stack: String,
     },
     /// Users of the stack are not among those that the command line names.
     #[error("not named here, but rotated by the stack, which would end: {}", quoted(_0))]
@@ -137,37 +193,6 @@ pub enum Refusal {
     },
 }
 
-/// Why a secret that keyturn did not make cannot be taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unadoptable {
-    /// It has no value.
-    #[error("it has no value")]
-    NoValue,
-    /// Its value has another form.
-    #[error("{0}")]
-    Document(DocumentError),
-    /// It is somebody else's.
-    #[error("its value names the user `{0}`")]
-    OtherUser(UserName),
-    /// There is nothing to take over.
-    #[error("it holds no access key")]
-    NoKey,
-    /// Its value does not fit together.
-    #[error("its key {key} is one of the user `{owner}`")]
-    KeyOfAnother {
-        /// The key.
-        key: AccessKeyId,
-        /// Whose it is.
-        owner: UserName,
-    },
-    /// Somebody else manages it.
-    #[error("the stack `{0}` manages it")]
-    OtherStack(String),
-    /// The function could not read it.
-    #[error("it is encrypted with `{0}`")]
-    KmsKey(String),
-}
-
 /// An access key, as it is shown to whoever has to choose between two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyReport {
@@ -200,7 +225,7 @@ impl Refusal {
                 ),
             },
             Self::GiveUp { key, how, user, why } => give_up_hint(key, *how, user.as_ref(), *why),
-            Self::ForeignSecret { user, why, .. } => foreign_secret_hint(user, why),
+            Self::ForeignSecret { user, why, .. } => why.hint(user),
             Self::KeysOfSeveral(_) => "give the order for each user with keys by itself".to_owned(),
             Self::NoSecret { user, .. } => format!(
                 "check the name and the region; a secret with a name of its own has to be in the configuration; `keyturn bootstrap` makes the secret of `{user}`"
@@ -209,6 +234,18 @@ impl Refusal {
             Self::SecretOfAnother { user, .. } => format!(
                 "a user that was deleted and made again is a stranger to the secret; give `{user}` another secret name in the configuration, or delete the secret"
             ),
+            Self::SecretOfOtherStack { user, stack, .. } => format!(
+                "two stacks cannot rotate one secret; take `{user}` out of `{stack}` first, or set `stack: {stack}` if that is meant"
+            ),
+            Self::RotatedElsewhere { user, stack, region } => format!(
+                "each of two deployments would take the other's keys for foreign ones; take `{user}` out of that one first, or take it away: `keyturn teardown --region {region}`, with `stack: {stack}`"
+            ),
+            Self::RotationOff { secret, .. } => format!(
+                "somebody has turned it off; when nothing speaks against it, `aws secretsmanager rotate-secret --secret-id {secret}` turns it on and rotates"
+            ),
+            Self::OtherRotator { .. } => {
+                "check the region and `stack` in the configuration; `keyturn bootstrap` sets the rotation of the users in it".to_owned()
+            }
             Self::DeletedSecret { secret, .. } => {
                 format!(
                     "bring it back with `aws secretsmanager restore-secret --secret-id {secret}`, or wait for that day"
@@ -220,12 +257,20 @@ impl Refusal {
             Self::StuckStack { status: Status::UpdateRollbackFailed, .. } => {
                 "mend what failed; `keyturn bootstrap` then goes on with the rollback before anything else".to_owned()
             }
+            // `rollback-stack` takes UPDATE_FAILED and CREATE_FAILED only (CloudFormation API reference).
+            Self::StuckStack { stack, status: Status::ImportRollbackFailed, .. } => format!(
+                "nothing goes on from there; `aws cloudformation delete-stack --stack-name {stack}` takes the stack away and leaves secrets and keys, and `keyturn bootstrap` then makes it anew"
+            ),
             Self::StuckStack { stack, .. } => format!(
                 "mend what failed, then `aws cloudformation rollback-stack --stack-name {stack}`, and run this again"
             ),
             Self::Protected(stacks) => format!(
                 "when they are to go all the same: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {}`",
                 stacks.first().map(String::as_str).unwrap_or_default()
+            ),
+            Self::LostSecret { .. } => "`keyturn bootstrap --drift` makes it anew, without a key, and the first rotation puts a new one in; look at `keyturn plan --drift` first, it says what becomes of the keys that there are".to_owned(),
+            Self::OtherSecret { user, .. } => format!(
+                "take `{user}` out of the configuration for one `keyturn bootstrap`, and put it back: then the stack takes this secret over, or says why it cannot"
             ),
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()
@@ -313,24 +358,6 @@ fn give_up_hint(key: &AccessKeyId, how: GiveUp, user: Option<&UserName>, why: Un
         Unfit::Twice => "name it once: `--retire` while it is Active, `--reclaim` once it is Inactive".to_owned(),
         Unfit::Foreign => format!("when nobody needs it, name it: `keyturn rotate {user} --{} {key}`", how.to_tag()),
         Unfit::Unknown => format!("look at the value of the secret of `{user}` and put it right"),
-    }
-}
-
-fn foreign_secret_hint(user: &UserName, why: &Unadoptable) -> String {
-    let otherwise = format!("give `{user}` another secret name in the configuration (`secret: …`)");
-    match why {
-        Unadoptable::NoValue | Unadoptable::Document(_) | Unadoptable::NoKey => format!(
-            "put `UserName`, `AccessKeyId` and `SecretAccessKey` into it as JSON, or {otherwise}, or move the secret away"
-        ),
-        Unadoptable::OtherUser(_) | Unadoptable::KeyOfAnother { .. } => {
-            format!("put `{user}` and a key of that user into it if they belong there, or {otherwise}")
-        }
-        Unadoptable::OtherStack(stack) => {
-            format!("take it out of the stack `{stack}` first (with `DeletionPolicy: Retain`), or {otherwise}")
-        }
-        Unadoptable::KmsKey(_) => {
-            "name that key in the configuration (`kms_key: …`, its ARN), so that the function may use it".to_owned()
-        }
     }
 }
 

@@ -20,6 +20,12 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 #[derive(Serialize, Deserialize)]
 struct Saved {
     schema: String,
+    /// Whether drift was looked for: whoever does what the plan says looks again.
+    #[serde(default)]
+    drift: bool,
+    /// Whether stacks are deployed in express mode.
+    #[serde(default)]
+    express: bool,
     /// Of everything that would be done.
     digest: String,
     /// For whoever looks at it; nobody reads it back.
@@ -79,9 +85,11 @@ impl SavedPlanError {
 ///
 /// # Errors
 /// [`SavedPlanError::Write`].
-pub fn save(plan: &Plan, path: &Path) -> Result<(), SavedPlanError> {
+pub fn save(plan: &Plan, how: Options, path: &Path) -> Result<(), SavedPlanError> {
     let write = || {
-        let saved = Saved { schema: SCHEMA.to_owned(), digest: digest(plan), plan: serde_json::to_value(plan)? };
+        let (schema, digest, plan) = (SCHEMA.to_owned(), digest(plan), serde_json::to_value(plan)?);
+        let Options { drift, express } = how;
+        let saved = Saved { schema, drift, express, digest, plan };
         let mut file = File::create(path)?;
         serde_json::to_writer_pretty(&mut file, &saved)?;
         file.write_all(b"\n")?;
@@ -90,19 +98,39 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), SavedPlanError> {
     write().map_err(|source| SavedPlanError::Write { path: path.to_owned(), source })
 }
 
+/// How a plan comes about, and how it is executed: a plan that is kept says it itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether drift is looked for.
+    pub drift: bool,
+    /// Whether stacks are deployed in express mode.
+    pub express: bool,
+}
+
+/// How the plan in a file came about.
+///
+/// # Errors
+/// [`SavedPlanError`].
+pub fn saved_options(path: &Path) -> Result<Options, SavedPlanError> {
+    read(path).map(|Saved { drift, express, .. }| Options { drift, express })
+}
+
 /// Checks that what is to be done now is what the plan in a file says.
 ///
 /// # Errors
 /// [`SavedPlanError`].
 pub fn check_saved(plan: &Plan, path: &Path) -> Result<(), SavedPlanError> {
+    if read(path)?.digest == digest(plan) { Ok(()) } else { Err(SavedPlanError::Outdated { path: path.to_owned() }) }
+}
+
+fn read(path: &Path) -> Result<Saved, SavedPlanError> {
     let path = path.to_owned();
     let mut text = String::new();
     let read = File::open(&path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
     match read {
         Err(source) => Err(SavedPlanError::Read { path, source }),
         Ok(_) => match serde_json::from_str::<Saved>(&text) {
-            Ok(saved) if saved.schema == SCHEMA && saved.digest == digest(plan) => Ok(()),
-            Ok(saved) if saved.schema == SCHEMA => Err(SavedPlanError::Outdated { path }),
+            Ok(saved) if saved.schema == SCHEMA => Ok(saved),
             _ => Err(SavedPlanError::NoPlan { path }),
         },
     }
@@ -138,7 +166,7 @@ mod tests {
         let path = directory.path().join("plan.json");
         let config = config(&["alice", "bob"]);
         let plan = decide(&config, &untouched(&config)).unwrap();
-        save(&plan, &path).unwrap();
+        save(&plan, Options::default(), &path).unwrap();
         check_saved(&plan, &path).unwrap();
         // Later, and by somebody else.
         let mut later = untouched(&config);
@@ -168,6 +196,6 @@ mod tests {
             assert!(matches!(error, SavedPlanError::NoPlan { .. }) && !error.to_string().contains("hunter2"), "{text}");
         }
         let nowhere = directory.path().join("missing/plan.json");
-        assert!(matches!(save(&plan, &nowhere), Err(SavedPlanError::Write { .. })));
+        assert!(matches!(save(&plan, Options::default(), &nowhere), Err(SavedPlanError::Write { .. })));
     }
 }

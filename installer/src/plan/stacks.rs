@@ -1,5 +1,7 @@
 //! What a stack's state allows: create it, create it anew, update it, or refuse to touch it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::Refusal;
@@ -21,6 +23,29 @@ pub enum Action {
     },
     /// It is deployed and differs.
     Update,
+    /// What was done with it has failed and was not taken back: it goes on from there.
+    Resume {
+        /// Its status.
+        status: Status,
+        /// The resources that failed, and why.
+        failed: Vec<String>,
+    },
+}
+
+impl Action {
+    /// Whether there is no stack before.
+    pub fn creates(&self) -> bool {
+        match self {
+            Self::Create | Self::CreateAnew { .. } => true,
+            Self::Update | Self::Resume { .. } => false,
+        }
+    }
+}
+
+/// Whether a stack has failed in a way that CloudFormation lets go on: nothing was taken back (user guide, "Choose how to
+/// handle failures when provisioning resources").
+pub(super) fn can_be_resumed(status: Status) -> bool {
+    matches!(status, Status::CreateFailed | Status::UpdateFailed)
 }
 
 /// What can be done with a stack in the state in which it was found.
@@ -31,6 +56,10 @@ pub(super) fn action(name: &str, found: Option<&ObservedStack>) -> Result<Action
     let Some(found) = found else { return Ok(Action::Create) };
     let status = found.stack.status;
     let anew = || Action::CreateAnew { id: found.stack.id.clone(), status };
+    let failed = || found.resources.iter().filter(|resource| resource.status.ends_with("_FAILED"));
+    if can_be_resumed(status) {
+        return Ok(Action::Resume { status, failed: failed().map(described).collect() });
+    }
     match status.rest() {
         Rest::Gone => Ok(Action::Create),
         Rest::Usable => Ok(Action::Update),
@@ -41,11 +70,18 @@ pub(super) fn action(name: &str, found: Option<&ObservedStack>) -> Result<Action
             Err(Refusal::HalfMadeStack { stack: name.to_owned(), status, live })
         }
         Rest::Stuck => {
-            let failed = found.resources.iter().filter(|resource| resource.status.ends_with("_FAILED"));
-            Err(Refusal::StuckStack { stack: name.to_owned(), status, failed: failed.map(described).collect() })
+            Err(Refusal::StuckStack { stack: name.to_owned(), status, failed: failed().map(described).collect() })
         }
         Rest::Busy => Err(Refusal::BusyStack { stack: name.to_owned(), status }),
     }
+}
+
+/// The resources of a stack that has failed and was not taken back: what has never been made is none of it. `None` when
+/// the stack is as its template says.
+pub(super) fn made(found: &ObservedStack) -> Option<BTreeSet<&str>> {
+    let is_made = |resource: &&Resource| resource.is_named && resource.status != "DELETE_COMPLETE";
+    let made = || found.resources.iter().filter(is_made).map(|resource| resource.logical_id.as_str()).collect();
+    can_be_resumed(found.stack.status).then(made)
 }
 
 /// The resources that would lose their stack with it. Secrets are kept on purpose, and come back by being imported.
@@ -79,10 +115,11 @@ mod tests {
             status: (*status).to_owned(),
             reason: None,
             is_named: *status != "CREATE_FAILED",
+            is_checked: false,
         };
         let stack =
             Stack { id: "arn:stack/1".to_owned(), status, tags: BTreeMap::new(), protected: false, changed: None };
-        ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None }
+        ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None, drift: None }
     }
 
     #[test]
@@ -96,8 +133,9 @@ mod tests {
                 }
                 RollbackComplete | ReviewInProgress => matches!(answer, Ok(Action::CreateAnew { .. })),
                 DeleteComplete => matches!(answer, Ok(Action::Create)),
-                CreateFailed | RollbackFailed | DeleteFailed => matches!(answer, Err(Refusal::HalfMadeStack { .. })),
-                UpdateFailed | UpdateRollbackFailed | ImportRollbackFailed => {
+                CreateFailed | UpdateFailed => matches!(answer, Ok(Action::Resume { .. })),
+                RollbackFailed | DeleteFailed => matches!(answer, Err(Refusal::HalfMadeStack { .. })),
+                UpdateRollbackFailed | ImportRollbackFailed => {
                     matches!(answer, Err(Refusal::StuckStack { .. }))
                 }
                 CreateInProgress

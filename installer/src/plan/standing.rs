@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{AccessKeyId, ForeignPolicy, GiveUp, KeyMark, UserName, tag_keys};
+use contract::{AccessKeyId, Attempt, ForeignPolicy, GiveUp, KeyMark, UserName, tag_keys};
 use jiff::Timestamp;
 
 use super::{Adoption, KeyReport, Refusal, Unadoptable};
 use crate::aws::secrets::{Contents, Secret};
-use crate::aws::users::{AccessKey, KeyStatus};
+use crate::aws::users::{AccessKey, KeyOwner, KeyStatus};
 use crate::config::Config;
 use crate::observe::ObservedUser;
 use crate::template::BoundUser;
@@ -53,7 +53,9 @@ pub(super) fn standing<'a>(
     };
     let id = secret.tag(tag_keys::USER_ID).unwrap_or("unknown");
     let is_same = owner.is_same_user(&name) && id == bound.id.as_str();
-    if is_same {
+    if let Some(stack) = user.other_stack.clone().filter(|_| is_same) {
+        Err(Refusal::SecretOfOtherStack { user: name, secret: secret_name, stack })
+    } else if is_same {
         Ok(Standing::Managed(secret))
     } else {
         let which = if owner.is_same_user(&name) { "an earlier " } else { "" };
@@ -81,8 +83,14 @@ fn adoptable<'a>(
         return Err(Unadoptable::OtherUser(contents.user.clone()));
     }
     let Some(key) = &contents.current else { return Err(Unadoptable::NoKey) };
-    if let Some(owner) = &user.key_owner {
-        return Err(Unadoptable::KeyOfAnother { key: key.clone(), owner: owner.clone() });
+    if user.current_key().is_none() {
+        let key = key.clone();
+        match user.key_owner.clone() {
+            Some(KeyOwner::Nobody) => {}
+            Some(KeyOwner::User(owner)) => return Err(Unadoptable::KeyOfAnother { key, owner }),
+            Some(KeyOwner::Account(account)) => return Err(Unadoptable::KeyOfAnotherAccount { key, account }),
+            Some(KeyOwner::Unknown) | None => return Err(Unadoptable::KeyOfUnknown(key)),
+        }
     }
     match secret.kms_key.as_deref().filter(|key| !key.ends_with(DEFAULT_KMS_KEY)) {
         Some(key) if !may_be(key, config.kms_key.as_deref()) => Err(Unadoptable::KmsKey(key.to_owned())),
@@ -93,6 +101,24 @@ fn adoptable<'a>(
 /// Whether the encryption key that a secret names can be the configured one. An alias does not tell.
 fn may_be(key: &str, configured: Option<&str>) -> bool {
     configured.is_some_and(|configured| key.contains("alias/") || configured == key || configured.ends_with(key))
+}
+
+/// What a secret of ours lacks when it joins a stack. An import changes no tags, and by these the function knows which
+/// secrets are its own: with that of another stack, neither the sweeper nor an order would find it. A member's other tags
+/// are those of its template.
+pub(super) fn joining(
+    config: &Config,
+    stack: &str,
+    user: &BoundUser,
+    secret: &Secret,
+    is_member: bool,
+) -> Option<Adoption> {
+    let mut tags = BTreeMap::from([(tag_keys::STACK.to_owned(), stack.to_owned())]);
+    let renderings = config.renderings(&user.name).to_tag().filter(|_| !is_member);
+    tags.extend(renderings.map(|names| (tag_keys::RENDER.to_owned(), names)));
+    tags.retain(|key, value| secret.tag(key) != Some(value.as_str()));
+    let (name, arn) = (secret.name.clone(), secret.arn.clone());
+    (!tags.is_empty()).then(|| Adoption { user: user.name.clone(), secret: name, arn, tags })
 }
 
 /// What taking a secret over means: the tags that bind it. A key that was replaced in it before is retired like a
@@ -180,10 +206,16 @@ pub(super) fn room<'a>(
 /// Whether a key may have been made by a rotation that has not come to its end.
 pub(super) fn is_of_a_rotation(config: &Config, user: &ObservedUser, key: &AccessKey) -> bool {
     let pending = user.readable().and_then(|contents| contents.pending.as_ref());
-    let Some(attempt) = user.secret.as_ref().and_then(Secret::attempt) else { return pending == Some(&key.id) };
+    let attempt = user.secret.as_ref().and_then(Secret::attempt);
+    let lease = config.settings.lease;
+    pending == Some(&key.id) || attempt.is_some_and(|attempt| may_come_from(&attempt, key.created, lease))
+}
+
+/// Whether a key that was made then may have been made by that attempt, as the function decides it.
+pub(crate) fn may_come_from(attempt: &Attempt, created: Timestamp, lease: Duration) -> bool {
     let start = attempt.since.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-    let end = attempt.at.saturating_add(config.settings.lease).unwrap_or(Timestamp::MAX);
-    pending == Some(&key.id) || (start..=end).contains(&key.created)
+    let end = attempt.at.saturating_add(lease).unwrap_or(Timestamp::MAX);
+    (start..=end).contains(&created)
 }
 
 /// Whether a person has revoked a key: the function deletes it as soon as its place is needed.

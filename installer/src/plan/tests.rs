@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::*;
 use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
-use crate::aws::users::{AccessKey, KeyStatus, LastUse};
+use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::names::SecretName;
-use crate::observe::ObservedUser;
+use crate::observe::{Elsewhere, ObservedUser};
 use crate::template::BoundUser;
 
+mod drift;
 mod users;
 
 const CODE: &str = "keyturn/0000.zip";
@@ -53,6 +54,7 @@ fn found(name: &UserName) -> ObservedUser {
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
     }
 }
 
@@ -84,11 +86,11 @@ fn secret_of(user: &ObservedUser) -> Secret {
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
     let stack = Stack { id, status, tags, protected: false, changed: None };
-    ObservedStack { stack, template, resources: Vec::new() }
+    ObservedStack { stack, template, resources: Vec::new(), drift: None }
 }
 
 pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
-    plan(&Desired { config, code: CODE }, observed)
+    plan(&Desired { config, code: CODE, express: false }, observed)
 }
 
 /// The account after its plan has been executed.
@@ -103,6 +105,7 @@ pub(super) fn bootstrapped(config: &Config) -> Observed {
                 drop(observed.cells.insert(1, stack(Status::CreateComplete, Some(it.template), it.tags)))
             }
             Step::UploadCode { .. } => observed.has_code = true,
+            Step::DeleteCell { stack, .. } => observed.cells.retain(|number, _| config.stack.cell(*number) != *stack),
             Step::Adopt { .. } | Step::ClearPending { .. } | Step::GiveUp { .. } | Step::RotateFirst { .. } => {}
         }
     }
@@ -173,7 +176,7 @@ fn users_come_and_go() {
 fn new_code_is_uploaded_and_deployed() {
     let config = config(&["alice"]);
     let observed = Observed { has_code: false, ..bootstrapped(&config) };
-    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip" }, &observed).unwrap();
+    let plan = plan(&Desired { config: &config, code: "keyturn/1111.zip", express: false }, &observed).unwrap();
     insta::assert_snapshot!(plan);
 }
 
@@ -254,6 +257,15 @@ fn a_stack_that_holds_nothing_is_made_anew() {
         let expected = Action::CreateAnew { id: observed.cells[&1].stack.id.clone(), status };
         assert_eq!(only_deployment(&plan).action, expected);
     }
+}
+
+#[test]
+fn a_broken_cell_is_refused_although_its_users_would_fit_elsewhere() {
+    let config = config(&["alice"]);
+    let mut observed = bootstrapped(&config);
+    observed.cells.insert(2, stack(Status::UpdateRollbackFailed, None, BTreeMap::new()));
+    let Err(PlanError::Refused(refusals)) = decide(&config, &observed) else { panic!("a plan in spite of it") };
+    assert_eq!(refusals.failed_rollbacks(), Some(vec!["keyturn-2"]));
 }
 
 #[test]

@@ -8,11 +8,12 @@ use serde_json::Value as Json;
 
 use super::found::{Found, View};
 use super::standing::{self, Standing, room};
-use super::{Adoption, Cell, GivenUpKey, Refusal, give_up};
+use super::{Adoption, Cell, GivenUpKey, Refusal, give_up, stacks};
+use crate::aws::drift::Fate;
 use crate::aws::secrets::Secret;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
-use crate::observe::{Observed, ObservedUser};
+use crate::observe::{Elsewhere, Observed, ObservedUser};
 use crate::template::{BoundUser, Resource, Template};
 
 /// What the users bring to the plan.
@@ -46,7 +47,8 @@ pub(super) fn judge<'a>(
     deployed: &BTreeMap<usize, Template>,
     cells: impl Iterator<Item = &'a Cell>,
 ) -> Result<Users, Vec<Refusal>> {
-    let members: BTreeMap<String, Resource> = deployed.values().flat_map(Template::resources).collect();
+    let members = members(observed, deployed);
+    let drifts = Drifts::of(observed);
     let stacks: BTreeMap<&UserName, &str> =
         cells.flat_map(|cell| cell.users.iter().map(|user| (&user.name, cell.stack.as_str()))).collect();
     let (mut users, mut refusals) = (Users::default(), Vec::new());
@@ -55,10 +57,10 @@ pub(super) fn judge<'a>(
             refusals.push(Refusal::UnknownUser(user.name.clone()));
             continue;
         };
-        let is_member = members.contains_key(&UserResources::of(&bound.name).secret);
+        let member = members.get(&UserResources::of(&bound.name).secret);
         let stack = stacks.get(&bound.name).copied().unwrap_or(config.stack.as_str());
         let view = View { config, user, name: &bound.name, stack, now: observed.now };
-        if let Err(refusal) = users.add(view, bound, is_member) {
+        if let Err(refusal) = users.add(view, bound, member, &drifts) {
             refusals.push(refusal);
         }
         users.bound.push(bound.clone());
@@ -80,28 +82,67 @@ pub(super) fn judge<'a>(
     if refusals.is_empty() { Ok(users) } else { Err(refusals) }
 }
 
-/// How one user was found by itself; `None` when it is in keyturn's hands altogether.
-///
-/// # Errors
-/// [`Refusal`] when a person has to look first.
-pub fn judge_one(config: &Config, observed: &Observed, user: &ObservedUser) -> Result<Option<Found>, Refusal> {
-    let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
+/// The resources of the stacks. What a stack that has failed never made is none of it.
+fn members(observed: &Observed, deployed: &BTreeMap<usize, Template>) -> BTreeMap<String, Resource> {
+    let mut members = BTreeMap::new();
+    for (number, template) in deployed {
+        let made = observed.cells.get(number).and_then(stacks::made);
+        let is_made = |id: &String| made.as_ref().is_none_or(|made| made.contains(id.as_str()));
+        members.extend(template.resources().into_iter().filter(|(id, _)| is_made(id)));
+    }
+    members
+}
+
+/// How each user was found by itself; `None` for one that is in keyturn's hands altogether, and a [`Refusal`] when a person
+/// has to look first.
+pub fn judge_each<'a>(
+    config: &Config,
+    observed: &'a Observed,
+) -> Vec<(&'a ObservedUser, Result<Option<Found>, Refusal>)> {
     // A template that cannot be read is told by whoever looks at the stack.
     let deployed = super::deployed_cells(&observed.cells).unwrap_or_default();
-    let id = UserResources::of(&bound.name).secret;
-    let is_member = deployed.values().any(|template| template.resources().contains_key(&id));
-    let (mut users, stack) = (Users::default(), config.stack.as_str());
-    users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, is_member)?;
-    Ok(users.found.pop())
+    let (members, drifts) = (members(observed, &deployed), Drifts::of(observed));
+    let judge = |user: &ObservedUser| {
+        let Some(bound) = &user.bound else { return Err(Refusal::UnknownUser(user.name.clone())) };
+        let member = members.get(&UserResources::of(&bound.name).secret);
+        let (mut users, stack) = (Users::default(), config.stack.as_str());
+        users.add(View { config, user, name: &bound.name, stack, now: observed.now }, bound, member, &drifts)?;
+        Ok(users.found.pop())
+    };
+    observed.users.iter().map(|user| (user, judge(user))).collect()
 }
 
 impl Users {
-    /// Decides about one user.
-    fn add(&mut self, view: View<'_>, bound: &BoundUser, is_member: bool) -> Result<(), Refusal> {
+    /// Decides about one user. `member` is the user's secret in a deployed template.
+    fn add(
+        &mut self,
+        view: View<'_>,
+        bound: &BoundUser,
+        member: Option<&Resource>,
+        drifts: &Drifts<'_>,
+    ) -> Result<(), Refusal> {
         let View { config, user, name, stack, now } = view;
         let secret_name = user.secret_name.to_string();
         let room = || room(config, user, name, now);
-        match standing::standing(config, user, bound)? {
+        let is_member = member.is_some();
+        let ids = UserResources::of(name);
+        let standing = standing::standing(config, user, bound)?;
+        if let Some(Elsewhere { stack, region }) = user.rotated_by.clone() {
+            return Err(Refusal::RotatedElsewhere { user: name.clone(), stack, region });
+        }
+        match standing {
+            // With another name it is another secret, and the one before stays.
+            Standing::New if member.is_some_and(|member| is_called(member, &secret_name)) => {
+                if !drifts.is_gone(&ids.secret) {
+                    return Err(Refusal::LostSecret { user: name.clone(), secret: secret_name });
+                }
+                self.found.push(view.lost_secret(room()?));
+                self.unrotated.insert(name.clone(), secret_name);
+            }
+            Standing::Adoptable(secret, _) | Standing::Managed(secret) if drifts.is_gone(&ids.secret) => {
+                let (user, secret, stack) = (name.clone(), secret.name.clone(), stack.to_owned());
+                return Err(Refusal::OtherSecret { user, secret, stack });
+            }
             Standing::New => {
                 self.found.push(view.new_user(room()?));
                 self.unrotated.insert(name.clone(), secret_name);
@@ -127,8 +168,12 @@ impl Users {
                         self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
                     }
                 }
+                self.adoptions.extend(standing::joining(config, stack, bound, secret, is_member));
                 if !is_member {
                     self.import(bound, secret);
+                } else if drifts.has_drifted(&ids.rotation) {
+                    let unfinished = secret.unfinished_rotation();
+                    self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
                 }
                 if room.is_some() {
                     self.unrotated.insert(name.clone(), secret_name);
@@ -144,6 +189,30 @@ impl Users {
         let unfinished = secret.unfinished_rotation();
         self.unfinished.extend(unfinished.map(|version| (secret.arn.clone(), version.clone())));
     }
+}
+
+/// What was found to have been changed past CloudFormation, when somebody has looked.
+struct Drifts<'a>(BTreeMap<&'a str, &'a Fate>);
+
+impl<'a> Drifts<'a> {
+    fn of(observed: &'a Observed) -> Self {
+        let drifts = observed.cells.values().filter_map(|cell| cell.drift.as_ref());
+        let resources = drifts.flat_map(|drift| &drift.resources);
+        Self(resources.map(|found| (found.logical_id.as_str(), &found.fate)).collect())
+    }
+
+    fn is_gone(&self, logical_id: &str) -> bool {
+        self.0.get(logical_id) == Some(&&Fate::Deleted)
+    }
+
+    fn has_drifted(&self, logical_id: &str) -> bool {
+        matches!(self.0.get(logical_id), Some(Fate::Deleted | Fate::Changed(_)))
+    }
+}
+
+/// Whether a secret of a template has this name.
+fn is_called(secret: &Resource, name: &str) -> bool {
+    secret.properties.get("Name").and_then(Json::as_str) == Some(name)
 }
 
 /// A secret that the stack has and the configuration does not: nobody is to lose rotation unnoticed.

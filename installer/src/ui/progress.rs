@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::to_stderr;
+use crate::names::printable;
 
 /// How often the moving line turns: fast enough to look alive, slow enough for a serial console.
 const TICK: Duration = Duration::from_millis(120);
@@ -46,7 +47,7 @@ impl Progress {
     /// Shows what is under way right now. Without a terminal it is not said: the lines that stay say enough.
     pub fn now(&self, text: &str) {
         if let Some((_, line)) = &self.shown {
-            line.0.set_message(text.to_owned());
+            line.0.set_message(printable(text));
         }
     }
 
@@ -83,7 +84,7 @@ impl Line {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
             bar.set_style(style);
         }
-        bar.set_prefix(title.to_owned());
+        bar.set_prefix(printable(title));
         bar.enable_steady_tick(TICK);
         Arc::new(Self(bar))
     }

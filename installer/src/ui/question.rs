@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::names::printable;
+
 /// Nobody said yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmed {
@@ -21,7 +23,7 @@ pub(super) async fn ask(question: &str) -> Result<(), Unconfirmed> {
     if !io::stdin().is_terminal() {
         return Err(Unconfirmed::NobodyToAsk);
     }
-    let question = format!("{question} [y/N] ");
+    let question = format!("{} [y/N] ", printable(question));
     let read = move || {
         // Not locked: while this waits for an answer, others may have to say that it was interrupted.
         io::stderr().write_all(question.as_bytes())?;

@@ -23,6 +23,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
     let input = QueryInput::new(&request.http);
     let answer = match request.operation.as_str() {
         "AssumeRole" => assume_role(world, &request.caller, input),
+        "GetAccessKeyInfo" => access_key_info(world, &request.caller, input),
         "GetCallerIdentity" => caller_identity(&request.caller, input),
         other => Err(ApiError::unknown("operation", other)),
     };
@@ -33,6 +34,21 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
 fn caller_identity(caller: &Caller, input: QueryInput) -> Result<Xml, ApiError> {
     input.finish()?;
     Ok(Xml::new().text("Arn", &caller.arn).text("UserId", &caller.user_id).text("Account", &caller.account))
+}
+
+/// Tells the account of a key, whosever it is. STS knows no resource for it (service authorization reference). Of a deleted
+/// key the reference says that it "might return an error that the key doesn't exist", without its code.
+fn access_key_info(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {
+    let id = input.required("AccessKeyId")?;
+    input.finish()?;
+    if !(16..=128).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(ApiError::new("ValidationError", format!("The specified value for accessKeyId is invalid: {id}")));
+    }
+    world.authorize(caller, "sts:GetAccessKeyInfo", "*", &BTreeMap::new())?;
+    match world.iam.keys.get(&id) {
+        Some(key) => Ok(Xml::new().text("Account", &key.account)),
+        None => Err(ApiError::new("ValidationError", format!("The access key {id} does not exist."))),
+    }
 }
 
 fn assume_role(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {

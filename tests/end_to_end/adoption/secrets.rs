@@ -1,5 +1,6 @@
 //! Secrets that others have made: taken over with the key that is in them.
 
+use aws_sdk_cloudformation::types::ChangeSetType;
 use aws_sdk_secretsmanager::types::Tag;
 use sandbox::KeyStatus::{Active, Inactive};
 use sandbox::World;
@@ -161,22 +162,31 @@ async fn a_secret_that_the_function_could_not_read_is_refused() {
 async fn a_secret_that_another_stack_manages_is_refused() {
     let stage = deployed(&["bob"]).await;
     let id = key(&stage, "bob", Active).await;
-    // The bucket's stack stands in for any other one; the second one is gone.
-    for (name, stack) in [(NAME, "keyturn-artifacts"), ("prod/left", "long-gone")] {
-        let value = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": "x" }).to_string();
-        let tags = [("aws:cloudformation:stack-name", stack)];
-        let make = move |world: &mut World| {
-            let _ = world.create_user(ACCOUNT, "alice", "/");
-            world.create_secret(ACCOUNT, REGION, name, &value, &tags).unwrap();
-        };
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "alice", "/").unwrap()).await;
+    let value = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": "x" }).to_string();
+    let properties = json!({ "Name": NAME, "SecretString": value });
+    let template =
+        json!({ "Resources": { "Theirs": { "Type": "AWS::SecretsManager::Secret", "Properties": properties } } });
+    let client = aws_sdk_cloudformation::Client::new(&stage.config());
+    let order = client.create_change_set().stack_name("theirs").change_set_name("one");
+    let order = order.change_set_type(ChangeSetType::Create).template_body(template.to_string());
+    order.send().await.unwrap();
+    client.execute_change_set().stack_name("theirs").change_set_name("one").send().await.unwrap();
+    stage.sandbox.settle().await;
+    // Of these two, the one stack is gone, and the other has let go of the secret.
+    for (name, stack) in [("prod/left", "long-gone"), ("prod/let-go", "theirs")] {
+        let (value, tags) = (value.clone(), [("aws:cloudformation:stack-name", stack)]);
+        let make = move |world: &mut World| world.create_secret(ACCOUNT, REGION, name, &value, &tags).unwrap();
         stage.sandbox.visit(make).await;
     }
     configure(&stage, &["bob", "{ name: alice, secret: prod/alice }"], "");
     let run = plan(&stage, &[]).await;
     settings().bind(|| insta::assert_snapshot!("cannot_be_taken_over_in_another_stack", run));
-    configure(&stage, &["bob", "{ name: alice, secret: prod/left }"], "");
-    let run = plan(&stage, &[]).await;
-    assert!(run.code == 1 && run.stderr.contains(&format!("its key {id} is one of the user `bob`")), "{run}");
+    for name in ["prod/left", "prod/let-go"] {
+        configure(&stage, &["bob", &format!("{{ name: alice, secret: {name} }}")], "");
+        let run = plan(&stage, &[]).await;
+        assert!(run.code == 1 && run.stderr.contains(&format!("its key {id} is one of the user `bob`")), "{run}");
+    }
     stage.assert_no_secret_left_behind().await;
 }
 
@@ -190,5 +200,23 @@ async fn a_hold_that_was_there_before_is_kept() {
     assert_eq!(stage.bootstrap(&[]).await.code, 0);
     stage.sandbox.advance(40 * DAY).await;
     assert_eq!(keys_of(&stage, "alice").await, [(id, Active)]);
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// IAM refuses for a key of another account as for one that is gone: a new key would come, and the old one stay.
+#[tokio::test]
+async fn a_secret_with_a_key_of_another_account_is_refused() {
+    let stage = stage().await;
+    let make = |world: &mut World| {
+        world.create_account("444455556666").unwrap();
+        world.create_user("444455556666", "alice", "/").unwrap();
+        let id = world.create_access_key("444455556666", "alice").unwrap().access_key_id;
+        let value = json!({ "UserName": "alice", "AccessKeyId": id, "SecretAccessKey": "x" }).to_string();
+        world.create_secret(ACCOUNT, REGION, NAME, &value, &[]).unwrap();
+    };
+    stage.sandbox.visit(make).await;
+    let run = stage.bootstrap(&[]).await;
+    settings().bind(|| insta::assert_snapshot!("cannot_be_taken_over_key_of_another_account", run));
+    assert_eq!((run.code, stage.take_writes().await), (1, vec![]));
     stage.assert_no_secret_left_behind().await;
 }

@@ -90,3 +90,33 @@ async fn one_of_the_first_rotations_fails_and_the_next_run_heals_it() {
     }
     stage.assert_no_secret_left_behind().await;
 }
+
+/// RotateSecret would start whatever function the secret names.
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_not_rotated() {
+    let stage = Stage::with_users(&["alice"]).await;
+    stage.configure("version: 1\nregion: eu-central-1\nusers: [{ name: alice, secret: prod/alice }]\n");
+    let value = r#"{"UserName":"alice","AccessKeyId":"AKIA0123456789ABCDEF","SecretAccessKey":"x"}"#;
+    let make =
+        move |world: &mut sandbox::World| world.create_secret(ACCOUNT, REGION, "prod/alice", value, &[]).unwrap();
+    stage.sandbox.visit(make).await;
+    let run = stage.keyturn(&["rotate", "alice"]).await;
+    assert_eq!((run.code, stage.take_writes().await), (1, vec![]), "{run}");
+    assert!(run.stderr.contains("the secret `prod/alice` for `alice` is not one of keyturn's"), "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// RotateSecret would turn it on.
+#[tokio::test]
+async fn a_rotation_that_was_turned_off_stays_off() {
+    let stage = Stage::with_users(&["alice"]).await;
+    let run = stage.bootstrap(&["alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let off = |world: &mut sandbox::World| world.cancel_rotation(ACCOUNT, REGION, "keyturn/alice").unwrap();
+    stage.sandbox.visit(off).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--region", REGION, "rotate", "alice"]).await;
+    settings().bind(|| insta::assert_snapshot!(run));
+    assert_eq!((run.code, stage.take_writes().await), (1, vec![]), "{run}");
+    stage.assert_no_secret_left_behind().await;
+}

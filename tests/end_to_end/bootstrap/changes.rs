@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::World;
+use sandbox::{StackAction, World};
 
 use super::{NOTHING, configure, current_keys, deployed, in_order, plan};
 use crate::stage::{ACCOUNT, REGION, Stage, function, settings};
@@ -154,4 +154,97 @@ async fn a_secret_with_another_name_is_made_beside_the_old_one() {
     };
     stage.sandbox.visit(check).await;
     stage.assert_no_secret_left_behind().await;
+}
+
+/// IAM is global, and each of two deployments would take the other's keys for foreign ones.
+#[tokio::test]
+async fn a_user_is_rotated_in_one_region_only() {
+    let stage = deployed(&["alice"]).await;
+    stage.take_writes().await;
+    let run = stage.keyturn(&["--region", "eu-west-1", "--yes", "bootstrap"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_region_beside_that_of_the_file", run));
+    for (region, stack) in [("eu-west-1", "keyturn"), (REGION, "second")] {
+        let users = "users: [{ name: Alice, secret: second/alice }]";
+        stage.configure(&format!("version: 1\nregion: {region}\nstack: {stack}\n{users}\n"));
+        let run = plan(&stage, &[]).await;
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("`alice` is rotated already, by the stack `keyturn` in eu-central-1"), "{run}");
+    }
+    assert_eq!(stage.take_writes().await, NOTHING);
+    // When nobody rotates the user any more, any other one may.
+    configure(&stage, &["alice"], "");
+    assert_eq!(stage.keyturn(&["--yes", "teardown"]).await.code, 0);
+    stage.configure("version: 1\nregion: eu-west-1\nusers: [alice]\n");
+    let run = plan(&stage, &[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn other_bytes_under_the_name_of_the_function_are_not_deployed() {
+    let stage = deployed(&["alice"]).await;
+    let key = |world: &mut World| {
+        let bucket = world.bucket(&format!("keyturn-artifacts-{ACCOUNT}-{REGION}")).unwrap();
+        bucket.objects.iter().map(|object| object.key.clone()).find(|key| key.ends_with(".zip")).unwrap()
+    };
+    let key = stage.sandbox.visit(key).await;
+    let bucket = format!("keyturn-artifacts-{ACCOUNT}-{REGION}");
+    let config = aws_sdk_s3::config::Builder::from(&stage.config()).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(config);
+    s3.put_object().bucket(&bucket).key(&key).body(b"something else".to_vec().into()).send().await.unwrap();
+    let planned = plan(&stage, &["--detailed-exitcode"]).await;
+    assert!(planned.code == 2 && planned.stdout.contains("upload  the function's code"), "{planned}");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let again = plan(&stage, &["--detailed-exitcode"]).await;
+    assert_eq!(again.code, 0, "{again}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test]
+async fn the_credentials_of_another_account_are_refused() {
+    let stage = Stage::with_users(&["alice"]).await;
+    configure(&stage, &["alice"], "account: \"444455556666\"\n");
+    for command in
+        [&["plan"] as &[&str], &["bootstrap"], &["status"], &["rotate", "alice"], &["hold", "alice"], &["teardown"]]
+    {
+        let run = stage.keyturn(&[&["--yes"], command].concat()).await;
+        assert_eq!(run.code, 5, "{command:?}: {run}");
+        assert!(run.stderr.contains("is for the account 444455556666"), "{run}");
+    }
+    let asked = |world: &mut World| world.calls().iter().map(|call| call.operation.clone()).collect::<Vec<_>>();
+    assert!(stage.sandbox.visit(asked).await.iter().all(|operation| operation == "sts:GetCallerIdentity"));
+    let run = stage.keyturn(&["doctor"]).await;
+    assert!(run.code == 1 && run.stdout.contains("the configuration is for the account 444455556666"), "{run}");
+    configure(&stage, &["alice"], &format!("account: \"{ACCOUNT}\"\n"));
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// What others wrote may be anything, and a terminal obeys it.
+#[tokio::test]
+async fn no_text_of_others_reaches_the_terminal_as_it_is() {
+    let stage = deployed(&["alice"]).await;
+    let disturb = |world: &mut World| {
+        // XML has no escape character, but the control sequence introducer.
+        world.fail_resource("keyturn", "Function", StackAction::Update, "no \u{9b}2J today");
+    };
+    stage.sandbox.visit(disturb).await;
+    configure(&stage, &["alice"], "function: { memory: 256 }\n");
+    let run = stage.bootstrap(&[]).await;
+    assert!(run.code == 4 && run.stderr.contains("no \\u{9b}2J today"), "{run}");
+    let held = |world: &mut World| {
+        let id = world.create_user(ACCOUNT, "bob", "/").unwrap();
+        let tags = [("keyturn:user", "bob"), ("keyturn:user-id", &id), ("keyturn:hold", "\x1b[2Jaudit")];
+        world.create_secret(ACCOUNT, REGION, "keyturn/bob", r#"{"UserName":"bob"}"#, &tags).unwrap();
+    };
+    stage.sandbox.visit(held).await;
+    configure(&stage, &["alice", "bob"], "");
+    let status = stage.keyturn(&["status"]).await;
+    assert!(status.stdout.contains("\\u{1b}[2Jaudit"), "{status}");
+    for run in [run, status] {
+        let is_obeyed = |c: char| c.is_control() && c != '\n';
+        assert!(!run.stdout.contains(is_obeyed) && !run.stderr.contains(is_obeyed), "{run}");
+    }
 }

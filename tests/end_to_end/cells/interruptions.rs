@@ -5,6 +5,7 @@
 //! time. The first and the last have none; with them a rotation is made in each cell.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sandbox::{KeyStatus, World};
 use serde_json::json;
@@ -184,6 +185,85 @@ async fn are_taken_away(extent: Extent, fate: &'static str) {
     for struck in extent.of(writes(&stage).await).chunks(AT_ONCE) {
         all(struck.iter().map(|(written, strike)| is_taken_away(written, *strike, fate))).await;
     }
+}
+
+#[tokio::test]
+async fn a_rotation_that_fails_names_the_log_of_its_own_cell() {
+    let stage = deployed().await;
+    let user = name(USERS - 1);
+    assert_eq!(super::cells(&stage).await[&user].0, "keyturn-2");
+    // Later than any key that the rotation before may have left behind.
+    stage.sandbox.advance(Duration::from_hours(24)).await;
+    let second = user.clone();
+    stage.sandbox.visit(move |world| world.create_access_key(ACCOUNT, &second).unwrap()).await;
+    let run = stage.keyturn(&["rotate", &user]).await;
+    assert!(run.code == 3 && run.stdout.ends_with("`aws logs tail /aws/lambda/keyturn-2`\n"), "{run}");
+    let run = stage.keyturn(&["--output", "json", "rotate", &user]).await;
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["rotations"][0]["log_group"], "/aws/lambda/keyturn-2", "{run}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// A stage with two cells, of which nobody is to be in the second any more, and the numbers of those who were.
+async fn to_be_deserted() -> (Stage, Vec<usize>) {
+    let stage = deployed().await;
+    let cells = super::cells(&stage).await;
+    let (stay, leave): (Vec<usize>, Vec<usize>) = (0..USERS).partition(|number| cells[&name(*number)].0 == "keyturn");
+    assert!(!leave.is_empty());
+    super::configure(&stage, &stay);
+    writes(&stage).await;
+    (stage, leave)
+}
+
+async fn live_stacks(stage: &Stage) -> Vec<String> {
+    let stacks = stage.sandbox.visit(|world| world.stacks()).await;
+    stacks.into_iter().filter(|stack| stack.status != "DELETE_COMPLETE").map(|stack| stack.name).collect()
+}
+
+/// One history: a bootstrap that deletes a cell is struck, and the next one is not.
+async fn is_deserted(written: &Written, strike: Strike) {
+    let (stage, _) = to_be_deserted().await;
+    let before = keys(&stage).await;
+    let at = format!("{strike:?} at {written:?}");
+    let run = strike.run(&stage, written, &["bootstrap"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.bootstrap(&[]).await;
+    assert_eq!((again.code, live_stacks(&stage).await.len()), (0, 2), "{at}: {run}\n{again}");
+    assert_eq!((keys(&stage).await, findings(&stage).await), (before, vec![]), "{at}");
+    stage.assert_no_secret_left_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_that_nobody_is_in_any_more_is_deleted_and_its_secrets_stay() {
+    let (stage, leave) = to_be_deserted().await;
+    let before = keys(&stage).await;
+    let status = stage.keyturn(&["status"]).await;
+    assert!(status.stdout.contains("keyturn-2"), "{status}");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert!(
+        run.stderr.contains("delete  the stack `keyturn-2` and its log: nobody is in it any more"),
+        "the plan does not say so: {run}"
+    );
+    assert!(run.stdout.contains("deleted the stack `keyturn-2`"), "{run}");
+    assert_eq!(live_stacks(&stage).await, ["keyturn-artifacts", "keyturn"]);
+    assert_eq!(keys(&stage).await, before);
+    let writes = writes(&stage).await;
+    for written in &writes {
+        all(STRIKES.map(|strike| is_deserted(written, strike))).await;
+    }
+    // They come back, to a cell that is made anew, with the keys that they had; or they are revoked with the others.
+    super::configure(&stage, &(0..USERS).collect::<Vec<_>>());
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!((run.code, keys(&stage).await), (0, before), "{run}");
+    assert!(leave.iter().all(|_| run.stdout.contains("keyturn-2")), "{run}");
+    let (stage, leave) = to_be_deserted().await;
+    assert_eq!(stage.bootstrap(&[]).await.code, 0);
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke"]).await;
+    let left = move |world: &mut World| leave.iter().map(|user| world.access_keys(ACCOUNT, &name(*user)).len()).sum();
+    let left: usize = stage.sandbox.visit(left).await;
+    assert_eq!((run.code, left), (0, 0), "{run}");
+    stage.assert_no_secret_left_behind().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,11 +27,14 @@ fn deployment(action: Action, template: String, changes: &[(&str, Verb)]) -> Dep
         properties: Vec::new(),
         replaces: false,
         broadens: false,
+        drift: None,
+        broadened: false,
     };
     Deployment {
         stack: "cell".to_owned(),
         action,
         reason: String::new(),
+        express: false,
         changes: changes.iter().map(change).collect(),
         tags: BTreeMap::from([("team".to_owned(), "red".to_owned())]),
         template,
@@ -189,8 +192,17 @@ async fn a_stack_in_review_is_replaced() {
     let text = template(&[("A", "first")]);
     let tags = BTreeMap::new();
     let template = Source::Body(&text);
-    let order =
-        Order { stack: "cell", name: "left-over", kind: Kind::Create, makes_roles: true, template, tags: &tags };
+    let order = Order {
+        stack: "cell",
+        name: "left-over",
+        kind: Kind::Create,
+        reverts_drift: false,
+        express: false,
+        keeps_failure: false,
+        makes_roles: true,
+        template,
+        tags: &tags,
+    };
     change_sets::create(&cloud.session.clients, &order).await.unwrap();
     let left = stacks::describe(&cloud.session.clients, "cell").await.unwrap().unwrap();
     assert_eq!(left.status, Status::ReviewInProgress);

@@ -7,6 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 
 use super::ProfileError;
 use crate::aws::CallError;
+use crate::aws::error::without_request;
 
 /// How much of what somebody else's program says is repeated.
 const LONGEST_CAUSE: usize = 300;
@@ -103,7 +104,7 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
-    innermost.to_string()
+    without_request(&innermost.to_string()).to_owned()
 }
 
 impl From<CredentialError> for CallError {

@@ -33,10 +33,20 @@ pub(super) fn configuration(config: &Config) -> [Finding; 1] {
     [Finding::ok(Check::Configuration, what)]
 }
 
-/// Who asks, and whether the region is one of the caller's partition.
-pub(super) fn caller(caller: &Caller, region: &Region) -> Vec<Finding> {
+/// Who asks, whether the account is the one that is meant, and the region one of the caller's partition.
+pub(super) fn caller(caller: &Caller, config: &Config) -> Vec<Finding> {
     let Caller { account, arn, partition } = caller;
-    let mut findings = vec![Finding::ok(Check::Credentials, format!("you are `{arn}` in the account {account}"))];
+    let region = &config.region;
+    let who = format!("you are `{arn}` in the account {account}");
+    let mut findings = vec![match &config.account {
+        Some(wanted) if wanted != account => Finding::problem(
+            Check::Credentials,
+            format!("{who}, and the configuration is for the account {wanted}"),
+            "choose another profile with `--profile`, or correct `account` in the configuration",
+        ),
+        Some(_) => Finding::ok(Check::Credentials, format!("{who}, for which the configuration is meant")),
+        None => Finding::ok(Check::Credentials, who),
+    }];
     findings.push(match partition_of(region) {
         expected if expected == partition => {
             Finding::ok(Check::Region, format!("the region {region} is in your partition, `{partition}`"))
@@ -108,8 +118,8 @@ fn stack(name: &str, found: Option<&ObservedStack>) -> Option<Finding> {
 /// Each user as found, and everything that a plan would refuse.
 pub(super) fn users(config: &Config, observed: &Observed) -> Vec<Finding> {
     let (mut findings, mut told) = (Vec::new(), Vec::new());
-    for user in &observed.users {
-        match plan::judge_one(config, observed, user) {
+    for (user, judged) in plan::judge_each(config, observed) {
+        match judged {
             Ok(found) => findings.push(user_found(&user.name, user.secret_name.as_str(), found)),
             Err(refusal) => {
                 findings.push(refused(&refusal));
@@ -181,11 +191,15 @@ pub(super) fn quotas(config: &Config, observed: &Observed) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use contract::AccountId;
+    use contract::{AccountId, Region};
 
     use super::super::report::State;
     use super::*;
     use crate::aws::stacks::{Stack, Status};
+
+    fn config(region: &str) -> Config {
+        Config::for_users(Region::new(region).unwrap(), Vec::new()).unwrap()
+    }
 
     #[test]
     fn a_region_of_another_partition_is_a_problem() {
@@ -203,8 +217,21 @@ mod tests {
             let account = AccountId::new("111122223333").unwrap();
             let arn = format!("arn:{partition}:iam::111122223333:user/me");
             let who = Caller { account, partition: partition.to_owned(), arn };
-            let findings = caller(&who, &Region::new(region).unwrap());
+            let findings = caller(&who, &config(region));
             assert_eq!(findings.last().unwrap().state, expected, "{region} {partition}");
+        }
+    }
+
+    #[test]
+    fn another_account_than_the_configurations_is_a_problem() {
+        let account = |number: &str| AccountId::new(number).unwrap();
+        let arn = "arn:aws:iam::111122223333:user/me".to_owned();
+        let who = Caller { account: account("111122223333"), partition: "aws".to_owned(), arn };
+        for (wanted, expected) in
+            [(None, State::Ok), (Some("111122223333"), State::Ok), (Some("444455556666"), State::Problem)]
+        {
+            let config = Config { account: wanted.map(account), ..config("eu-central-1") };
+            assert_eq!(caller(&who, &config).first().unwrap().state, expected, "{wanted:?}");
         }
     }
 
@@ -218,7 +245,7 @@ mod tests {
                 protected: false,
                 changed: None,
             };
-            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new() };
+            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
             let expected = match status.rest() {
                 Rest::Gone | Rest::Usable => Some(State::Ok),

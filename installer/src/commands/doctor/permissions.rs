@@ -161,10 +161,13 @@ fn lacking<'a>(question: &'a Question, answer: &'a [Simulated]) -> Vec<Lack<'a>>
     for is_clear in [true, false] {
         let refused = answer.iter().filter(|simulated| simulated.decision != Decision::Allowed);
         let refused: Vec<_> = refused.filter(|simulated| simulated.missing.is_empty() == is_clear).collect();
-        for decision in [Decision::NotAllowed, Decision::Denied] {
+        for (decision, is_optional) in
+            [Decision::NotAllowed, Decision::Denied].into_iter().flat_map(|it| [(it, false), (it, true)])
+        {
             let alike = || refused.iter().filter(|simulated| simulated.decision == decision);
             let is_alike = |permission: &&Permission| alike().any(|simulated| simulated.action == permission.action);
-            let permissions: Vec<_> = question.permissions.iter().filter(is_alike).collect();
+            let permissions = question.permissions.iter().filter(|it| it.when.is_optional() == is_optional);
+            let permissions: Vec<_> = permissions.filter(is_alike).collect();
             let keys: BTreeSet<&str> = alike().flat_map(|simulated| &simulated.missing).map(String::as_str).collect();
             if !permissions.is_empty() {
                 lacks.push(Lack {
@@ -194,8 +197,14 @@ fn finding(lack: &Lack<'_>) -> Finding {
     reasons.dedup();
     let finding = if keys.is_empty() {
         let why = if *is_denied { "a policy denies" } else { "no policy allows" };
-        let to_do = format!("let the caller do it: it is needed to {}", reasons.join("; to "));
-        Finding::problem(Check::Permission, format!("{why} {names}{on}"), to_do)
+        let what = format!("{why} {names}{on}");
+        let reasons = reasons.join("; to ");
+        if permissions.iter().all(|permission| permission.when.is_optional()) {
+            let to_do = format!("let the caller do it for `--drift`: it is needed to {reasons}");
+            Finding::warning(Check::Permission, what, to_do)
+        } else {
+            Finding::problem(Check::Permission, what, format!("let the caller do it: it is needed to {reasons}"))
+        }
     } else {
         let what = format!("whether {names} is allowed{on} depends on {}", keys.join(", "));
         let to_do = "look at the conditions in the caller's policies: a simulation does not know these values";
@@ -216,6 +225,7 @@ fn finding(lack: &Lack<'_>) -> Finding {
 mod tests {
     use super::super::report::State;
     use super::*;
+    use crate::permissions::When;
 
     #[test]
     fn the_policies_of_a_session_are_those_of_its_role() {
@@ -261,6 +271,12 @@ mod tests {
         let findings = judged("arn:…", &twice);
         assert_eq!(findings.len(), 2, "what lacks on several users is told once: {findings:?}");
         assert!(findings[0].what.ends_with("and 1 more") && findings[0].denied.len() == 2, "{findings:?}");
+        let optional: Vec<_> =
+            PERMISSIONS.iter().filter(|permission| permission.when == When::Drift).copied().collect();
+        let action = optional[0].action;
+        let question_of_drift = Question { on: optional[0].on, resource: "*".to_owned(), permissions: optional };
+        let findings = judged("arn:…", &[(question_of_drift, vec![answer(action, Decision::NotAllowed, &[])])]);
+        assert_eq!(findings.iter().map(|finding| finding.state).collect::<Vec<_>>(), [State::Warning], "{findings:?}");
         let allowed = vec![(question(), vec![answer("iam:GetUser", Decision::Allowed, &[])])];
         assert_eq!(judged("arn:…", &allowed).iter().map(|finding| finding.state).collect::<Vec<_>>(), [State::Ok]);
     }

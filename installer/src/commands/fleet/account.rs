@@ -121,7 +121,7 @@ impl Visit<'_> {
             Work::Plan => (self.plan(&config).await?, None),
             Work::Deploy => self.deploy(&config).await?,
             Work::Status => {
-                let report = Box::pin(commands::status::look(session, config)).await?;
+                let report = Box::pin(commands::status::look(session, config, false)).await?;
                 (Outcome::Looked { status: Box::new(report) }, None)
             }
             Work::TearDown { fate, force, dry_run } => {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::aws::stacks::Status;
 use crate::aws::users::LastUse;
 use crate::names::printable;
+use crate::plan::DriftedResource;
 use crate::ui::{Table, age, span};
 
 /// How everything is doing.
@@ -26,13 +27,23 @@ pub(super) struct StackRow {
     pub(super) stack: String,
     pub(super) state: StackState,
     pub(super) status: Option<Status>,
+    /// None when nobody has looked for it.
+    pub(super) drift: Option<StackDrift>,
+}
+
+/// What somebody has changed in a stack past CloudFormation.
+#[derive(Debug, Serialize)]
+pub(super) struct StackDrift {
+    pub(super) resources: Vec<DriftedResource>,
+    /// What could not be looked at, in words.
+    pub(super) unchecked: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StackState {
     InSync,
-    /// The template is another one than the configuration asks for.
+    /// The template is another one than the configuration asks for, or somebody has changed something past it.
     Drifted,
     Absent,
     Busy,
@@ -106,6 +117,25 @@ impl Report {
 }
 
 impl Report {
+    /// What was changed past CloudFormation, and what nobody could look at.
+    fn drift(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drifts = || self.stacks.iter().filter_map(|row| Some((&row.stack, row.drift.as_ref()?)));
+        for (stack, drift) in drifts() {
+            drift
+                .resources
+                .iter()
+                .try_for_each(|resource| writeln!(f, "{stack}: {}", printable(&resource.to_string())))?;
+            drift.unchecked.iter().try_for_each(|line| writeln!(f, "{}", printable(line)))?;
+        }
+        match drifts().next() {
+            Some(_) if drifts().all(|(_, drift)| drift.resources.is_empty()) => {
+                writeln!(f, "nothing was found to have been changed past CloudFormation\n")
+            }
+            Some(_) => writeln!(f, "`keyturn bootstrap --drift` brings it back\n"),
+            None => Ok(()),
+        }
+    }
+
     /// The users.
     pub(in crate::commands) fn users(&self) -> &[UserRow] {
         &self.users
@@ -153,11 +183,12 @@ impl UserRow {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut stacks = Table::new(["STACK", "STATE", "STATUS"]);
-        for StackRow { stack, state, status } in &self.stacks {
+        for StackRow { stack, state, status, .. } in &self.stacks {
             let status = status.map_or("-", Status::as_str);
             stacks.add([stack.clone(), state.to_string(), status.to_owned()]);
         }
         writeln!(f, "{stacks}")?;
+        self.drift(f)?;
         let mut users = Table::new(["USER", "STATE", "KEY", "KEY AGE", "LAST USE", "LAST ROTATION", "NEXT ROTATION"]);
         for row in &self.users {
             let ago =

@@ -48,6 +48,7 @@ fn rotated() -> ObservedUser {
         contents: None,
         key_owner: None,
         other_stack: None,
+        rotated_by: None,
         name,
     }
 }
@@ -133,7 +134,7 @@ fn monitoring_hears_of_what_does_not_right_itself() {
         next_rotation: None,
         to_do: None,
     };
-    let stack = |state| StackRow { stack: "keyturn".to_owned(), state, status: None };
+    let stack = |state| StackRow { stack: "keyturn".to_owned(), state, status: None, drift: None };
     let wants = |stack_state, user| {
         Report { stacks: vec![stack(stack_state)], users: vec![user], now: time(0) }.wants_a_person()
     };

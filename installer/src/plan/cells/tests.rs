@@ -3,6 +3,7 @@
 use contract::{Region, UserId, UserName};
 
 use super::*;
+use crate::aws::stacks::{Stack, Status};
 use crate::template::{self, CodeLocation};
 
 fn user(name: &str) -> BoundUser {
@@ -89,4 +90,48 @@ fn long_names_fill_a_cell_sooner() {
         cell.users.reverse();
     }
     assert_eq!(templates(&cells).len(), 2);
+}
+
+/// The stacks of these cells, all of them as they should be.
+fn found(cells: &BTreeMap<usize, Cell>) -> BTreeMap<usize, ObservedStack> {
+    let found = |cell: &Cell| {
+        let (id, tags) = (format!("arn:{}", cell.stack), BTreeMap::new());
+        let stack = Stack { id, status: Status::CreateComplete, tags, protected: false };
+        ObservedStack { stack, template: None, resources: Vec::new(), drift: None }
+    };
+    cells.iter().map(|(number, cell)| (*number, found(cell))).collect()
+}
+
+#[test]
+fn only_empty_cells_at_the_end_are_deserted_and_never_the_first() {
+    let cells = |sizes: &[usize]| {
+        let cell = |(index, size): (usize, &usize)| {
+            let stack = config().stack.cell(index + 1);
+            (index + 1, Cell { stack, users: users(0..*size) })
+        };
+        sizes.iter().enumerate().map(cell).collect::<BTreeMap<_, _>>()
+    };
+    for (sizes, expected, staying) in [
+        (&[0][..], vec![], 0),
+        (&[3, 1], vec![], 0),
+        (&[3, 0], vec![2], 0),
+        (&[0, 0, 0], vec![3, 2], 0),
+        (&[3, 0, 2, 0], vec![4], 1),
+        (&[3, 0, 2], vec![], 1),
+    ] {
+        let (going, kept) = deserted(&found(&cells(sizes)), &cells(sizes));
+        assert_eq!((going, kept.len()), (expected, staying), "{sizes:?}");
+    }
+    let all = cells(&[3, 0, 0]);
+    let mut stacks = found(&all);
+    stacks.get_mut(&3).unwrap().stack.protected = true;
+    let (going, kept) = deserted(&stacks, &all);
+    assert_eq!((going, kept.len()), (vec![], 2));
+    assert!(kept[1].ends_with("it is protected from deletion"), "{kept:?}");
+    // One behind it that is not as it should be would not be found any more.
+    let mut stacks = found(&all);
+    stacks.get_mut(&3).unwrap().stack.status = Status::RollbackComplete;
+    assert_eq!(deserted(&stacks, &cells(&[3, 0])).0, Vec::<usize>::new());
+    // And a new one behind it is on its way.
+    assert_eq!(deserted(&found(&cells(&[3, 0])), &cells(&[3, 0, 1])).0, Vec::<usize>::new());
 }

@@ -1,6 +1,6 @@
 //! Users as they are found: what is said of each, what is refused, and which keys may be given up.
 
-use contract::{Attempt, GiveUp, KeyMark};
+use contract::{Attempt, GiveUp, KeyMark, Rendering, Renderings};
 
 use super::*;
 use crate::aws::secrets::Contents;
@@ -29,6 +29,7 @@ fn handmade(observed: &mut Observed, number: u8) -> &mut ObservedUser {
     let current = Some(key(number, ACTIVE, 0).id);
     let contents = Contents { user: user.name.clone(), current, pending: None, previous: None };
     (user.secret, user.contents) = (Some(secret), Some(Ok(contents)));
+    user.key_owner = user.current_key().is_none().then_some(KeyOwner::Nobody);
     user
 }
 
@@ -110,6 +111,70 @@ fn every_secret_that_is_not_ours_has_a_row() {
         let row = format!("{keys:?} {given_up:?}: {kind:?}");
         assert_eq!(kind.ok(), expected, "{row}");
     }
+}
+
+#[test]
+fn a_secret_with_a_key_that_may_be_somebodys_is_not_taken_over() {
+    let config = config(&["alice"]);
+    let bob = UserName::new("bob").unwrap();
+    let account = AccountId::new("444455556666").unwrap();
+    for (owner, expected) in [
+        (Some(KeyOwner::Nobody), None),
+        (Some(KeyOwner::User(bob)), Some("is one of the user `bob`")),
+        (Some(KeyOwner::Account(account)), Some("is one of the account 444455556666")),
+        (Some(KeyOwner::Unknown), Some("AWS does not tell whose it is")),
+        (None, Some("AWS does not tell whose it is")),
+    ] {
+        let mut observed = with_keys(&config, &[(2, ACTIVE)]);
+        handmade(&mut observed, 1).key_owner = owner;
+        let error = kind(&config, &observed).err();
+        let fits = error.as_ref().zip(expected).map_or(error.is_none() && expected.is_none(), |(e, t)| e.contains(t));
+        assert!(fits, "{expected:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_secret_that_joins_another_stack_gets_its_tags() {
+    let render = Renderings::Exactly([Rendering::Smtp].into());
+    let config = Config { render, ..config(&["alice"]) };
+    let mut observed = bootstrapped(&config);
+    let template = observed.cells.remove(&1);
+    let secret = observed.users[0].secret.as_mut().unwrap();
+    secret.tags.insert(tag_keys::STACK.to_owned(), "keyturn-2".to_owned());
+    let adopted = |observed: &Observed| {
+        let steps = decide(&config, observed).unwrap().steps;
+        let adoption =
+            |step: &Step| if let Step::Adopt { secrets, .. } = step { Some(secrets[0].tags.clone()) } else { None };
+        steps.iter().find_map(adoption).unwrap_or_default()
+    };
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let stack = tag(tag_keys::STACK, "keyturn");
+    assert_eq!(adopted(&observed), BTreeMap::from([stack.clone(), tag(tag_keys::RENDER, "smtp")]));
+    // A member whose tag somebody has changed is found again too.
+    observed.cells.extend(template.map(|template| (1, template)));
+    assert_eq!(adopted(&observed), BTreeMap::from([stack.clone()]));
+    let secret = observed.users[0].secret.as_mut().unwrap();
+    secret.tags.extend([stack]);
+    assert_eq!(adopted(&observed), BTreeMap::new());
+}
+
+#[test]
+fn whoever_another_deployment_rotates_is_refused() {
+    let config = config(&["alice"]);
+    let refusal = |change: fn(&mut ObservedUser)| {
+        let mut observed = bootstrapped(&config);
+        observed.cells.clear();
+        change(&mut observed.users[0]);
+        kind(&config, &observed).map_err(|error| error.to_string())
+    };
+    assert_eq!(refusal(|_| {}), Ok((Kind::JoiningSecret, false)));
+    let secret = refusal(|user| user.other_stack = Some("their-keys".to_owned())).unwrap_err();
+    assert!(secret.contains("belongs to the stack `their-keys`"), "{secret}");
+    let elsewhere = |user: &mut ObservedUser| {
+        user.rotated_by = Some(Elsewhere { stack: "keyturn".to_owned(), region: Region::new("eu-west-1").unwrap() });
+    };
+    let user = refusal(elsewhere).unwrap_err();
+    assert_eq!(user, "`alice` is rotated already, by the stack `keyturn` in eu-west-1");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::blueprint::Blueprint;
 use super::diff::{self, Change};
+use super::drift::{self, Live};
 use super::expression::Expression;
 use super::intrinsics::Referent;
 use super::operation::OnFailure;
@@ -34,6 +35,9 @@ pub(super) struct ChangeSet {
     pub(super) blueprint: Blueprint,
     pub(super) on_failure: Option<OnFailure>,
     pub(super) kind: Kind,
+    /// Whether drift is reverted.
+    pub(super) reverts: bool,
+    pub(super) deployment: Deployment,
     pub(super) status: Status,
     pub(super) reason: Option<String>,
     pub(super) execution: Execution,
@@ -63,6 +67,14 @@ pub(super) struct ToImport {
     pub(super) kind: String,
     /// The property that identifies it, and its value.
     pub(super) identifier: BTreeMap<String, String>,
+}
+
+/// How the change set is to be executed, as DeploymentConfig says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Deployment {
+    /// EXPRESS: what is configured counts as complete.
+    pub(super) express: bool,
+    pub(super) disable_rollback: Option<bool>,
 }
 
 /// How far the making of a change set is.
@@ -132,7 +144,8 @@ fn compare(world: &mut World, stack: &Stack, change_set: &ChangeSet) -> Result<C
             imports.insert(name.clone(), found);
         }
     }
-    let changes = diff::changes(stack, new, &imports)?;
+    let live = if change_set.reverts { live(world, stack, change_set)? } else { BTreeMap::new() };
+    let changes = diff::changes(stack, new, &imports, &live)?;
     if let Kind::Import(wanted) = &change_set.kind {
         import::check(stack, new, wanted, &changes)?;
     }
@@ -142,6 +155,18 @@ fn compare(world: &mut World, stack: &Stack, change_set: &ChangeSet) -> Result<C
         return Err(invalid(NO_CHANGES));
     }
     Ok((changes, imports))
+}
+
+/// What there is of the resources of the stack. Of what the caller may not look at, the template before is told.
+fn live(world: &mut World, stack: &Stack, change_set: &ChangeSet) -> Result<BTreeMap<String, Live>, ApiError> {
+    let mut live = BTreeMap::new();
+    for name in stack.resources.keys() {
+        match drift::read(world, stack, &change_set.caller, name) {
+            Err(error) if error.code.starts_with("AccessDenied") => drop(live.insert(name.clone(), Live::Unknown)),
+            read => drop(live.insert(name.clone(), read?)),
+        }
+    }
+    Ok(live)
 }
 
 /// Every property must be one that the sandbox knows, and those that the type requires must be there.

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::blueprint::Blueprint;
+use super::drift::{self, Live, Status};
 use super::expression::Reference;
 use super::graph;
 use super::intrinsics::{KNOWN_LATER, Referent};
 use super::invalid;
 use super::resource::{self, Created};
 use super::stack::{Stack, StackResource};
+use super::status::Stage;
 use super::template::{Policy, Resource};
 use crate::ApiError;
 
@@ -24,6 +26,8 @@ pub(super) struct Change {
     pub(super) kind: String,
     pub(super) replacement: Option<&'static str>,
     pub(super) policy_action: Option<&'static str>,
+    /// In a change set that reverts drift: how the resource stands to its template.
+    pub(super) drift: Option<Status>,
     pub(super) details: Vec<Detail>,
     /// The resource before and after, as far as it is known.
     pub(super) before: Option<Value>,
@@ -45,13 +49,17 @@ pub(super) struct Detail {
     pub(super) causing_entity: Option<String>,
     pub(super) before: Option<Value>,
     pub(super) after: Option<Value>,
+    /// In a change set that reverts drift: what the template before said, when somebody has changed it since.
+    pub(super) drifted_from: Option<Value>,
 }
 
-/// Compares a stack with the blueprint of a change set. `imports` are the existing resources that it takes over.
+/// Compares a stack with the blueprint of a change set. `imports` are the existing resources that it takes over, `live` is
+/// what there is of those of which drift is to be reverted.
 pub(super) fn changes(
     stack: &Stack,
     new: &Blueprint,
     imports: &BTreeMap<String, Created>,
+    live: &BTreeMap<String, Live>,
 ) -> Result<Vec<Change>, ApiError> {
     let mut referents = BTreeMap::new();
     let mut modified = BTreeSet::new();
@@ -66,12 +74,20 @@ pub(super) fn changes(
                 changes.push(arrival("Add", name, described, None, after));
                 Referent::Later
             }
+            (Some((resource, _)), _) if live.get(name) == Some(&Live::Gone) => {
+                let change = arrival("Add", name, described, resource.physical_id.clone(), after);
+                changes.push(Change { drift: Some(Status::Deleted), ..change });
+                modified.insert(name.as_str());
+                Referent::Later
+            }
             (None, Some(found)) => {
                 changes.push(arrival("Import", name, described, Some(found.physical_id.clone()), after));
                 Referent::Exists(found)
             }
             (Some((resource, owned)), _) => {
-                let comparison = Comparison { stack, new, name, resource, described, modified: &modified };
+                let now = now(resource, &after, live.get(name))?;
+                let live = live.get(name);
+                let comparison = Comparison { stack, new, name, resource, live, now, described, modified: &modified };
                 let change = comparison.run(after)?;
                 let is_replaced = change.as_ref().is_some_and(|change| change.replacement == Some("True"));
                 if let Some(change) = change {
@@ -88,6 +104,16 @@ pub(super) fn changes(
     Ok(changes)
 }
 
+/// The properties that a resource has before the change.
+fn now(resource: &StackResource, wanted: &Value, live: Option<&Live>) -> Result<Value, ApiError> {
+    match live {
+        Some(Live::There(actual)) => {
+            Ok(drift::with_others(&resource::schema(&resource.kind)?, &resource.properties, wanted, actual))
+        }
+        Some(Live::Gone | Live::Unknown) | None => Ok(resource.properties.clone()),
+    }
+}
+
 fn arrival(action: &'static str, name: &str, described: &Resource, id: Option<String>, after: Value) -> Change {
     Change {
         action,
@@ -96,6 +122,7 @@ fn arrival(action: &'static str, name: &str, described: &Resource, id: Option<St
         kind: described.kind.clone(),
         replacement: None,
         policy_action: None,
+        drift: None,
         details: Vec::new(),
         before: None,
         after: Some(json!({ "Properties": after })),
@@ -112,6 +139,7 @@ fn removals(stack: &Stack, new: &Blueprint) -> impl Iterator<Item = Change> {
             kind: resource.kind.clone(),
             replacement: None,
             policy_action: Some(if keep { "Retain" } else { "Delete" }),
+            drift: None,
             details: Vec::new(),
             before: Some(json!({ "Properties": resource.properties })),
             after: None,
@@ -125,6 +153,10 @@ struct Comparison<'a> {
     new: &'a Blueprint,
     name: &'a str,
     resource: &'a StackResource,
+    /// In a change set that reverts drift: what there is.
+    live: Option<&'a Live>,
+    /// The properties before the change.
+    now: Value,
     described: &'a Resource,
     /// The resources that the change set modifies.
     modified: &'a BTreeSet<&'a str>,
@@ -133,6 +165,8 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn run(&self, after: Value) -> Result<Option<Change>, ApiError> {
         let (resource, described) = (self.resource, self.described);
+        // What failed before is tried again.
+        let has_failed = resource.status.1 == Stage::Failed;
         if resource.kind != described.kind {
             let what = "Update of resource type is not permitted. The new template modifies resource type of the";
             return Err(invalid(format!("{what} following resources: [{}]", self.name)));
@@ -141,7 +175,9 @@ impl Comparison<'_> {
         let mut details = self.properties(&after, create_only);
         details.extend(self.attributes_that_may_change(&details, create_only));
         details.extend(self.policies());
-        if details.is_empty() {
+        // The template has become what somebody had made of the resource.
+        let is_synchronized = details.is_empty() && self.now != resource.properties;
+        if details.is_empty() && !is_synchronized && !has_failed {
             return Ok(None);
         }
         let recreates = |dynamic: bool| details.iter().any(|it| it.always_recreates && it.dynamic == dynamic);
@@ -152,14 +188,19 @@ impl Comparison<'_> {
             (false, false, _) => ("False", None),
         };
         Ok(Some(Change {
-            action: "Modify",
+            action: if is_synchronized { "SyncWithActual" } else { "Modify" },
             logical_id: self.name.to_owned(),
             physical_id: resource.physical_id.clone(),
             kind: resource.kind.clone(),
             replacement: Some(replacement),
             policy_action,
+            drift: self.live.map(|live| match live {
+                Live::Unknown => Status::Unknown,
+                _ if self.now != resource.properties => Status::Modified,
+                _ => Status::InSync,
+            }),
             details,
-            before: Some(json!({ "Properties": resource.properties })),
+            before: Some(json!({ "Properties": self.now })),
             after: Some(json!({ "Properties": after })),
         }))
     }
@@ -167,9 +208,11 @@ impl Comparison<'_> {
     /// The values that differ, or will.
     fn properties(&self, after: &Value, create_only: &[&str]) -> Vec<Detail> {
         let mut details = Vec::new();
-        let (old, new) = (fields(&self.resource.properties), fields(after));
+        let (old, new) = (fields(&self.now), fields(after));
         for name in old.keys().chain(new.keys()).copied().collect::<BTreeSet<_>>() {
             let mut differences = Vec::new();
+            let previous = self.resource.properties.get(name);
+            let drifted_from = (previous != old.get(name).copied()).then(|| previous.cloned().unwrap_or_default());
             differ(format!("/Properties/{name}"), old.get(name).copied(), new.get(name).copied(), &mut differences);
             for (path, before, after) in differences {
                 let dynamic = after.is_some_and(|after| after.to_string().contains(KNOWN_LATER));
@@ -184,6 +227,7 @@ impl Comparison<'_> {
                     causing_entity,
                     before: before.cloned(),
                     after: after.cloned(),
+                    drifted_from: drifted_from.clone(),
                 });
             }
         }
@@ -211,6 +255,7 @@ impl Comparison<'_> {
                         causing_entity: Some(reference.to_string()),
                         before: self.resource.properties.get(name).cloned(),
                         after: self.resource.properties.get(name).cloned(),
+                        drifted_from: None,
                     });
                 }
             }
@@ -235,6 +280,7 @@ impl Comparison<'_> {
             causing_entity: None,
             before: Some(format!("{before:?}").into()),
             after: Some(format!("{after:?}").into()),
+            drifted_from: None,
         };
         changed.map(detail).collect()
     }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::inspect::On;
-use super::operation::{Leftover, Operation};
+use super::operation::{Leftover, Operation, Writes};
 use super::resource::{self, Created, Order};
 use super::stack::{Stack, StackResource};
 use super::status::{ResourceStatus, Stage, Verb};
 use super::template::Policy;
-use super::{events, invalid};
+use super::{drift, events, invalid};
 use crate::call_log::Outcome;
 use crate::{ApiError, World};
 
@@ -73,11 +73,16 @@ fn without_stack_tags(stack: &Stack, properties: &Value) -> Option<Value> {
     Some(properties)
 }
 
-pub(super) fn update(world: &mut World, stack: &mut Stack, name: &str, properties: Value) -> bool {
+pub(super) fn update(world: &mut World, stack: &mut Stack, name: &str, properties: Value, writes: Writes) -> bool {
     let Some(mut resource) = stack.resources.get(name).cloned() else { return true };
-    let previous = stack.with_system_tags(name, &resource.kind, &resource.properties);
     let id = resource.owned.as_ref().map_or_else(String::new, |owned| owned.physical_id.clone());
-    resource.properties = properties.clone();
+    let written = written(world, stack, name, &properties, &writes);
+    let (previous, written) = match written {
+        Ok(both) => both,
+        Err(error) => return fail(world, stack, name, Verb::Update, error.message),
+    };
+    let previous = stack.with_system_tags(name, &resource.kind, &previous);
+    resource.properties = written;
     let result =
         call(world, stack, On::Update, name, &resource, |world, order| resource::update(world, order, &id, &previous));
     // A failed update may have changed something: the next one starts from what was attempted.
@@ -88,6 +93,30 @@ pub(super) fn update(world: &mut World, stack: &mut Stack, name: &str, propertie
         Ok(created) => complete_update(world, stack, name, created),
         Err(reason) => fail(world, stack, name, Verb::Update, reason),
     }
+}
+
+/// What the service is told that the resource has now, and what it is to have.
+fn written(
+    world: &World,
+    stack: &Stack,
+    name: &str,
+    properties: &Value,
+    writes: &Writes,
+) -> Result<(Value, Value), ApiError> {
+    let (Some(resource), Some(operation)) = (stack.resources.get(name), &stack.operation) else {
+        return Ok((properties.clone(), properties.clone()));
+    };
+    let schema = resource::schema(&resource.kind)?;
+    let live = drift::look(world, stack, &operation.caller, name)?;
+    Ok(match writes {
+        Writes::Changes => {
+            let previous = resource.properties.clone();
+            let written = live.updated(&schema, &previous, properties);
+            (previous, written)
+        }
+        Writes::Reversion(found) => (found.clone(), live.reverted(&resource.properties, properties)),
+        Writes::Undo(found) => (resource.properties.clone(), live.reverted(&resource.properties, found)),
+    })
 }
 
 /// Creates the new one; the old one is left over for the clean-up.

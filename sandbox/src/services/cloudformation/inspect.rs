@@ -1,10 +1,14 @@
 //! What tests may do to stacks, and see of them, beside the API.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::blueprint::Identity;
+use super::invalid;
+use super::resource::{self, Order};
 use super::template::Policy;
-use crate::World;
+use crate::services::iam;
+use crate::{ApiError, Outcome, World};
 
 /// What CloudFormation does with a resource, as a test names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,59 @@ impl World {
             on,
             reason: reason.to_owned(),
         });
+    }
+
+    /// Changes properties of a resource of a stack past CloudFormation, as a person with every permission does; a `null`
+    /// takes one away. All others stay what they are.
+    ///
+    /// # Errors
+    /// What the service says, and when there is no such resource, or none that can be read back.
+    pub fn change_resource(&mut self, stack: &str, logical_id: &str, changes: &Value) -> Result<(), ApiError> {
+        let (order, id) = self.person_at(stack, logical_id)?;
+        let present = resource::read(self, &order, &id)?.ok_or_else(|| invalid(format!("{logical_id} is gone")))?;
+        let mut before = order.properties.as_object().cloned().unwrap_or_default();
+        let readable = resource::schema(&order.kind)?.readable.unwrap_or_default();
+        before.retain(|name, _| !readable.contains(&name.as_str()));
+        before.extend(present.as_object().cloned().unwrap_or_default());
+        let mut after = before.clone();
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            match value {
+                Value::Null => drop(after.remove(name)),
+                value => drop(after.insert(name.clone(), value.clone())),
+            }
+        }
+        let system = order.properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
+        let system =
+            system.filter(|tag| tag.get("Key").and_then(Value::as_str).is_some_and(|key| key.starts_with("aws:")));
+        if let Some(Value::Array(tags)) = after.get_mut("Tags") {
+            tags.extend(system.cloned());
+        }
+        let order = Order { properties: after.into(), ..order };
+        let changed = resource::update(self, &order, &id, &before.into());
+        self.note_call("a person", &format!("test:Change {}", order.kind), Outcome::Done);
+        changed.map(drop)
+    }
+
+    /// Deletes a resource of a stack past CloudFormation, as a person with every permission does.
+    ///
+    /// # Errors
+    /// What the service says, and when there is no such resource.
+    pub fn delete_resource(&mut self, stack: &str, logical_id: &str) -> Result<(), ApiError> {
+        let (order, id) = self.person_at(stack, logical_id)?;
+        let deleted = resource::delete(self, &order, &id);
+        self.note_call("a person", &format!("test:Delete {}", order.kind), Outcome::Done);
+        deleted
+    }
+
+    /// An order of the account's administrator about a resource of a stack, and the id of the resource.
+    fn person_at(&self, stack: &str, logical_id: &str) -> Result<(Order, String), ApiError> {
+        let missing = || invalid(format!("the stack {stack} has no resource {logical_id}"));
+        let alive = |it: &&super::stack::Stack| it.identity.name == stack && it.deleted_at.is_none();
+        let stack = self.cloudformation.stacks.values().find(alive).ok_or_else(missing)?;
+        let resource = stack.resources.get(logical_id).ok_or_else(missing)?;
+        let id = resource.owned.as_ref().ok_or_else(missing)?.physical_id.clone();
+        let caller = iam::administrator(self, &stack.identity.account)?;
+        Ok((stack.order(&caller, logical_id, &resource.kind, &resource.properties), id))
     }
 
     /// Every stack there is or was, oldest first.

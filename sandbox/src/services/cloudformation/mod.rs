@@ -5,6 +5,7 @@ mod blueprint;
 mod change_set;
 mod conditions;
 mod diff;
+mod drift;
 mod effects;
 mod events;
 mod expression;
@@ -36,6 +37,8 @@ pub(crate) enum Due {
     ChangeSetReady { stack: String, change_set: String },
     /// A step of a stack operation has had its time.
     StepDone { stack: String, pass: u64, step: usize },
+    /// A detection of drift has had its time.
+    DriftDetected { stack: String, detection: String },
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ pub(crate) struct State {
     stacks: BTreeMap<String, stack::Stack>,
     /// By id.
     change_sets: BTreeMap<String, change_set::ChangeSet>,
+    /// By id.
+    detections: BTreeMap<String, drift::Detection>,
     failures: Vec<inspect::OrderedFailure>,
     numbers: u64,
 }
@@ -56,11 +61,14 @@ impl State {
 }
 
 pub(crate) fn fire(world: &mut World, due: Due) {
-    let (Due::ChangeSetReady { stack: id, .. } | Due::StepDone { stack: id, .. }) = &due;
+    let (Due::ChangeSetReady { stack: id, .. }
+    | Due::StepDone { stack: id, .. }
+    | Due::DriftDetected { stack: id, .. }) = &due;
     let Some(mut stack) = world.cloudformation.stacks.remove(id) else { return };
     match &due {
         Due::ChangeSetReady { change_set, .. } => change_set::ready(world, &stack, change_set),
         Due::StepDone { pass, step, .. } => steps::finish(world, &mut stack, *pass, *step),
+        Due::DriftDetected { detection, .. } => drift::detection::finish(world, &mut stack, detection),
     }
     world.cloudformation.stacks.insert(stack.identity.id.clone(), stack);
 }

@@ -32,6 +32,12 @@ pub(super) struct Operation {
     pub(super) retained: BTreeSet<String>,
     /// Whether a resource that cannot be deleted is simply left.
     pub(super) forced: bool,
+    /// Whether what is there is brought to the template, and not only what the template before said.
+    pub(super) reverts: bool,
+    /// Whether a resource counts as complete as soon as it is configured.
+    pub(super) express: bool,
+    /// What resources were before this operation reverted them, for a rollback.
+    pub(super) reverted: BTreeMap<String, Value>,
 }
 
 /// What follows a failure to create or update.
@@ -83,6 +89,7 @@ pub(super) enum Action {
     Converge,
     Update {
         properties: Value,
+        writes: Writes,
     },
     Replace {
         properties: Value,
@@ -90,6 +97,17 @@ pub(super) enum Action {
     /// Brings a resource back to what it was; turns out to be nothing or an update.
     Restore,
     Delete(Leftover),
+}
+
+/// What an update writes.
+#[derive(Debug, Clone)]
+pub(super) enum Writes {
+    /// What differs from the template before.
+    Changes,
+    /// What differs from these properties, which the resource has.
+    Reversion(Value),
+    /// These properties, which the resource had before it was reverted.
+    Undo(Value),
 }
 
 /// How far a step is.
@@ -127,6 +145,9 @@ impl Operation {
             leftovers: Vec::new(),
             retained: BTreeSet::new(),
             forced: false,
+            reverts: false,
+            express: false,
+            reverted: BTreeMap::new(),
         }
     }
 

@@ -22,8 +22,9 @@ pub(super) fn begin(world: &mut World, stack: &mut Stack, pass: Pass, reason: Op
         stack.blueprint = before.map(|before| before.blueprint.clone());
     }
     let Some(operation) = &mut stack.operation else { return };
-    // A failed update takes back what it has replaced; the other passes have made steps of what was left over.
-    if operation.pass == Pass::Updating || pass != Pass::RollingBackUpdate {
+    // A failed update takes back what it has replaced, and one that goes on after a failure still has it; the other passes
+    // have made steps of what was left over.
+    if pass != Pass::Updating && (operation.pass == Pass::Updating || pass != Pass::RollingBackUpdate) {
         operation.leftovers.clear();
     }
     (operation.pass, operation.number, operation.steps) = (pass, number, steps);
@@ -120,6 +121,8 @@ fn show_outputs(stack: &mut Stack, pass: Pass) -> Option<String> {
 fn close(world: &mut World, stack: &mut Stack, status: StackStatus, reason: Option<String>) {
     events::stack_is(world, stack, status, reason);
     stack.operation = None;
+    stack.drift = None;
+    stack.resources.values_mut().for_each(|resource| resource.drift = None);
     match status {
         StackStatus::DeleteComplete => {
             stack.deleted_at = Some(world.now());

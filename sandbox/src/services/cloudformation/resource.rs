@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::input::JsonInput;
 use crate::request::Caller;
@@ -48,6 +48,9 @@ pub(crate) struct Schema {
     pub(crate) creation_takes: Duration,
     /// What identifies an existing resource for an import.
     pub(crate) identifier: Identifier,
+    /// The properties that can be read back, which is less than what can be written: not what the resource schemas call
+    /// write-only, no code, and no KMS key. `None` for a type that drift detection does not look at.
+    pub(crate) readable: Option<&'static [&'static str]>,
 }
 
 /// The primary identifier of a resource type, as far as the sandbox imports resources of it.
@@ -122,6 +125,25 @@ pub(crate) fn update(world: &mut World, order: &Order, id: &str, previous: &Valu
 /// Deletes a resource; one that is gone already counts as deleted.
 pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), ApiError> {
     owner!(&order.kind, delete(world, order, id))
+}
+
+/// Reads the properties of a resource as they are now, whoever made them so; `None` when it is gone. Only those that the
+/// schema calls readable count.
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    owner!(&order.kind, read(world, order, id))
+}
+
+/// Properties by their names, without those that are not set.
+pub(crate) fn set<const N: usize>(properties: [(&str, Option<Value>); N]) -> Value {
+    let set = properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(set.collect())
+}
+
+/// Tags in CloudFormation's form, without those that CloudFormation itself has put there.
+pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Option<Value> {
+    let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
+    let list: Vec<Value> = own.map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    (!list.is_empty()).then(|| list.into())
 }
 
 /// Finds the existing resource that these properties identify, the read-only one among them; `None` when there is none.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::blueprint::{Blueprint, Identity};
+use super::drift::Drift;
 use super::events::Event;
 use super::intrinsics::Referent;
 use super::operation::Operation;
@@ -33,6 +34,8 @@ pub(super) struct Stack {
     pub(super) change_set: Option<String>,
     /// Oldest first.
     pub(super) events: Vec<Event>,
+    /// What the last detection of drift said, and when, unless the stack has been changed since.
+    pub(super) drift: Option<(&'static str, Timestamp)>,
     /// What is under way, or has stopped and can be gone on with.
     pub(super) operation: Option<Operation>,
 }
@@ -53,6 +56,8 @@ pub(super) struct StackResource {
     pub(super) status: ResourceStatus,
     pub(super) reason: Option<String>,
     pub(super) changed_at: Timestamp,
+    /// What the last detection of drift found, unless the stack has been changed since.
+    pub(super) drift: Option<Drift>,
 }
 
 impl Stack {
@@ -70,6 +75,7 @@ impl Stack {
             outputs: BTreeMap::new(),
             change_set: None,
             events: Vec::new(),
+            drift: None,
             operation: None,
         }
     }
@@ -131,6 +137,7 @@ impl StackResource {
             status: ResourceStatus(Verb::Create, Stage::InProgress),
             reason: None,
             changed_at: now,
+            drift: None,
         }
     }
 

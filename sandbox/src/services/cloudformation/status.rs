@@ -58,8 +58,7 @@ impl StackStatus {
         }
     }
 
-    /// Whether a change set of type UPDATE or IMPORT may be made. AWS also takes a stack whose rollback was switched off; the
-    /// sandbox does not, because nobody here asks for that.
+    /// Whether a change set of type UPDATE or IMPORT may be made.
     pub(super) fn can_be_updated(self) -> bool {
         matches!(
             self,
@@ -69,6 +68,16 @@ impl StackStatus {
                 | Self::ImportComplete
                 | Self::ImportRollbackComplete
         )
+    }
+
+    /// Whether an operation has failed and nothing was taken back: an update that takes nothing back either may go on.
+    pub(super) fn can_be_gone_on_with(self) -> bool {
+        matches!(self, Self::CreateFailed | Self::UpdateFailed)
+    }
+
+    /// Whether drift can be detected.
+    pub(super) fn can_be_looked_at(self) -> bool {
+        self.can_be_updated() || self == Self::UpdateRollbackFailed
     }
 
     /// Whether `DeleteStack` is refused, because another operation is under way.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::metric::{Series, Statistic};
 use crate::ApiError;
@@ -40,6 +41,8 @@ pub(super) struct Alarm {
     pub(super) missing: Missing,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) created: Timestamp,
+    /// The properties that it was made of, for whoever reads it back.
+    pub(super) given: Value,
 }
 
 /// What an alarm looks at.
@@ -103,6 +106,7 @@ impl Alarm {
             missing: missing(input.text("TreatMissingData")?.as_deref())?,
             tags: input.tags("Tags")?,
             created,
+            given: order.properties.clone(),
         };
         input.finish()?;
         made.check()?;

@@ -113,6 +113,7 @@ mod tests {
             missing,
             tags: BTreeMap::new(),
             created: instant(HOUR / 2),
+            given: serde_json::Value::Null,
         }
     }
 

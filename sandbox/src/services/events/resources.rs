@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::rule::{Rule, Target, arn_of, check_description, check_name, invalid};
 use super::{firing, rate};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::{ApiError, World};
 
 /// AWS wants a ScheduleExpression or an EventPattern; the sandbox knows no patterns.
@@ -17,6 +17,7 @@ const RULE: Schema = Schema {
     create_only: &["Name"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&["Description", "ScheduleExpression", "State", "Tags", "Targets"]),
 };
 
 pub(crate) fn schema(kind: &str) -> Result<Schema, ApiError> {
@@ -80,6 +81,21 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     Ok(())
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    let rule = world.events.rules.get(&arn_of(&order.caller.account, &order.region, id));
+    let read = |rule: &Rule| {
+        let targets: Vec<Value> = rule.targets.iter().map(Target::to_json).collect();
+        set([
+            ("Description", rule.description.as_deref().map(Value::from)),
+            ("ScheduleExpression", Some(rule.schedule.as_str().into())),
+            ("State", Some(if rule.enabled { "ENABLED" } else { "DISABLED" }.into())),
+            ("Tags", tags(&rule.tags)),
+            ("Targets", (!targets.is_empty()).then(|| targets.into())),
+        ])
+    };
+    Ok(rule.map(read))
+}
+
 pub(crate) fn find(_world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     Err(ApiError::unknown("import of", &order.kind))
 }
@@ -87,10 +103,12 @@ pub(crate) fn find(_world: &mut World, order: &Order) -> Result<Option<Created>,
 /// The rule that the properties describe; without a name when they leave that to CloudFormation.
 fn wanted(world: &World, order: &Order) -> Result<Rule, ApiError> {
     let mut input = order.input()?;
+    let schedule = input.required("ScheduleExpression")?;
     let rule = Rule {
         name: input.text("Name")?.unwrap_or_default(),
         description: input.text("Description")?,
-        interval: rate::parse(&input.required("ScheduleExpression")?)?,
+        interval: rate::parse(&schedule)?,
+        schedule,
         enabled: match input.text("State")?.as_deref() {
             None | Some("ENABLED") => true,
             Some("DISABLED") => false,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::input::JsonInput;
+use crate::services::cloudformation::resource::set;
 use crate::{ApiError, partition};
 
 /// "Targets per rule: 5" in AWS's quotas.
@@ -31,6 +32,8 @@ pub(super) struct Rule {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) interval: Duration,
+    /// The same as it was written.
+    pub(super) schedule: String,
     pub(super) enabled: bool,
     pub(super) targets: Vec<Target>,
     pub(super) tags: BTreeMap<String, String>,
@@ -46,6 +49,7 @@ pub(super) struct Target {
     pub(super) function: String,
     /// What it is given in place of the event.
     pub(super) input: Option<String>,
+    retry_policy: Option<Value>,
 }
 
 impl Target {
@@ -55,7 +59,8 @@ impl Target {
     /// queued by Lambda at once.
     fn take(mut item: JsonInput, account: &str, region: &str) -> Result<Self, ApiError> {
         let (id, function, input) = (item.required("Id")?, item.required("Arn")?, item.text("Input")?);
-        if let Some(mut policy) = item.structure("RetryPolicy")? {
+        let retry_policy = item.value("RetryPolicy");
+        if let Some(mut policy) = retry_policy.clone().map(JsonInput::from_value).transpose()? {
             within(policy.number("MaximumRetryAttempts")?, RETRY_ATTEMPTS, "MaximumRetryAttempts")?;
             within(policy.number("MaximumEventAgeInSeconds")?, RETRY_SECONDS, "MaximumEventAgeInSeconds")?;
             policy.finish()?;
@@ -69,7 +74,17 @@ impl Target {
         if let Some(input) = &input {
             check_input(&id, input)?;
         }
-        Ok(Self { id, function, input })
+        Ok(Self { id, function, input, retry_policy })
+    }
+
+    /// The form that it has in the properties of a rule.
+    pub(super) fn to_json(&self) -> Value {
+        set([
+            ("Id", Some(self.id.as_str().into())),
+            ("Arn", Some(self.function.as_str().into())),
+            ("Input", self.input.as_deref().map(Value::from)),
+            ("RetryPolicy", self.retry_policy.clone()),
+        ])
     }
 
     /// The targets of a rule, each with an id of its own.

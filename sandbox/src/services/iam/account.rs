@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) identity_tokens: BTreeMap<String, IdentityToken>,
     /// Who has signed in to the access portal, by token.
     pub(crate) portal_sessions: BTreeMap<String, PortalSession>,
+    /// Managed policies that do not count yet, and when they will: what an express deployment has not waited for.
+    pub(crate) unsettled: BTreeMap<String, Timestamp>,
     /// How long a key that is created from now on stays unknown to the services.
     pub(crate) new_keys_unknown_for: Duration,
 }
@@ -67,6 +69,7 @@ pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) arn: String,
     pub(crate) trust: Policy,
+    pub(crate) description: Option<String>,
     pub(crate) longest_session: Duration,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) permissions: Permissions,
@@ -180,14 +183,26 @@ impl State {
 
     /// Whether a managed policy is attached to anybody, or bounds anybody.
     pub(super) fn is_in_use(&self, arn: &str) -> bool {
-        let uses = |permissions: &Permissions| {
-            permissions.attached.contains(arn) || permissions.boundary.as_deref() == Some(arn)
-        };
+        self.is_attached(arn) || self.any(arn, |permissions| permissions.boundary.as_deref() == Some(arn))
+    }
+
+    /// Whether a managed policy is attached to anybody.
+    pub(super) fn is_attached(&self, arn: &str) -> bool {
+        self.any(arn, |permissions| permissions.attached.contains(arn))
+    }
+
+    fn any(&self, arn: &str, uses: impl Fn(&Permissions) -> bool) -> bool {
         let account = self.accounts.get(account_of(arn));
         account.is_some_and(|account| {
             account.users.values().any(|user| uses(&user.permissions))
                 || account.roles.values().any(|role| uses(&role.permissions))
         })
+    }
+
+    /// The names of the roles that a managed policy is attached to.
+    pub(super) fn roles_with(&self, account: &str, policy: &str) -> Vec<&str> {
+        let roles = self.accounts.get(account).into_iter().flat_map(|account| account.roles.values());
+        roles.filter(|role| role.permissions.attached.contains(policy)).map(|role| role.name.as_str()).collect()
     }
 
     /// A user's keys, oldest first; none when there is no such user.

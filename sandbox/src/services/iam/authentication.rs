@@ -85,7 +85,8 @@ fn by_session(world: &World, claim: &Claim, http: &HttpRequest) -> Result<Result
     Ok(role_of(&world.iam, session).ok_or(Refusal::UnknownKey))
 }
 
-fn user_of(iam: &State, account: &str, name: &str) -> Result<Caller, ApiError> {
+/// A user as a caller.
+pub(super) fn user_of(iam: &State, account: &str, name: &str) -> Result<Caller, ApiError> {
     let user = iam.user(account, name)?;
     Ok(Caller {
         account: account.to_owned(),

@@ -50,7 +50,7 @@ fn taken(left: usize, size: usize) -> usize {
 fn details(user: &User) -> Xml {
     let permissions = &user.permissions;
     let inline = permissions.inline.iter().map(|(name, policy)| {
-        Xml::new().text("PolicyName", name).text("PolicyDocument", percent_encoded(&policy.document))
+        Xml::new().text("PolicyName", name).text("PolicyDocument", percent_encoded(&policy.document.to_string()))
     });
     let attached = permissions
         .attached

@@ -21,8 +21,13 @@ pub(crate) fn decide(
     context: &BTreeMap<String, String>,
 ) -> Result<Result<(), ApiError>, ApiError> {
     let (permissions, principal_arn, tags) = permissions_of(&world.iam, caller)?;
+    let settled = settled(world, permissions);
+    let permissions = settled.as_ref().unwrap_or(permissions);
     let mut context = completed(context, &principal_arn, resource);
     context.extend(principal_context(world, caller, tags));
+    // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
+    let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
+    context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
     let question = Question { action, resource, context: &context };
     let reason = match action {
         // An account that cannot be used trusts nobody.
@@ -36,6 +41,26 @@ pub(crate) fn decide(
         _ => own_refusal(&world.iam, permissions, &question),
     };
     Ok(reason.map_or(Ok(()), |reason| Err(access_denied(&caller.arn, action, resource, reason))))
+}
+
+/// What counts of permissions by now, when that is not all of them.
+fn settled(world: &World, permissions: &Permissions) -> Option<Permissions> {
+    let is_late = |arn: &String| !is_settled(world, arn);
+    permissions.attached.iter().any(is_late).then(|| {
+        let mut settled = permissions.clone();
+        settled.attached.retain(|arn| is_settled(world, arn));
+        settled
+    })
+}
+
+fn is_settled(world: &World, policy: &str) -> bool {
+    world.iam.unsettled.get(policy).is_none_or(|ready| *ready <= world.now())
+}
+
+/// Whether the caller has policies that do not count yet.
+pub(crate) fn is_unsettled(world: &World, caller: &Caller) -> bool {
+    let permissions = permissions_of(&world.iam, caller);
+    permissions.is_ok_and(|(permissions, ..)| permissions.attached.iter().any(|arn| !is_settled(world, arn)))
 }
 
 /// What a simulation says of a call.

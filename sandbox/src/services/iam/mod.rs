@@ -9,6 +9,7 @@ mod decision;
 mod federation;
 mod mfa;
 mod names;
+mod policies;
 mod policy;
 mod population;
 mod quotas;
@@ -29,11 +30,13 @@ use crate::{ApiError, World};
 pub(crate) use account::State;
 pub(crate) use authentication::authenticate;
 pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
-pub(crate) use decision::{check_resource_policy, decide, resource_policy_allows, trusts_provider, trusts_service};
+pub(crate) use decision::{
+    check_resource_policy, decide, is_unsettled, resource_policy_allows, trusts_provider, trusts_service,
+};
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
 pub(crate) use names::check_name;
-pub(crate) use population::open_account;
+pub(crate) use population::{administrator, open_account};
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;
 
@@ -44,9 +47,11 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "DeleteUser" => users::delete,
         "GetAccessKeyLastUsed" => access_keys::last_used,
         "GetAccountAuthorizationDetails" => authorization_details::get,
+        "GetPolicyVersion" => policies::version,
         "GetRole" => roles::get,
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,
+        "ListPolicies" => policies::list,
         "ListUsers" => users::list,
         "SimulatePrincipalPolicy" => simulation::principal,
         "UpdateAccessKey" => access_keys::update,

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::account::{Account, Permissions, Role, User, already_exists, no_such_entity};
+use super::authentication::user_of;
 use super::credentials::{AccessKey, Credentials, KeyStatus, LastUse};
 use super::names::{ID_ALPHABET, check_name, check_path, folded, unique_id};
 use super::policy::{Kind, Policy};
 use super::quotas::{self, limit_exceeded};
+use crate::request::Caller;
 use crate::{ApiError, World, partition};
 
 /// The user that every account begins with, who may do everything.
@@ -21,6 +23,11 @@ const GROUPS_PER_USER: usize = 10;
 
 /// How long the sessions of a role may last when nobody says (IAM API reference, CreateRole, MaxSessionDuration).
 const LONGEST_SESSION: Duration = Duration::from_secs(3600);
+
+/// The administrator of an account, as a caller.
+pub(crate) fn administrator(world: &World, account: &str) -> Result<Caller, ApiError> {
+    user_of(&world.iam, account, ADMINISTRATOR)
+}
 
 impl World {
     /// Creates an account with a user `administrator`, who may do everything, and gives that user's credentials.
@@ -145,6 +152,7 @@ impl World {
             name: name.to_owned(),
             arn: format!("arn:{partition}:iam::{account}:role/{name}"),
             trust: Policy::read(Kind::Trust, trust)?,
+            description: None,
             longest_session: LONGEST_SESSION,
             tags: BTreeMap::new(),
             permissions: Permissions::default(),

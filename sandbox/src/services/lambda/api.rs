@@ -1,6 +1,7 @@
 //! The operations of the API: Invoke, and reading what a function is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ use super::queue;
 use crate::answer::Answer;
 use crate::request::{HttpRequest, Request};
 use crate::{ApiError, World};
+
+/// What passes on the clock while somebody waits for a function.
+const WAIT_AFTER_A_LOOK: Duration = Duration::from_secs(1);
 
 /// Every path of the API begins with its version.
 const FUNCTIONS: &str = "/2015-03-31/functions/";
@@ -30,12 +34,13 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
     if !request.http.query.is_empty() {
         return Err(ApiError::unknown("parameter", &request.http.query));
     }
-    let arn = function_arn(request)?;
+    let (arn, now) = (function_arn(request)?, world.now());
     match request.operation.as_str() {
         "Invoke" => invoke(world, request, &arn),
         "GetFunction" => permitted(world, request, "lambda:GetFunction", &arn).map(|function| {
+            let function_json = function.to_json(now);
             let code = json!({ "RepositoryType": "S3" });
-            let mut answer = json!({ "Configuration": function.to_json(), "Code": code });
+            let mut answer = json!({ "Configuration": function_json, "Code": code });
             if let Some(fields) = answer.as_object_mut() {
                 fields.insert("Tags".into(), json!(function.configuration.tags));
                 let concurrency = function.configuration.concurrency;
@@ -45,7 +50,13 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
             Answer::Json(answer)
         }),
         "GetFunctionConfiguration" => {
-            permitted(world, request, "lambda:GetFunctionConfiguration", &arn).map(|f| Answer::Json(f.to_json()))
+            let function = permitted(world, request, "lambda:GetFunctionConfiguration", &arn)?;
+            let (shown, is_ready) = (function.to_json(now), function.ready <= now);
+            if !is_ready {
+                // Whoever looks at what is still to come is taken to wait before the next look.
+                world.agenda.pass(WAIT_AFTER_A_LOOK);
+            }
+            Ok(Answer::Json(shown))
         }
         "GetPolicy" => {
             let function = permitted(world, request, "lambda:GetPolicy", &arn)?;
@@ -73,7 +84,13 @@ fn invoke(world: &mut World, request: &Request, arn: &str) -> Result<Answer, Api
         "Tail" => true,
         other => return Err(ApiError::unknown("log type", other)),
     };
-    permitted(world, request, "lambda:InvokeFunction", arn)?;
+    let now = world.now();
+    if permitted(world, request, "lambda:InvokeFunction", arn)?.ready > now {
+        let message =
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending";
+        world.agenda.pass(WAIT_AFTER_A_LOOK);
+        return Err(ApiError::new("ResourceConflictException", message).with_status(409));
+    }
     // A call without a payload sends the function an empty object.
     let payload = if request.http.body.is_empty() { b"{}".to_vec() } else { request.http.body.clone() };
     if serde_json::from_slice::<Value>(&payload).is_err() {

@@ -22,6 +22,8 @@ pub(super) struct Function {
     /// The statements of the resource policy, by their ids.
     pub(super) policy: BTreeMap<String, Value>,
     pub(super) modified: Timestamp,
+    /// When it can be invoked, and runs what it was changed to.
+    pub(super) ready: Timestamp,
     /// Changes with every change of code or configuration.
     pub(super) revision: String,
 }
@@ -72,10 +74,9 @@ impl Code {
 }
 
 impl Function {
-    /// The form of GetFunctionConfiguration.
-    ///
-    /// State is always Active: CloudFormation calls a function complete when it is, and here nobody else makes one.
-    pub(super) fn to_json(&self) -> Value {
+    /// The form of GetFunctionConfiguration. Only an express deployment leaves a function that is not Active yet.
+    pub(super) fn to_json(&self, now: Timestamp) -> Value {
+        let (state, update) = if self.ready > now { ("Pending", "InProgress") } else { ("Active", "Successful") };
         let configuration = &self.configuration;
         let mut shown = json!({
             "FunctionName": self.name,
@@ -91,8 +92,8 @@ impl Function {
             "CodeSha256": self.code.sha256,
             "Version": "$LATEST",
             "RevisionId": self.revision,
-            "State": "Active",
-            "LastUpdateStatus": "Successful",
+            "State": state,
+            "LastUpdateStatus": update,
             "PackageType": "Zip",
             "Architectures": [configuration.architecture],
             "LoggingConfig": {
@@ -121,6 +122,13 @@ impl Function {
 /// The ARN of a function.
 pub(super) fn arn_of(account: &str, region: &str, name: &str) -> String {
     format!("arn:{}:lambda:{region}:{account}:function:{name}", partition::of(region))
+}
+
+/// Says when a function can be invoked.
+pub(crate) fn is_ready_at(world: &mut World, arn: &str, ready: Timestamp) {
+    if let Some(function) = world.lambda.functions.get_mut(arn) {
+        function.ready = ready;
+    }
 }
 
 /// Whether there is a function with this ARN.

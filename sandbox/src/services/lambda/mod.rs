@@ -19,7 +19,7 @@ mod view;
 use std::collections::BTreeMap;
 
 pub(crate) use api::{handle, operation};
-pub(crate) use function::{admits, exists};
+pub(crate) use function::{admits, exists, is_ready_at};
 pub(crate) use instances::{Effect, Instances};
 pub(crate) use invocation::{Purpose, begin_beside, ended, invoke_for};
 pub(crate) use process::InvocationEnd;
@@ -49,6 +49,11 @@ impl State {
     /// The ARNs of the functions.
     pub(crate) fn arns(&self) -> impl Iterator<Item = &String> {
         self.functions.keys()
+    }
+
+    /// The ARN of the function that an instance runs.
+    pub(crate) fn function_of(&self, instance: InstanceId) -> Option<&str> {
+        self.instances.get(&instance).map(|instance| instance.function.as_str())
     }
 
     /// Whether an invocation is under way.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::group::{LogGroup, arn_of, check_name, check_retention};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::{ApiError, World};
 
 const LOG_GROUP: Schema = Schema {
@@ -15,6 +15,7 @@ const LOG_GROUP: Schema = Schema {
     create_only: &["LogGroupName"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::Property("LogGroupName"),
+    readable: Some(&["RetentionInDays", "Tags"]),
 };
 
 pub(crate) fn schema(kind: &str) -> Result<Schema, ApiError> {
@@ -64,6 +65,13 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     permit(world, order, id, "logs:DeleteLogGroup")?;
     world.logs.groups.remove(&arn_of(&order.caller.account, &order.region, id));
     Ok(())
+}
+
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    let group = world.logs.groups.get(&arn_of(&order.caller.account, &order.region, id));
+    let read =
+        |group: &LogGroup| set([("RetentionInDays", group.retention.map(Value::from)), ("Tags", tags(&group.tags))]);
+    Ok(group.map(read))
 }
 
 pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {

@@ -52,7 +52,10 @@ pub(super) fn put_object(world: &mut World, request: &Request, mut call: Call) -
     let body = request.http.body.as_slice();
     let versioned = bucket.settings.versioned;
     let id = if versioned { id } else { "null".to_owned() };
-    let version = Version { id: id.clone(), body: Some(body.into()), etag: etag(body), content_type, modified: now };
+    // It has been compared with the body before.
+    let sha256 = request.http.headers.get("x-amz-checksum-sha256").cloned();
+    let version =
+        Version { id: id.clone(), body: Some(body.into()), etag: etag(body), sha256, content_type, modified: now };
     let mut headers = vec![("etag", version.etag.clone()), ("x-amz-server-side-encryption", ENCRYPTION.to_owned())];
     bucket.push(&call.key, version);
     if versioned {
@@ -79,6 +82,9 @@ pub(super) fn get_object(world: &mut World, request: &Request, mut call: Call) -
     ];
     if bucket.settings.versioned {
         headers.push(("x-amz-version-id", version.id.clone()));
+    }
+    if request.http.headers.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED") {
+        headers.extend(version.sha256.clone().map(|checksum| ("x-amz-checksum-sha256", checksum)));
     }
     Ok(Answer::Raw { status: 200, headers, body: body.to_vec() })
 }
@@ -142,8 +148,14 @@ fn delete(
             Ok((removed.is_some_and(|version| version.body.is_none()), Some(id.clone())))
         }
         None if bucket.settings.versioned => {
-            let marker =
-                Version { id: marker_id.clone(), body: None, etag: String::new(), content_type: None, modified: now };
+            let marker = Version {
+                id: marker_id.clone(),
+                body: None,
+                etag: String::new(),
+                sha256: None,
+                content_type: None,
+                modified: now,
+            };
             bucket.push(&doomed.key, marker);
             Ok((true, Some(marker_id)))
         }

@@ -38,6 +38,8 @@ pub(super) struct Version {
     /// `None` for a delete marker.
     pub(super) body: Option<Arc<[u8]>>,
     pub(super) etag: String,
+    /// The SHA-256 in base64, when whoever stored it gave one.
+    pub(super) sha256: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) modified: Timestamp,
 }

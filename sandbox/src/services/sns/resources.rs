@@ -47,6 +47,14 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    match order.kind.as_str() {
+        SUBSCRIPTION => Ok(subscription::read(world, id)),
+        TOPIC => Ok(topic::read(world, id)),
+        other => Err(ApiError::unknown("reading of", other)),
+    }
+}
+
 pub(crate) fn find(_world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     Err(ApiError::unknown("import of", &order.kind))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::resources::{invalid, permit};
 use super::topic::not_found;
@@ -16,6 +17,7 @@ pub(super) const SUBSCRIPTION: Schema = Schema {
     create_only: &["Endpoint", "Protocol", "TopicArn"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&["Endpoint", "Protocol", "TopicArn"]),
 };
 
 #[derive(Debug)]
@@ -49,6 +51,11 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     let attributes = BTreeMap::from([("Arn".to_owned(), arn.clone())]);
     world.sns.subscriptions.insert(arn.clone(), Subscription { topic, endpoint, confirmed: None });
     Ok(Created { physical_id: arn, attributes })
+}
+
+pub(super) fn read(world: &World, arn: &str) -> Option<Value> {
+    let Subscription { topic, endpoint, .. } = world.sns.subscriptions.get(arn)?;
+    Some(json!({ "Endpoint": endpoint, "Protocol": "email", "TopicArn": topic }))
 }
 
 pub(super) fn delete(world: &mut World, order: &Order, arn: &str) -> Result<(), ApiError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::resources::{invalid, permit};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::services::iam::check_resource_policy;
 use crate::{ApiError, World};
 
@@ -16,6 +16,7 @@ pub(super) const TOPIC: Schema = Schema {
     create_only: &["TopicName"],
     creation_takes: Duration::from_secs(10),
     identifier: Identifier::None,
+    readable: Some(&["DisplayName", "Tags"]),
 };
 
 pub(super) const POLICY: Schema = Schema {
@@ -24,6 +25,7 @@ pub(super) const POLICY: Schema = Schema {
     create_only: &[],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: None,
 };
 
 /// Characters of a topic's name, and of the name that is shown in mails (API reference, CreateTopic).
@@ -73,6 +75,11 @@ pub(super) fn delete(world: &mut World, order: &Order, arn: &str) -> Result<(), 
     world.sns.topics.remove(arn);
     world.sns.subscriptions.retain(|_, subscription| subscription.topic != arn);
     Ok(())
+}
+
+pub(super) fn read(world: &World, arn: &str) -> Option<Value> {
+    let topic = world.sns.topics.get(arn)?;
+    Some(set([("DisplayName", topic.display_name.as_deref().map(Value::from)), ("Tags", tags(&topic.tags))]))
 }
 
 /// Puts a policy in the place of the one that each topic has.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::blueprint::Blueprint;
-use super::super::change_set::{ChangeSet, Execution, Kind, Status};
+use super::super::change_set::{ChangeSet, Deployment, Execution, Kind, Status};
+use super::super::drift;
 use super::super::operation::{Before, OnFailure, Operation, Pass};
 use super::super::stack::Stack;
 use super::super::status::StackStatus;
@@ -31,6 +32,8 @@ struct Wanted {
     description: Option<String>,
     token: Option<String>,
     on_failure: Option<OnFailure>,
+    reverts: bool,
+    deployment: Deployment,
 }
 
 pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput) -> Result<Xml, ApiError> {
@@ -95,6 +98,12 @@ impl Wanted {
                 Some("DO_NOTHING") => Some(OnFailure::Nothing),
                 Some(other) => return Err(ApiError::unknown("value of OnStackFailure", other)),
             },
+            reverts: match input.text("DeploymentMode").as_deref() {
+                None => false,
+                Some("REVERT_DRIFT") => true,
+                Some(other) => return Err(ApiError::unknown("deployment mode", other)),
+            },
+            deployment: deployment(input)?,
         };
         if input.flag("IncludeNestedStacks")? == Some(true) {
             return Err(ApiError::unknown("parameter", "IncludeNestedStacks"));
@@ -104,6 +113,13 @@ impl Wanted {
         }
         if wanted.on_failure == Some(OnFailure::Delete) && !wanted.is_creation {
             return Err(invalid("OnStackFailure DELETE is only valid for change sets of type CREATE"));
+        }
+        // AWS documents neither of the two; whoever needs one of them should not rely on it.
+        if wanted.on_failure.is_some() && wanted.deployment.disable_rollback.is_some() {
+            return Err(invalid("OnStackFailure must not be specified together with DisableRollback"));
+        }
+        if wanted.reverts && wanted.is_creation {
+            return Err(invalid("DeploymentMode REVERT_DRIFT is only valid for change sets of type UPDATE"));
         }
         if !wanted.stack.starts_with("arn:") {
             check_name("stackName", &wanted.stack)?;
@@ -127,7 +143,7 @@ impl Wanted {
                     format!("Stack [{id}] already exists and cannot be created again with the changeSet [{name}].");
                 Err(ApiError::new("AlreadyExistsException", what))
             }
-            (false, status) if status.can_be_updated() => Ok(()),
+            (false, status) if status.can_be_updated() || status.can_be_gone_on_with() => Ok(()),
             (false, _) => Err(busy(stack)),
         }
     }
@@ -148,6 +164,8 @@ impl Wanted {
             blueprint,
             on_failure: self.on_failure,
             kind: self.kind,
+            reverts: self.reverts,
+            deployment: self.deployment,
             status: Status::InProgress,
             reason: None,
             execution: Execution::Unavailable,
@@ -161,6 +179,15 @@ impl Wanted {
         world.agenda.work_after(CREATION_TAKES, agenda::Due::CloudFormation(due));
         id
     }
+}
+
+fn deployment(input: &mut QueryInput) -> Result<Deployment, ApiError> {
+    let express = match input.text("DeploymentConfig.Mode").as_deref() {
+        None | Some("STANDARD") => false,
+        Some("EXPRESS") => true,
+        Some(other) => return Err(ApiError::unknown("deployment mode", other)),
+    };
+    Ok(Deployment { express, disable_rollback: input.flag("DeploymentConfig.DisableRollback")? })
 }
 
 /// The answer to a request that has been sent before: the same token, the same answer.
@@ -204,13 +231,10 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
         return Err(invalid("DisableRollback must not be specified for a change set that has OnStackFailure"));
     }
     let stack = change_set.stack.clone();
-    let on_failure = match (change_set.on_failure, keeps_failure) {
-        (Some(on_failure), _) => on_failure,
-        (None, Some(true)) => OnFailure::Nothing,
-        (None, _) => OnFailure::Rollback,
-    };
+    let on_failure = on_failure(change_set, keeps_failure);
+    let (reverts, express) = (change_set.reverts, change_set.deployment.express);
     let mut operation = Operation::new(request.caller.clone(), token.clone(), Pass::Updating);
-    operation.on_failure = on_failure;
+    (operation.on_failure, operation.reverts, operation.express) = (on_failure, reverts, express);
     let identifier = |name: &String| match &change_set.kind {
         Kind::Import(wanted) => wanted.get(name).map(|wanted| wanted.identifier.clone()).unwrap_or_default(),
         Kind::Change { .. } => BTreeMap::new(),
@@ -221,7 +245,14 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
     }
     let blueprint = change_set.blueprint.clone();
     let status = world.cloudformation.stacks.get(&stack).map(|stack| stack.status);
-    if !status.is_some_and(|status| status == StackStatus::ReviewInProgress || status.can_be_updated()) {
+    let goes_on = status.is_some_and(StackStatus::can_be_gone_on_with);
+    if goes_on && on_failure != OnFailure::Nothing {
+        let status = status.map_or("UNKNOWN", StackStatus::name);
+        return Err(invalid(format!(
+            "This stack is currently in a non-terminal [{status}] state. To update the stack from this state, please use the disable-rollback parameter. To rollback to the last known good state, use the rollback-stack API"
+        )));
+    }
+    if !goes_on && !status.is_some_and(|status| status == StackStatus::ReviewInProgress || status.can_be_updated()) {
         return Err(world.cloudformation.stacks.get(&stack).map_or_else(|| absent(&name), busy));
     }
     // The others were compared with a stack that is about to be another one.
@@ -231,6 +262,13 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
     }
     with_stack(world, &stack, |world, stack| build(world, stack, id, blueprint, operation))?;
     nothing()
+}
+
+/// What follows a failure. Express mode takes nothing back unless it is told to.
+fn on_failure(change_set: &ChangeSet, keeps_failure: Option<bool>) -> OnFailure {
+    let Deployment { express, disable_rollback } = change_set.deployment;
+    let keeps = keeps_failure.or(disable_rollback).unwrap_or(express);
+    change_set.on_failure.unwrap_or(if keeps { OnFailure::Nothing } else { OnFailure::Rollback })
 }
 
 /// Begins to build a stack, or to bring it to another blueprint.
@@ -243,11 +281,27 @@ fn build(world: &mut World, stack: &mut Stack, change_set: String, blueprint: Bl
         (_, None) => Pass::Creating,
     };
     operation.before = before.map(|blueprint| Before { blueprint, resources: stack.resources.clone() });
+    // What a failed operation has replaced is still to be cleaned up.
+    operation.leftovers = stack.operation.take().map(|failed| failed.leftovers).unwrap_or_default();
+    if operation.reverts {
+        disown_what_is_gone(world, stack, &operation);
+    }
     stack.operation = Some(operation);
     if pass == Pass::Updating {
         stack.updated_at = Some(world.now());
     }
     passes::begin(world, stack, pass, Some(BY_USER.to_owned()));
+}
+
+/// What somebody has deleted past CloudFormation is made anew.
+fn disown_what_is_gone(world: &World, stack: &mut Stack, operation: &Operation) {
+    for name in stack.resources.keys().cloned().collect::<Vec<_>>() {
+        if drift::look(world, stack, &operation.caller, &name) == Ok(drift::Live::Gone)
+            && let Some(resource) = stack.resources.get_mut(&name)
+        {
+            resource.owned = None;
+        }
+    }
 }
 
 /// Why a change set cannot be executed, if so.

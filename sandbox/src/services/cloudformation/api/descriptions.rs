@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::blueprint::Blueprint;
-use super::super::change_set::{ChangeSet, Kind};
+use super::super::change_set::{ChangeSet, Deployment, Kind};
 use super::super::diff::{Change, Detail};
+use super::super::drift::{Drift, Status};
 use super::super::events::Event;
 use super::super::operation::OnFailure;
 use super::super::stack::{Stack, StackResource};
@@ -32,9 +33,44 @@ pub(super) fn stack(stack: &Stack) -> Xml {
         .text("DisableRollback", false)
         .text("EnableTerminationProtection", stack.protected)
         .members("Outputs", outputs)
-        .element("DriftInformation", Xml::new().text("StackDriftStatus", "NOT_CHECKED"))
+        .element("DriftInformation", stack_drift(stack))
         .element("RollbackConfiguration", Xml::new())
         .filled(blueprint)
+}
+
+fn stack_drift(stack: &Stack) -> Xml {
+    let (status, at) = stack.drift.map_or(("NOT_CHECKED", None), |(status, at)| (status, Some(at)));
+    Xml::new().text("StackDriftStatus", status).optional("LastCheckTimestamp", at.map(time))
+}
+
+fn resource_drift(resource: &StackResource) -> Xml {
+    let drift = resource.drift.as_ref();
+    Xml::new()
+        .text("StackResourceDriftStatus", drift.map_or("NOT_CHECKED", |drift| drift.status.name()))
+        .optional("LastCheckTimestamp", drift.map(|drift| time(drift.at)))
+}
+
+/// A resource that drift was looked for in.
+pub(super) fn drift(stack: &Stack, name: &str, resource: &StackResource, drift: &Drift) -> Xml {
+    let differences = drift.differences.iter().map(|difference| {
+        let written = |value: &Option<Value>| value.as_ref().map_or_else(|| "null".to_owned(), shown);
+        Xml::new()
+            .text("PropertyPath", &difference.path)
+            .text("ExpectedValue", written(&difference.expected))
+            .text("ActualValue", written(&difference.actual))
+            .text("DifferenceType", difference.kind())
+    });
+    Xml::new()
+        .text("StackId", &stack.identity.id)
+        .text("LogicalResourceId", name)
+        .optional("PhysicalResourceId", resource.physical_id.as_ref())
+        .text("ResourceType", &resource.kind)
+        .optional("ExpectedProperties", drift.expected.as_ref())
+        .optional("ActualProperties", drift.actual.as_ref())
+        .members("PropertyDifferences", differences)
+        .text("StackResourceDriftStatus", drift.status.name())
+        .optional("DriftStatusReason", drift.reason.as_ref())
+        .text("Timestamp", time(drift.at))
 }
 
 impl Xml {
@@ -91,7 +127,7 @@ pub(super) fn resource(name: &str, resource: &StackResource, time_name: &str) ->
         .text(time_name, time(resource.changed_at))
         .text("ResourceStatus", resource.status)
         .optional("ResourceStatusReason", resource.reason.as_ref())
-        .element("DriftInformation", Xml::new().text("StackResourceDriftStatus", "NOT_CHECKED"))
+        .element("DriftInformation", resource_drift(resource))
 }
 
 pub(super) fn change_set(change_set: &ChangeSet, stack: &Stack, changes: &[Change], with_values: bool) -> Xml {
@@ -114,10 +150,18 @@ pub(super) fn change_set(change_set: &ChangeSet, stack: &Stack, changes: &[Chang
         .text("Status", change_set.status.name())
         .optional("StatusReason", change_set.reason.as_ref())
         .optional("OnStackFailure", on_failure)
+        .optional("DeploymentMode", change_set.reverts.then_some("REVERT_DRIFT"))
+        .element("DeploymentConfig", deployment(&change_set.deployment))
         .text("ImportExistingResources", matches!(change_set.kind, Kind::Change { imports_existing: true }))
         .text("IncludeNestedStacks", false)
         .members("Changes", changes)
         .filled(Some(&change_set.blueprint))
+}
+
+fn deployment(deployment: &Deployment) -> Xml {
+    Xml::new()
+        .text("Mode", if deployment.express { "EXPRESS" } else { "STANDARD" })
+        .optional("DisableRollback", deployment.disable_rollback)
 }
 
 fn resource_change(change: &Change, with_values: bool) -> Xml {
@@ -140,13 +184,14 @@ fn resource_change(change: &Change, with_values: bool) -> Xml {
         .text("ResourceType", &change.kind)
         .optional("Replacement", change.replacement)
         .optional("PolicyAction", change.policy_action)
+        .optional("ResourceDriftStatus", change.drift.map(Status::name))
         .members("Scope", scope.into_iter().map(Xml::plain))
-        .members("Details", details.iter().map(|it| detail(it, with_values)))
+        .members("Details", details.iter().map(|it| detail(it, with_values, change.drift.is_some())))
         .optional("BeforeContext", state(&change.before))
         .optional("AfterContext", state(&change.after))
 }
 
-fn detail(detail: &Detail, with_values: bool) -> Xml {
+fn detail(detail: &Detail, with_values: bool, is_drift_aware: bool) -> Xml {
     let mut target = Xml::new()
         .text("Attribute", detail.attribute)
         .optional("Name", detail.name.as_ref())
@@ -162,6 +207,16 @@ fn detail(detail: &Detail, with_values: bool) -> Xml {
             .optional("BeforeValue", detail.before.as_ref().map(shown))
             .optional("AfterValue", detail.after.as_ref().map(shown))
             .text("AttributeChangeType", kind);
+        if is_drift_aware {
+            let from = if detail.drifted_from.is_some() { "ACTUAL_STATE" } else { "PREVIOUS_DEPLOYMENT_STATE" };
+            target = target.text("BeforeValueFrom", from).text("AfterValueFrom", "TEMPLATE");
+        }
+        if let Some(previous) = &detail.drifted_from {
+            let drift = Xml::new()
+                .text("PreviousValue", shown(previous))
+                .optional("ActualValue", detail.before.as_ref().map(shown));
+            target = target.element("Drift", drift);
+        }
     }
     Xml::new()
         .element("Target", target)

@@ -3,6 +3,7 @@
 mod change_sets;
 mod descriptions;
 mod drafts;
+mod drifts;
 mod operations;
 mod pages;
 mod stacks;
@@ -31,6 +32,9 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "ListStackResources" => stacks::list_resources,
         "GetTemplate" => stacks::template,
         "GetTemplateSummary" => stacks::template_summary,
+        "DetectStackDrift" => drifts::detect,
+        "DescribeStackDriftDetectionStatus" => drifts::status,
+        "DescribeStackResourceDrifts" => drifts::resources,
         "DeleteStack" => operations::delete,
         "CancelUpdateStack" => operations::cancel_update,
         "ContinueUpdateRollback" => operations::continue_rollback,

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::super::alarm::{Alarm, arn_of};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, tags};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -32,6 +34,25 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["AlarmName"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&[
+        "ActionsEnabled",
+        "AlarmActions",
+        "AlarmDescription",
+        "ComparisonOperator",
+        "DatapointsToAlarm",
+        "Dimensions",
+        "EvaluationPeriods",
+        "InsufficientDataActions",
+        "MetricName",
+        "Metrics",
+        "Namespace",
+        "OKActions",
+        "Period",
+        "Statistic",
+        "Tags",
+        "Threshold",
+        "TreatMissingData",
+    ]),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
@@ -63,6 +84,16 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     world.authorize(&order.caller, "cloudwatch:DeleteAlarms", &arn, &BTreeMap::new())?;
     world.cloudwatch.alarms.remove(&arn);
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let alarm = world.cloudwatch.alarms.get(&arn_of(order, id))?;
+    let mut properties = alarm.given.clone();
+    if let Some(fields) = properties.as_object_mut() {
+        fields.remove("Tags");
+        fields.extend(tags(&alarm.tags).map(|tags| ("Tags".to_owned(), tags)));
+    }
+    Some(properties)
 }
 
 fn permit_put(world: &mut World, order: &Order, arn: &str, alarm: &Alarm) -> Result<(), ApiError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::alarm::invalid;
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -16,6 +16,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["DashboardName"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&["DashboardBody"]),
 };
 
 /// A dashboard is 24 columns wide, and holds up to 500 widgets (CloudWatch user guide, "Dashboard body structure and
@@ -53,6 +54,11 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     world.authorize(&order.caller, "cloudwatch:DeleteDashboards", &arn, &BTreeMap::new())?;
     world.cloudwatch.dashboards.remove(&arn);
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let body = world.cloudwatch.dashboards.get(&arn_of(order, id))?;
+    Some(set([("DashboardBody", Some(body.as_str().into()))]))
 }
 
 fn arn_of(order: &Order, name: &str) -> String {

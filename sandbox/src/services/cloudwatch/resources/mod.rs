@@ -43,6 +43,14 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    match order.kind.as_str() {
+        ALARM => Ok(alarm::read(world, order, id)),
+        DASHBOARD => Ok(dashboard::read(world, order, id)),
+        other => Err(ApiError::unknown("reading of", other)),
+    }
+}
+
 pub(crate) fn find(_world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     Err(ApiError::unknown("import of", &order.kind))
 }

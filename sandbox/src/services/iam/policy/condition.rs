@@ -40,6 +40,7 @@ const KEYS: &[&str] = &[
     "iam:PermissionsBoundary",
     "iam:PolicyARN",
     "kms:ViaService",
+    "lambda:SourceFunctionArn",
     "sts:ExternalId",
     "sts:RoleSessionName",
 ];

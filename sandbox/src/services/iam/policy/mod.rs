@@ -16,9 +16,9 @@ use statement::Statement;
 /// A policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
+    /// As it was written.
+    pub(crate) document: Value,
     statements: Vec<Statement>,
-    /// What it was read from, without white space.
-    pub(crate) document: String,
     /// Its length as IAM's quotas count it: in characters, without white space.
     pub(crate) length: usize,
 }
@@ -79,9 +79,8 @@ impl Policy {
         if !statements.iter().filter_map(|statement| statement.id.as_deref()).all(|id| ids.insert(id)) {
             return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
         }
-        let document = document.to_string();
-        let length = document.chars().filter(|c| !c.is_whitespace()).count();
-        Ok(Self { statements, document, length })
+        let length = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
+        Ok(Self { document: document.clone(), statements, length })
     }
 
     /// What an identity policy says.

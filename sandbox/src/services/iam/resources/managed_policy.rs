@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{POLICY_TAKES, permit};
 use crate::input::JsonInput;
 use crate::request::Caller;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
 use crate::services::iam::account::{Permissions, delete_conflict};
 use crate::services::iam::names::{check_name, check_path};
 use crate::services::iam::policy::{Kind, Policy};
@@ -20,6 +20,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["Description", "ManagedPolicyName", "Path"],
     creation_takes: POLICY_TAKES,
     identifier: Identifier::None,
+    readable: Some(&["PolicyDocument", "Roles"]),
 };
 
 /// The longest name of a policy (IAM user guide, "IAM and AWS STS quotas").
@@ -90,6 +91,12 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
     world.iam.remove_policy(id);
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let document = world.iam.managed_policy(id)?.document.clone();
+    let roles = world.iam.roles_with(&order.caller.account, id);
+    Some(set([("PolicyDocument", Some(document)), ("Roles", (!roles.is_empty()).then(|| json!(roles)))]))
 }
 
 /// Attaches a policy to all of these roles, or to none.

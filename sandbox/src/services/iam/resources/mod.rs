@@ -54,6 +54,14 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    match order.kind.as_str() {
+        ROLE => Ok(role::read(world, order, id)),
+        MANAGED_POLICY => Ok(managed_policy::read(world, order, id)),
+        kind => Err(ApiError::unknown("reading of", kind)),
+    }
+}
+
 pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     match order.kind.as_str() {
         ROLE => role::find(world, order),

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{about_policy, permit};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::services::iam::account::{Permissions, Role, already_exists, delete_conflict};
 use crate::services::iam::names::{check_name, check_path, folded, unique_id};
 use crate::services::iam::policy::{Kind, Policy};
@@ -30,6 +30,15 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["Path", "RoleName"],
     creation_takes: Duration::from_secs(17),
     identifier: Identifier::Property("RoleName"),
+    readable: Some(&[
+        "AssumeRolePolicyDocument",
+        "Description",
+        "ManagedPolicyArns",
+        "MaxSessionDuration",
+        "PermissionsBoundary",
+        "Policies",
+        "Tags",
+    ]),
 };
 
 /// The longest name of a role (IAM user guide, "IAM and AWS STS quotas").
@@ -118,6 +127,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
         name,
         arn,
         trust: wanted.trust,
+        description: wanted.description,
         longest_session: wanted.longest_session,
         tags: wanted.tags,
         permissions: wanted.permissions,
@@ -158,6 +168,7 @@ pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Valu
     quotas::check(&world.iam, id, &permissions)?;
     let role = world.iam.role_mut(account, id)?;
     role.trust = wanted.trust;
+    role.description = wanted.description;
     role.longest_session = wanted.longest_session;
     role.tags = wanted.tags;
     role.permissions = permissions;
@@ -195,6 +206,23 @@ pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, 
     }
     permit(world, &order.caller, "iam:GetRole", &name, None)?;
     world.iam.role(&order.caller.account, &name).map(|role| Some(created(role)))
+}
+
+/// Policies that others attach to the role by naming it are theirs, as far as they are in a stack.
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let role = world.iam.role(&order.caller.account, id).ok()?;
+    let Permissions { inline, attached, boundary } = &role.permissions;
+    let policy = |(name, policy): (&String, &Policy)| json!({ "PolicyName": name, "PolicyDocument": policy.document });
+    let inline: Vec<Value> = inline.iter().map(policy).collect();
+    Some(set([
+        ("AssumeRolePolicyDocument", Some(role.trust.document.clone())),
+        ("Description", role.description.as_deref().map(Value::from)),
+        ("ManagedPolicyArns", (!attached.is_empty()).then(|| json!(attached))),
+        ("MaxSessionDuration", Some(role.longest_session.as_secs().into())),
+        ("PermissionsBoundary", boundary.as_deref().map(Value::from)),
+        ("Policies", (!inline.is_empty()).then(|| inline.into())),
+        ("Tags", tags(&role.tags)),
+    ]))
 }
 
 /// What a role has besides what its own resource gave it, such as policies that name it in `Roles`.

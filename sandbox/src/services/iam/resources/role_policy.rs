@@ -16,6 +16,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["PolicyName", "RoleName"],
     creation_takes: POLICY_TAKES,
     identifier: Identifier::None,
+    readable: None,
 };
 
 /// The properties of an inline policy.

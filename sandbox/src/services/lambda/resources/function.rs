@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::Effect;
 use super::super::function::{Configuration, Function, arn_of, invalid, not_found};
 use super::{code, configuration};
 use crate::request::{Caller, Principal};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::services::iam;
 use crate::{ApiError, World};
 
@@ -36,6 +36,20 @@ pub(super) const SCHEMA: Schema = Schema {
     // 2 seconds until it is there, 5 until it is Active.
     creation_takes: Duration::from_secs(7),
     identifier: Identifier::Property("FunctionName"),
+    readable: Some(&[
+        "Architectures",
+        "Description",
+        "Environment",
+        "Handler",
+        "LoggingConfig",
+        "MemorySize",
+        "ReservedConcurrentExecutions",
+        "Role",
+        "Runtime",
+        "Tags",
+        "Timeout",
+        "VpcConfig",
+    ]),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
@@ -64,7 +78,8 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     }
     let (modified, revision) = (world.now(), world.random_uuid());
     let policy = BTreeMap::new();
-    let function = Function { arn: arn.clone(), name, configuration, code, policy, modified, revision };
+    let ready = modified;
+    let function = Function { arn: arn.clone(), name, configuration, code, policy, modified, ready, revision };
     let created = created(&function);
     world.lambda.functions.insert(arn, function);
     Ok(created)
@@ -106,6 +121,32 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
         world.push_effect(Effect::Kill(instance));
     }
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let arn = arn_of(&order.caller.account, &order.region, id);
+    let Function { configuration, .. } = world.lambda.functions.get(&arn)?;
+    let Configuration { environment, logging, .. } = configuration;
+    let format = if logging.is_json { "JSON" } else { "Text" };
+    let logging = set([
+        ("LogFormat", Some(format.into())),
+        ("LogGroup", Some(logging.group.as_str().into())),
+        ("ApplicationLogLevel", logging.level.as_deref().map(Value::from)),
+    ]);
+    Some(set([
+        ("Architectures", Some(json!([configuration.architecture]))),
+        ("Description", configuration.description.as_deref().map(Value::from)),
+        ("Environment", (!environment.is_empty()).then(|| json!({ "Variables": environment }))),
+        ("Handler", Some(configuration.handler.as_str().into())),
+        ("LoggingConfig", Some(logging)),
+        ("MemorySize", Some(configuration.memory.into())),
+        ("ReservedConcurrentExecutions", configuration.concurrency.map(Value::from)),
+        ("Role", Some(configuration.role.as_str().into())),
+        ("Runtime", Some(configuration.runtime.as_str().into())),
+        ("Tags", tags(&configuration.tags)),
+        ("Timeout", Some(configuration.timeout.into())),
+        ("VpcConfig", configuration.vpc.clone()),
+    ]))
 }
 
 pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {

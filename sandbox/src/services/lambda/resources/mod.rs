@@ -44,6 +44,14 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    match order.kind.as_str() {
+        FUNCTION => Ok(function::read(world, order, id)),
+        PERMISSION => permission::read(world, order, id),
+        other => Err(ApiError::unknown("reading of", other)),
+    }
+}
+
 pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     match order.kind.as_str() {
         FUNCTION => function::find(world, order),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::function::{arn_of, not_found};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -15,6 +15,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["Action", "FunctionName", "Principal", "SourceAccount", "SourceArn"],
     creation_takes: Duration::from_secs(1),
     identifier: Identifier::None,
+    readable: Some(&["Action", "Principal", "SourceAccount", "SourceArn"]),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
@@ -42,6 +43,20 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
         function.policy.remove(id);
     }
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    let function = function_arn(order, &order.input()?.required("FunctionName")?);
+    let statement = world.lambda.functions.get(&function).and_then(|function| function.policy.get(id));
+    let read = |statement: &Value| {
+        set([
+            ("Action", statement.pointer("/Action").cloned()),
+            ("Principal", statement.pointer("/Principal/Service").cloned()),
+            ("SourceAccount", statement.pointer("/Condition/StringEquals/aws:SourceAccount").cloned()),
+            ("SourceArn", statement.pointer("/Condition/ArnLike/aws:SourceArn").cloned()),
+        ])
+    };
+    Ok(statement.map(read))
 }
 
 fn statement(

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::bucket::{Bucket, Settings, check_name, of_account};
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, tags};
 use crate::{ApiError, World, partition};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -23,6 +23,14 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["BucketName"],
     creation_takes: Duration::from_secs(20),
     identifier: Identifier::Property("BucketName"),
+    readable: Some(&[
+        "VersioningConfiguration",
+        "BucketEncryption",
+        "PublicAccessBlockConfiguration",
+        "OwnershipControls",
+        "LifecycleConfiguration",
+        "Tags",
+    ]),
 };
 
 /// Settings that are kept as they are given, each with the permission that it needs.
@@ -66,6 +74,17 @@ pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, 
     permit(world, order, &name, "s3:ListBucket")?;
     let bucket = of_account(world, &order.caller.account, &name).ok();
     Ok(bucket.map(|bucket| created(&name, &bucket.region)))
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let bucket = world.s3.buckets.get(id).filter(|bucket| bucket.account == order.caller.account)?;
+    let Settings { versioned, others, tags: all } = &bucket.settings;
+    let mut properties = others.clone();
+    if *versioned {
+        properties.insert("VersioningConfiguration".to_owned(), json!({ "Status": "Enabled" }));
+    }
+    properties.extend(tags(all).map(|tags| ("Tags".to_owned(), tags)));
+    Some(Value::Object(properties.into_iter().collect()))
 }
 
 /// Opens a bucket under a name that nobody has, in any account.

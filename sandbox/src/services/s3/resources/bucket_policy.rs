@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::super::bucket::of_account;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -13,6 +15,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["Bucket"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&["PolicyDocument"]),
 };
 
 /// Creates or replaces the policy.
@@ -32,6 +35,11 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
         bucket.policy = None;
     }
     Ok(())
+}
+
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
+    let bucket = world.s3.buckets.get(id).filter(|bucket| bucket.account == order.caller.account)?;
+    bucket.policy.as_ref().map(|policy| set([("PolicyDocument", Some(policy.clone()))]))
 }
 
 fn permit(world: &mut World, order: &Order, name: &str, action: &str) -> Result<(), ApiError> {

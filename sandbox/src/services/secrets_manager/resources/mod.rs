@@ -43,6 +43,14 @@ pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
     }
 }
 
+pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+    match order.kind.as_str() {
+        SECRET => Ok(secret::read(world, id)),
+        ROTATION_SCHEDULE => Ok(rotation_schedule::read(world, id)),
+        other => Err(ApiError::unknown("reading of", other)),
+    }
+}
+
 pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     match order.kind.as_str() {
         SECRET => secret::find(world, order),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::api::rotate;
 use super::super::error::{marked_for_deletion, not_found};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -17,6 +17,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["SecretId"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::None,
+    readable: Some(&["RotationLambdaARN", "RotationRules"]),
 };
 
 /// Turns rotation on, or changes it. Unless the template says otherwise, either rotates the secret at once.
@@ -31,6 +32,16 @@ pub(super) fn put(world: &mut World, order: &Order) -> Result<Created, ApiError>
     let made = rotate::rotate_secret(world, &order.caller, &order.region, input)?;
     let arn = made.get("ARN").and_then(Value::as_str).unwrap_or_default();
     Ok(Created { physical_id: arn.to_owned(), attributes: BTreeMap::from([("Id".to_owned(), arn.to_owned())]) })
+}
+
+/// A secret that is not rotated has no schedule.
+pub(super) fn read(world: &World, id: &str) -> Option<Value> {
+    let secret = world.secrets_manager.secrets.get(id).filter(|secret| secret.deletion.is_none())?;
+    let rotation = secret.rotation.as_ref().filter(|rotation| rotation.enabled)?;
+    Some(set([
+        ("RotationLambdaARN", Some(rotation.function.as_str().into())),
+        ("RotationRules", rotation.rules.as_ref().map(|rules| rules.to_json())),
+    ]))
 }
 
 /// A secret that is gone, on its way to deletion, or no longer rotated has no schedule left to delete.

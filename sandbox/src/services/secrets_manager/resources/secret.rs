@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::super::error::not_found;
 use super::super::lookup::{alive, permitted, permitted_with};
+use super::super::secret::Replica;
 use super::super::{api, check};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema};
+use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags as stack_tags};
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -19,6 +20,7 @@ pub(super) const SCHEMA: Schema = Schema {
     create_only: &["Name"],
     creation_takes: Duration::from_secs(2),
     identifier: Identifier::ReadOnly("Id"),
+    readable: Some(&["Description", "ReplicaRegions", "Tags"]),
 };
 
 pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
@@ -91,6 +93,21 @@ pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), A
         Err(error) if error == not_found() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// One that is marked for deletion counts as gone.
+pub(super) fn read(world: &World, id: &str) -> Option<Value> {
+    let secret = world.secrets_manager.secrets.get(id).filter(|secret| secret.deletion.is_none())?;
+    let replica = |replica: &Replica| {
+        let key = replica.kms_key_id.as_deref().map(Value::from);
+        set([("Region", Some(replica.region.as_str().into())), ("KmsKeyId", key)])
+    };
+    let replicas: Vec<Value> = secret.replicas.iter().map(replica).collect();
+    Some(set([
+        ("Description", secret.description.as_deref().map(Value::from)),
+        ("ReplicaRegions", (!replicas.is_empty()).then(|| replicas.into())),
+        ("Tags", stack_tags(&secret.tags)),
+    ]))
 }
 
 /// The secret with this ARN, for an import. One that is marked for deletion cannot be read.
