@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let printer = Printer::new(format, cli.global.yes);
     printer.begin();
     cli.global.environment = Environment::read(|name| std::env::var_os(name));
-    match run(&cli, printer) {
+    match run(&cli, printer.clone()) {
         Ok(exit) => exit.into(),
         Err(error) => {
             printer.error(&error);

@@ -138,6 +138,7 @@ impl Step {
         match self {
             Self::DeployArtifacts(deployment) | Self::DeployCell(deployment) => Some(deployment),
             Self::UploadCode { .. }
+            | Self::DeleteCell { .. }
             | Self::Adopt { .. }
             | Self::ClearPending { .. }
             | Self::GiveUp { .. }
