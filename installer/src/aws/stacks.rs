@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudformation::types::{DeletionMode, StackResourceDriftStatus, TemplateStage};
+use aws_sdk_cloudformation::types::{DeletionMode, DeploymentConfigMode, StackResourceDriftStatus, TemplateStage};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether somebody has protected it from being deleted.
     pub protected: bool,
+    /// Whether CloudFormation was last told not to wait until what it made is ready.
+    pub express: bool,
 }
 
 /// Looks a stack up by name or id.
@@ -40,7 +42,9 @@ pub async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, C
     let status = stack.stack_status().map(|status| status.as_str()).unwrap_or_default();
     let tags = stack.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
     let protected = stack.enable_termination_protection() == Some(true);
-    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected }))
+    let mode = stack.deployment_config().and_then(|config| config.mode());
+    let express = mode == Some(&DeploymentConfigMode::Express);
+    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected, express }))
 }
 
 /// The template of a stack as it was handed in; a stack that was never deployed has none.
@@ -108,6 +112,11 @@ pub async fn members(clients: &Clients, stack: &str) -> Result<BTreeSet<String>,
         members.extend(entry.physical_resource_id().filter(|_| !has_left).map(str::to_owned));
     }
     Ok(members)
+}
+
+/// Whether a resource failed only because another one had failed before, by CloudFormation's reason.
+pub fn is_cancellation(reason: &str) -> bool {
+    reason.starts_with("Resource creation cancelled") || reason.starts_with("Resource update cancelled")
 }
 
 /// One event of a stack.

@@ -238,8 +238,13 @@ mod tests {
     #[test]
     fn every_status_of_a_stack_is_told_here_or_by_the_plan() {
         for status in Status::ALL.iter().copied() {
-            let stack_found =
-                Stack { id: "arn:stack/1".to_owned(), status, tags: Default::default(), protected: false };
+            let stack_found = Stack {
+                id: "arn:stack/1".to_owned(),
+                status,
+                tags: Default::default(),
+                protected: false,
+                express: false,
+            };
             let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
             let expected = match status.rest() {
