@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::plan::{Deployment, GivenUpKey, Plan, Step};
 use crate::session::Session;
+use crate::ui::Progress;
 use rotations::{Rotation, Target};
 use stack::Doomed;
 
@@ -81,11 +82,7 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 for cell in cells {
                     session.interrupts.unless_pressed(function::check(session, &cell.stack, artifact)).await??;
                     if cell.express {
-                        progress.now("waiting until it can work");
-                        let ready = Box::pin(function::await_ready(session, config, &cell.stack));
-                        if let Some(why) = session.interrupts.unless_pressed(ready).await?? {
-                            progress.say(&format!("  the function `{}` cannot work yet: {why}", cell.stack));
-                        }
+                        await_ready(session, config, &progress, &cell.stack).await?;
                     }
                     applied.stacks.push(cell.stack.clone());
                 }
@@ -96,13 +93,27 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 Box::pin(stack::delete_all(session, vec![doomed])).await?;
                 applied.deleted.push(stack.clone());
             }
-            Step::RotateFirst { users, .. } => {
+            Step::RotateFirst { users, awaits, .. } => {
+                for stack in awaits.iter().filter(|stack| !applied.stacks.contains(stack)) {
+                    let progress = session.printer.progress("checking the function");
+                    await_ready(session, config, &progress, stack).await?;
+                }
                 let targets = users.iter().map(|(user, secret)| Target { user: user.clone(), secret: secret.clone() });
                 applied.rotations = rotations::rotate(session, config, targets.collect()).await?;
             }
         }
     }
     Ok(applied)
+}
+
+/// Waits until a function can work that CloudFormation has not waited for.
+async fn await_ready(session: &Session, config: &Config, progress: &Progress, name: &str) -> Result<(), Error> {
+    progress.now("waiting until it can work");
+    let ready = Box::pin(function::await_ready(session, config, name));
+    if let Some(why) = session.interrupts.unless_pressed(ready).await?? {
+        progress.say(&format!("  the function `{name}` cannot work yet: {why}"));
+    }
+    Ok(())
 }
 
 /// Tells the function that a person has given up a key.

@@ -25,7 +25,7 @@ const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfunction: ", en
 /// Rotates the access keys of IAM users with AWS Secrets Manager.
 ///
 /// Exit codes: 0 done or nothing to do, 1 error, 2 the plan has changes (with --detailed-exitcode), 3 some users
-/// are not done, 4 a stack failed and was rolled back, 5 credentials or permissions, 6 interrupted, 64 wrong usage.
+/// are not done, 4 a stack failed and was rolled back (with --express: stays as it is), 5 credentials or permissions, 6 interrupted, 64 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "keyturn", version, long_version = LONG_VERSION, max_term_width = 100)]
 pub struct Cli {
@@ -101,8 +101,7 @@ pub enum Command {
         /// Also look for what somebody has changed past CloudFormation, and show how it would be brought back. Takes CloudFormation some time.
         #[arg(long)]
         drift: bool,
-        /// Show what `bootstrap --express` would do: it deploys stacks in CloudFormation's express mode: what is configured counts as complete, and nothing is taken back
-        /// when it fails. keyturn itself waits until the function can work.
+        /// Show what `bootstrap --express` would do.
         #[arg(long)]
         express: bool,
         #[command(flatten)]

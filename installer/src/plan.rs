@@ -127,6 +127,10 @@ pub enum Step {
     RotateFirst {
         /// The users, as IAM spells them, and the names of their secrets.
         users: BTreeMap<UserName, String>,
+        /// The stacks of those users whose last deployment did not wait until the function can work, and whose run may
+        /// have ended before it did.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        awaits: Vec<String>,
         /// Why.
         reason: String,
     },
@@ -310,6 +314,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         remarks: users.remarks,
         cost: cost::of(config, wanted.values()),
     };
+    let awaits = not_awaited(observed, &cells, &users.unrotated);
     if config.artifact_bucket.is_none() {
         let wanted = template::artifacts()?;
         let current = observed.artifacts.as_ref();
@@ -356,9 +361,21 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.unchanged.push("every user has a managed key".to_owned());
     } else {
         let reason = "no managed key yet".to_owned();
-        plan.steps.push(Step::RotateFirst { users: users.unrotated, reason });
+        plan.steps.push(Step::RotateFirst { users: users.unrotated, awaits, reason });
     }
     Ok(plan)
+}
+
+/// The stacks of these users whose last deployment did not wait until what it made is ready.
+fn not_awaited(
+    observed: &Observed,
+    cells: &BTreeMap<usize, (Action, Cell)>,
+    users: &BTreeMap<UserName, String>,
+) -> Vec<String> {
+    let is_express = |number: &usize| observed.cells.get(number).is_some_and(|found| found.stack.express);
+    let with_users = |cell: &&Cell| cell.users.iter().any(|user| users.contains_key(&user.name));
+    let cells = cells.iter().filter(|(number, _)| is_express(number)).map(|(_, (_, cell))| cell);
+    cells.filter(with_users).map(|cell| cell.stack.clone()).collect()
 }
 
 /// The template that a stack has now; none when it must be made anew, or was never made.

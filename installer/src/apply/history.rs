@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::aws::stacks::{Event, Rest, Status};
+use crate::aws::stacks::{Event, Rest, Status, is_cancellation};
 use crate::ui;
 
 /// What is being done with a stack.
@@ -176,11 +176,6 @@ fn usually_takes(kind: &str, status: &str) -> SignedDuration {
 fn handlers_own(reason: &str) -> &str {
     let inner = reason.strip_prefix("Resource handler returned message: \"");
     inner.and_then(|inner| inner.rsplit_once("\" (RequestToken:")).map_or(reason, |(inner, _)| inner)
-}
-
-/// Whether a resource failed only because another one had failed before.
-fn is_cancellation(reason: &str) -> bool {
-    reason.starts_with("Resource creation cancelled") || reason.starts_with("Resource update cancelled")
 }
 
 #[cfg(test)]

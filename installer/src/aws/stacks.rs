@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudformation::types::{DeletionMode, StackResourceDriftStatus, TemplateStage};
+use aws_sdk_cloudformation::types::{DeletionMode, DeploymentConfigMode, StackResourceDriftStatus, TemplateStage};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub struct Stack {
     pub protected: bool,
     /// When it was last updated, or made.
     pub changed: Option<Timestamp>,
+    /// Whether CloudFormation was last told not to wait until what it made is ready.
+    pub express: bool,
 }
 
 /// Looks a stack up by name or id.
@@ -43,7 +45,10 @@ pub async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, C
     let tags = stack.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
     let protected = stack.enable_termination_protection() == Some(true);
     let changed = stack.last_updated_time().or(stack.creation_time()).and_then(moment);
-    Ok(Some(Stack { id: id.to_owned(), status: known(OPERATION, status)?, tags: tags.collect(), protected, changed }))
+    let mode = stack.deployment_config().and_then(|config| config.mode());
+    let express = mode == Some(&DeploymentConfigMode::Express);
+    let (id, status, tags) = (id.to_owned(), known(OPERATION, status)?, tags.collect());
+    Ok(Some(Stack { id, status, tags, protected, changed, express }))
 }
 
 /// The template of a stack as it was handed in; a stack that was never deployed has none.
@@ -111,6 +116,11 @@ pub async fn members(clients: &Clients, stack: &str) -> Result<BTreeSet<String>,
         members.extend(entry.physical_resource_id().filter(|_| !has_left).map(str::to_owned));
     }
     Ok(members)
+}
+
+/// Whether a resource failed only because another one had failed before, by CloudFormation's reason.
+pub fn is_cancellation(reason: &str) -> bool {
+    reason.starts_with("Resource creation cancelled") || reason.starts_with("Resource update cancelled")
 }
 
 /// One event of a stack.

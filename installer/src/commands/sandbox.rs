@@ -17,6 +17,10 @@ const ACCOUNT: &str = "111122223333";
 /// Real seconds for each second that AWS takes: a deployment takes some seconds.
 const PACE: f64 = 0.05;
 
+/// How many rotations are under way at once. Each is a process; setting a schedule begins a test of it, and thousands of
+/// schedules may be set at once.
+const ROTATIONS: usize = 100;
+
 /// What there is to order.
 const ORDERS: &str = "orders are: advance DURATION, bucket NAME REGION, calls, fail STACK RESOURCE, report";
 
@@ -81,6 +85,7 @@ fn options(delays: Option<f64>) -> Options {
 }
 
 fn populate(world: &mut World, users: &[UserName]) -> Result<Credentials, ApiError> {
+    world.rotate_at_once(ROTATIONS);
     let administrator = world.create_account(ACCOUNT)?;
     for user in users {
         world.create_user(ACCOUNT, user.as_str(), "/")?;

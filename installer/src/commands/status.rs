@@ -28,7 +28,12 @@ use crate::ui::span;
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
-pub(super) async fn run(session: &Session, config: Config, drift: bool, detailed_exitcode: bool) -> Result<Exit, Error> {
+pub(super) async fn run(
+    session: &Session,
+    config: Config,
+    drift: bool,
+    detailed_exitcode: bool,
+) -> Result<Exit, Error> {
     let report = look(session, config, drift).await?;
     session.printer.result("status", &report)?;
     Ok(if detailed_exitcode && report.wants_a_person() { Exit::SomeFailed } else { Exit::Done })

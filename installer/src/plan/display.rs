@@ -52,7 +52,7 @@ impl fmt::Display for Step {
             Self::GiveUp { keys, .. } => keys.iter().try_for_each(|GivenUpKey { user, key, how, .. }| {
                 writeln!(f, "  give up the key {key} of {user}: `--{}`", how.to_tag())
             }),
-            Self::RotateFirst { users, reason } => {
+            Self::RotateFirst { users, reason, .. } => {
                 let names: Vec<&str> = users.keys().map(contract::UserName::as_str).collect();
                 writeln!(f, "  rotate  {}: {reason}", names.join(", "))
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Refusal;
-use crate::aws::stacks::{Resource, Rest, Status};
+use crate::aws::stacks::{Resource, Rest, Status, is_cancellation};
 use crate::observe::ObservedStack;
 
 /// How to bring a stack to its template.
@@ -56,7 +56,9 @@ pub(super) fn action(name: &str, found: Option<&ObservedStack>) -> Result<Action
     let Some(found) = found else { return Ok(Action::Create) };
     let status = found.stack.status;
     let anew = || Action::CreateAnew { id: found.stack.id.clone(), status };
-    let failed = || found.resources.iter().filter(|resource| resource.status.ends_with("_FAILED"));
+    let is_cancelled = |resource: &Resource| resource.reason.as_deref().is_some_and(is_cancellation);
+    let has_failed = |resource: &&Resource| resource.status.ends_with("_FAILED") && !is_cancelled(resource);
+    let failed = || found.resources.iter().filter(has_failed);
     if can_be_resumed(status) {
         return Ok(Action::Resume { status, failed: failed().map(described).collect() });
     }
@@ -117,8 +119,14 @@ mod tests {
             is_named: *status != "CREATE_FAILED",
             is_checked: false,
         };
-        let stack =
-            Stack { id: "arn:stack/1".to_owned(), status, tags: BTreeMap::new(), protected: false, changed: None };
+        let stack = Stack {
+            id: "arn:stack/1".to_owned(),
+            status,
+            tags: BTreeMap::new(),
+            protected: false,
+            changed: None,
+            express: false,
+        };
         ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None, drift: None }
     }
 

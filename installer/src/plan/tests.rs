@@ -85,7 +85,7 @@ fn secret_of(user: &ObservedUser) -> Secret {
 
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
-    let stack = Stack { id, status, tags, protected: false, changed: None };
+    let stack = Stack { id, status, tags, protected: false, changed: None, express: false };
     ObservedStack { stack, template, resources: Vec::new(), drift: None }
 }
 
@@ -154,6 +154,20 @@ fn a_run_that_was_interrupted_goes_on_from_there() {
     let steps = decide(&config, &observed).unwrap().steps;
     let [Step::RotateFirst { users, .. }] = steps.as_slice() else { panic!("{steps:?}") };
     assert_eq!(users.keys().map(UserName::as_str).collect::<Vec<_>>(), ["bob"]);
+}
+
+#[test]
+fn first_rotations_wait_for_a_function_that_nobody_has_waited_for() {
+    let config = config(&["alice", "bob"]);
+    let mut observed = bootstrapped(&config);
+    observed.users[1].secret.as_mut().unwrap().last_rotated = None;
+    let awaits = |observed: &Observed| {
+        let Some(Step::RotateFirst { awaits, .. }) = decide(&config, observed).unwrap().steps.pop() else { panic!() };
+        awaits
+    };
+    assert_eq!(awaits(&observed), Vec::<String>::new());
+    observed.cells.values_mut().for_each(|cell| cell.stack.express = true);
+    assert_eq!(awaits(&observed), ["keyturn"]);
 }
 
 #[test]

@@ -244,6 +244,7 @@ mod tests {
                 tags: Default::default(),
                 protected: false,
                 changed: None,
+                express: false,
             };
             let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);

@@ -96,7 +96,7 @@ fn long_names_fill_a_cell_sooner() {
 fn found(cells: &BTreeMap<usize, Cell>) -> BTreeMap<usize, ObservedStack> {
     let found = |cell: &Cell| {
         let (id, tags) = (format!("arn:{}", cell.stack), BTreeMap::new());
-        let stack = Stack { id, status: Status::CreateComplete, tags, protected: false, changed: None };
+        let stack = Stack { id, status: Status::CreateComplete, tags, protected: false, changed: None, express: false };
         ObservedStack { stack, template: None, resources: Vec::new(), drift: None }
     };
     cells.iter().map(|(number, cell)| (*number, found(cell))).collect()

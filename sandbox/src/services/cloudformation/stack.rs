@@ -25,6 +25,8 @@ pub(super) struct Stack {
     pub(super) status: StackStatus,
     pub(super) reason: Option<String>,
     pub(super) protected: bool,
+    /// Whether its last operation was in express mode.
+    pub(super) express: bool,
     /// `None` while nothing has been built: the stack exists only so that its change set has something to belong to.
     pub(super) blueprint: Option<Blueprint>,
     pub(super) resources: BTreeMap<String, StackResource>,
@@ -70,6 +72,7 @@ impl Stack {
             status: StackStatus::ReviewInProgress,
             reason: None,
             protected: false,
+            express: false,
             blueprint: None,
             resources: BTreeMap::new(),
             outputs: BTreeMap::new(),

@@ -140,9 +140,7 @@ pub(crate) fn ended(world: &mut World, id: InvocationId, end: InvocationEnd) -> 
     let log = platform_log::framed(world, &invocation.function, &invocation.request_id, &output, &ending);
     platform_log::deliver(world, &invocation.function, invocation.instance, &log);
     if process_lives {
-        if let Some(instance) = world.lambda.instances.get_mut(&invocation.instance) {
-            instance.busy = None;
-        }
+        launch::rest(world, invocation.instance);
     } else {
         world.lambda.instances.remove(&invocation.instance);
     }

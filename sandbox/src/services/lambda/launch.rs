@@ -15,6 +15,9 @@ use crate::{ApiError, World};
 /// How long the credentials of an instance are good. AWS does not say; it hands out hours.
 const SESSION_LASTS: Duration = Duration::from_hours(12);
 
+/// How many idle instances of a function are kept. The installer has 16 users rotated at once.
+const MOST_IDLE: usize = 16;
+
 /// The variables that Lambda sets itself and refuses to have set.
 pub(super) const RESERVED: &[&str] = &[
     "_HANDLER",
@@ -69,6 +72,19 @@ pub(super) fn instance_for(world: &mut World, arn: &str) -> Result<(InstanceId, 
         return Ok((*id, None));
     }
     open(world, arn).map(|(id, launch)| (id, Some(launch)))
+}
+
+/// An instance has nothing to do any more. Lambda ends idle ones when it likes: here so that a crowd of users that was served
+/// at once leaves no crowd of processes.
+pub(super) fn rest(world: &mut World, id: InstanceId) {
+    let Some(instance) = world.lambda.instances.get_mut(&id) else { return };
+    instance.busy = None;
+    let function = instance.function.clone();
+    let is_idle = |instance: &&Instance| instance.busy.is_none() && instance.function == function;
+    if world.lambda.instances.values().filter(is_idle).count() > MOST_IDLE {
+        world.lambda.instances.remove(&id);
+        world.push_effect(super::Effect::Kill(id));
+    }
 }
 
 /// Ends the idle instances that run an old revision, or whose credentials are no longer good.

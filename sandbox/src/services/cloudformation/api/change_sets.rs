@@ -260,7 +260,10 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
     if let Some(change_set) = world.cloudformation.change_sets.get_mut(&id) {
         (change_set.execution, change_set.execution_token) = (Execution::InProgress, token);
     }
-    with_stack(world, &stack, |world, stack| build(world, stack, id, blueprint, operation))?;
+    with_stack(world, &stack, |world, stack| {
+        stack.express = express;
+        build(world, stack, id, blueprint, operation)
+    })?;
     nothing()
 }
 

@@ -32,6 +32,7 @@ pub(super) fn stack(stack: &Stack) -> Xml {
         .optional("StackStatusReason", stack.reason.as_ref())
         .text("DisableRollback", false)
         .text("EnableTerminationProtection", stack.protected)
+        .element("DeploymentConfig", Xml::new().text("Mode", mode(stack.express)))
         .members("Outputs", outputs)
         .element("DriftInformation", stack_drift(stack))
         .element("RollbackConfiguration", Xml::new())
@@ -159,9 +160,11 @@ pub(super) fn change_set(change_set: &ChangeSet, stack: &Stack, changes: &[Chang
 }
 
 fn deployment(deployment: &Deployment) -> Xml {
-    Xml::new()
-        .text("Mode", if deployment.express { "EXPRESS" } else { "STANDARD" })
-        .optional("DisableRollback", deployment.disable_rollback)
+    Xml::new().text("Mode", mode(deployment.express)).optional("DisableRollback", deployment.disable_rollback)
+}
+
+fn mode(express: bool) -> &'static str {
+    if express { "EXPRESS" } else { "STANDARD" }
 }
 
 fn resource_change(change: &Change, with_values: bool) -> Xml {
