@@ -311,7 +311,7 @@ impl Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Over {
     /// Every account of this fleet, instead of one account.
-    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    #[arg(long, value_name = "FILE")]
     pub fleet: Option<PathBuf>,
     /// Write the report of the fleet as CSV, too.
     #[arg(long, value_name = "FILE", requires = "fleet")]
