@@ -60,7 +60,8 @@ impl Strike {
         run
     }
 
-    async fn strike(self, stage: &Stage, written: &Written, arguments: &[&str]) -> (Run, bool) {
+    /// Runs `keyturn --yes …` and strikes; says whether the call came at all.
+    pub(crate) async fn strike(self, stage: &Stage, written: &Written, arguments: &[&str]) -> (Run, bool) {
         let refusal = || ApiError::new("SimulatedRefusal", "a test has ordered this");
         let effect = match self {
             Self::Refuse => FaultEffect::FailBefore(refusal()),

@@ -202,11 +202,7 @@ async fn prepare(
         template: source(session, template, code_bucket).await?,
         tags: &deployment.tags,
     };
-    let made = make(session, progress, &order).await;
-    if made.is_err() {
-        clean_up(session, progress, ChangeSet::of(deployment, order.name)).await;
-    }
-    made
+    make(session, progress, &order, ChangeSet::of(deployment, order.name)).await
 }
 
 /// Deletes the stack that is in the way of a new one, if it is still one that holds nothing: somebody else may have
@@ -246,28 +242,19 @@ async fn join(
     };
     let change_set =
         ChangeSet { stack, name: &name, operation: Operation::Import, is_new: deployment.action.creates() };
-    let made = make(session, progress, &order).await;
+    let Made { stack_id, changes } = make(session, progress, &order, change_set).await?;
     let is_as_planned = |changes: &[Change]| {
         changes.len() == joining.resources.len()
             && changes
                 .iter()
                 .all(|change| change.action == "Import" && joining.resources.contains_key(&change.logical_id))
     };
-    let made = match made {
-        Ok(Made { stack_id, changes: Some(changes) }) if is_as_planned(&changes) => Ok(stack_id),
-        Ok(_) => {
-            let reason = "it would do more, or less, than have the secrets join the stack".to_owned();
-            Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
-        }
-        Err(error) => Err(error),
-    };
-    match made {
-        Ok(id) => execute(session, progress, change_set, &id).await,
-        Err(error) => {
-            clean_up(session, progress, change_set).await;
-            Err(error)
-        }
+    if changes.as_deref().is_some_and(is_as_planned) {
+        return execute(session, progress, change_set, &stack_id).await;
     }
+    clean_up(session, progress, change_set).await;
+    let reason = "it would do more, or less, than have the secrets join the stack".to_owned();
+    Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
 }
 
 /// Where CloudFormation finds a template: in the request, or in the bucket, where it is put.
@@ -282,13 +269,27 @@ async fn source<'a>(
     Ok(Source::Url(bucket::url(&session.clients, code_bucket, key)))
 }
 
-/// Asks for a change set, and waits for it.
-async fn make(session: &Session, progress: &Progress, order: &Order<'_>) -> Result<Made, StackError> {
-    let stack_id = change_sets::create(&session.clients, order).await?;
-    progress.now("CloudFormation works out what to change");
-    let waiting = await_change_set(session, order.stack, order.name);
-    let changes = session.interrupts.unless_pressed(waiting).await??;
-    Ok(Made { stack_id, changes })
+/// Asks for a change set, and waits for it. What fails leaves nothing behind.
+async fn make(
+    session: &Session,
+    progress: &Progress,
+    order: &Order<'_>,
+    change_set: ChangeSet<'_>,
+) -> Result<Made, StackError> {
+    let made = match change_sets::create(&session.clients, order).await {
+        Ok(stack_id) => {
+            progress.now("CloudFormation works out what to change");
+            let waiting = session.interrupts.unless_pressed(await_change_set(session, order.stack, order.name)).await;
+            waiting.map_err(StackError::from).flatten().map(|changes| Made { stack_id, changes })
+        }
+        // Whoever may not ask has made nothing; anything else may have been heard all the same.
+        Err(error) if error.is_about_credentials() => return Err(error.into()),
+        Err(error) => Err(error.into()),
+    };
+    if made.is_err() {
+        clean_up(session, progress, change_set).await;
+    }
+    made
 }
 
 /// Leaves nothing behind, on the way to an error that matters more.
