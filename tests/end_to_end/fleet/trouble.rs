@@ -15,7 +15,7 @@ async fn accounts_that_cannot_be_used_are_told_and_the_others_served() {
     let trouble = |world: &mut World| {
         world.suspend_account(&account(2)).unwrap();
         world.delete_role(&account(3), "OrganizationAccountAccessRole").unwrap();
-        world.delay_account_readiness(&account(4), Duration::from_secs(60)).unwrap();
+        world.delay_account_readiness(&account(4), Duration::from_secs(4)).unwrap();
     };
     stage.sandbox.visit(trouble).await;
     let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
@@ -51,7 +51,7 @@ async fn a_rollout_that_is_killed_anywhere_goes_on_and_deploys_no_account_twice(
     // Each run dies a little later than the one before.
     loop {
         let process = Arc::new(AtomicU32::new(0));
-        let (victim, mut after) = (process.clone(), 12 + runs * 12);
+        let (victim, mut after) = (process.clone(), 5 + runs * 5);
         let strike = move |_: &World, call: &sandbox::Call| {
             if call.is_write() && call.principal.contains("OrganizationAccountAccessRole") {
                 after = after.saturating_sub(1);

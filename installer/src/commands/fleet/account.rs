@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::FleetError;
 use super::functions::Functions;
 use super::report::Outcome;
-use crate::apply::{self, Applied, teardown};
+use crate::apply::{self, Applied, StackError, teardown};
 use crate::artifact::Artifact;
 use crate::aws::identity;
 use crate::aws::stacks::{self, Rest};
@@ -26,8 +26,9 @@ use crate::{commands, template};
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
 
-/// How long to wait before an account that is not ready is asked again.
-const READY_AGAIN: Duration = Duration::from_secs(20);
+/// How long to wait before an account that is not ready is asked again: twice as long each time, up to half a minute.
+const READY_AGAIN: Duration = Duration::from_secs(1);
+const READY_AGAIN_AT_LAST: Duration = Duration::from_secs(30);
 
 /// What is to be done in each account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,31 +69,29 @@ impl Visit<'_> {
     /// # Errors
     /// [`Error`]; what was begun is whole by then, as after the command for a single account.
     pub(super) async fn run(&self, ready_within: Duration) -> Result<Visited, Error> {
-        let end = Instant::now() + ready_within;
+        let (end, mut pause, mut has_entered) = (Instant::now() + ready_within, READY_AGAIN, false);
         loop {
-            match self.enter().await {
-                Err(error) if self.may_become_ready(&error) && Instant::now() < end => {
-                    self.session.interrupts.unless_pressed(tokio::time::sleep(READY_AGAIN)).await?;
+            let visited = async {
+                if !has_entered {
+                    self.enter().await?;
+                    has_entered = true;
                 }
-                entered => break entered?,
-            }
-        }
-        loop {
-            match self.work().await {
-                Err(Error::Call(error)) if error.is_not_ready() && Instant::now() < end => {
-                    self.session.interrupts.unless_pressed(tokio::time::sleep(READY_AGAIN)).await?;
+                self.work().await
+            };
+            match Box::pin(visited).await {
+                Err(error) if self.may_become_ready(&error, has_entered) && Instant::now() < end => {
+                    self.session.interrupts.unless_pressed(tokio::time::sleep(pause)).await?;
+                    pause = READY_AGAIN_AT_LAST.min(2 * pause);
                 }
-                worked => return worked,
+                visited => return visited,
             }
         }
     }
 
     /// Whether an error may go away by itself: no role of a new account can be assumed at first.
-    fn may_become_ready(&self, error: &Error) -> bool {
-        match error {
-            Error::Call(error) => error.is_not_ready() || self.target.is_new && error.is_about_credentials(),
-            _ => false,
-        }
+    fn may_become_ready(&self, error: &Error, has_entered: bool) -> bool {
+        let (Error::Call(error) | Error::Stack(StackError::Call(error))) = error else { return false };
+        error.is_not_ready() || !has_entered && self.target.is_new && error.is_about_credentials()
     }
 
     /// Makes sure that this is the account. Where nothing has changed, the session alone is opened.
