@@ -86,6 +86,9 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                         if let Some(why) = session.interrupts.unless_pressed(ready).await?? {
                             progress.say(&format!("  the function `{}` cannot work yet: {why}", cell.stack));
                         }
+                    } else {
+                        let trial = Box::pin(function::try_out(session, config, &cell.stack));
+                        session.interrupts.unless_pressed(trial).await??;
                     }
                     applied.stacks.push(cell.stack.clone());
                 }
