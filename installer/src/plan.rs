@@ -26,18 +26,20 @@ use crate::aws::identity::Caller;
 use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
+use crate::regions;
 use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
 pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
-pub use found::{Found, Kind};
+pub use found::{Found, Kind, mending};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
+pub use standing::KEYS_PER_USER;
 pub(crate) use standing::may_come_from;
 pub use unadoptable::Unadoptable;
 pub use users::judge_each;
@@ -294,7 +296,11 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         steps: Vec::new(),
         users: users.found,
         unchanged: Vec::new(),
-        remarks: users.remarks,
+        remarks: regions::doubt(&config.region)
+            .into_iter()
+            .map(|doubt| doubt.to_string())
+            .chain(users.remarks)
+            .collect(),
         cost: cost::of(config, wanted.values()),
     };
     if config.artifact_bucket.is_none() {
@@ -340,7 +346,11 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::GiveUp { keys: users.given_up, reason });
     }
     if users.unrotated.is_empty() {
-        plan.unchanged.push("every user has a managed key".to_owned());
+        let is_dead = |user: &Found| user.kind == Kind::ManagedWithDeadKey;
+        plan.unchanged.push(match plan.users.iter().filter(|user| is_dead(user)).count() {
+            0 => "every user has a managed key".to_owned(),
+            dead => format!("every user has a managed key, and {dead} of these keys do not work"),
+        });
     } else {
         let reason = "no managed key yet".to_owned();
         plan.steps.push(Step::RotateFirst { users: users.unrotated, reason });
