@@ -346,16 +346,20 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::GiveUp { keys: users.given_up, reason });
     }
     if users.unrotated.is_empty() {
-        let is_dead = |user: &Found| user.kind == Kind::ManagedWithDeadKey;
-        plan.unchanged.push(match plan.users.iter().filter(|user| is_dead(user)).count() {
-            0 => "every user has a managed key".to_owned(),
-            dead => format!("every user has a managed key, and {dead} of these keys do not work"),
-        });
+        plan.unchanged.push(all_managed(&plan.users));
     } else {
         let reason = "no managed key yet".to_owned();
         plan.steps.push(Step::RotateFirst { users: users.unrotated, reason });
     }
     Ok(plan)
+}
+
+/// That nobody lacks a key, and how many of the keys are of no use.
+fn all_managed(users: &[Found]) -> String {
+    match users.iter().filter(|user| user.kind == Kind::ManagedWithDeadKey).count() {
+        0 => "every user has a managed key".to_owned(),
+        dead => format!("every user has a managed key, and {dead} of these keys do not work"),
+    }
 }
 
 /// The template that a stack has now; none when it must be made anew, or was never made.

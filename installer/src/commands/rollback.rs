@@ -25,7 +25,11 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) 
     users.iter().for_each(|user| session.printer.say(what_happens(user, session.clients.clock.now())));
     session.interrupts.unless_pressed(session.printer.confirm("Go back to these keys?")).await??;
     for (secret, version) in users.iter().filter_map(idle_rotation) {
-        let give_up = secrets::clear_pending(&session.clients, &secret.arn, version);
+        let give_up = async {
+            secrets::clear_pending(&session.clients, &secret.arn, version).await?;
+            // Nothing is blocked any more. The sweeper would find that too.
+            secrets::untag(&session.clients, &secret.arn, vec![tag_keys::BLOCKED.to_owned()]).await
+        };
         session.interrupts.unless_pressed(give_up).await??;
     }
     let users = order::give(session, config, |names| json!({ "rollback": names }), &bound).await?;
@@ -71,7 +75,7 @@ fn where_it_goes(user: &ObservedUser, name: &UserName, now: Option<Timestamp>) -
     };
     match (previous, current) {
         (None, _) => format!("{name}: no key from before the last rotation is left"),
-        (Some(previous), Some(current)) if previous.created >= current.created => {
+        (Some(previous), Some(current)) if previous.created > current.created => {
             format!("{name}: the key {} is the older one already, and stays current", described(current))
         }
         (Some(previous), current) => {

@@ -244,19 +244,8 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownUser(_) => "check the name and the account; keyturn makes no users".to_owned(),
-            Self::TwoKeys { keys, .. } => match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
-                Some(key) => format!("when nobody needs the Inactive key, give it up with `--reclaim {}`: it is deleted", key.id),
-                None => "find out which key nobody needs, and give it up with `--retire AKIA…`: it is deactivated, and deleted later".to_owned(),
-            },
-            Self::NoWorkingKey { current, keys, .. } => match keys.iter().find(|key| key.id != *current && key.status == KeyStatus::Inactive) {
-                Some(key) => format!(
-                    "activate {current} if it was deactivated by mistake, or, when nobody needs {0}, give that one up with `--reclaim {0}`",
-                    key.id
-                ),
-                None => format!(
-                    "activate {current} if it was deactivated by mistake; or deactivate a key that nobody needs, and give it up with `--reclaim AKIA…`"
-                ),
-            },
+            Self::TwoKeys { keys, .. } => two_keys_hint(keys),
+            Self::NoWorkingKey { current, keys, .. } => no_working_key_hint(current, keys),
             Self::GiveUp { key, how, user, why } => give_up_hint(key, *how, user.as_ref(), *why),
             Self::ForeignSecret { user, why, .. } => why.hint(user),
             Self::KeysOfSeveral(_) => "give the order for each user with keys by itself".to_owned(),
@@ -396,6 +385,25 @@ fn give_up_hint(key: &AccessKeyId, how: GiveUp, user: Option<&UserName>, why: Un
         Unfit::Twice => "name it once: `--retire` while it is Active, `--reclaim` once it is Inactive".to_owned(),
         Unfit::Foreign => format!("when nobody needs it, name it: `keyturn rotate {user} --{} {key}`", how.to_tag()),
         Unfit::Unknown => format!("look at the value of the secret of `{user}` and put it right"),
+    }
+}
+
+fn two_keys_hint(keys: &[KeyReport]) -> String {
+    match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
+        Some(key) => format!("when nobody needs the Inactive key, give it up with `--reclaim {}`: it is deleted", key.id),
+        None => "find out which key nobody needs, and give it up with `--retire AKIA…`: it is deactivated, and deleted later".to_owned(),
+    }
+}
+
+fn no_working_key_hint(current: &AccessKeyId, keys: &[KeyReport]) -> String {
+    match keys.iter().find(|key| key.id != *current && key.status == KeyStatus::Inactive) {
+        Some(key) => format!(
+            "activate {current} if it was deactivated by mistake, or, when nobody needs {0}, give that one up with `--reclaim {0}`",
+            key.id
+        ),
+        None => format!(
+            "activate {current} if it was deactivated by mistake; or deactivate a key that nobody needs, and give it up with `--reclaim AKIA…`"
+        ),
     }
 }
 
