@@ -147,6 +147,8 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 }
 
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    // Editors of Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     limits::check(text).map_err(|what| ConfigError::TooMuch { path: path.to_owned(), what })?;
     let document = serde_yaml::from_str(text)
         .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use contract::{AccessKeyId, UserName};
+use contract::{AccessKeyId, Region, UserName};
 use serde::Serialize;
 
 use super::rotations::counted;
@@ -47,6 +47,8 @@ pub enum Fate {
 pub struct Inventory {
     /// The account and the caller.
     pub caller: identity::Caller,
+    /// Where.
+    pub region: Region,
     /// What happens to keys and secrets.
     #[serde(flatten)]
     pub fate: Fate,
@@ -111,7 +113,8 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let secrets = found.into_iter().flatten().collect();
-    Ok(Inventory { caller, fate, stacks, protected, stuck, force, bucket, bucket_stays_for, secrets })
+    let region = config.region.clone();
+    Ok(Inventory { caller, region, fate, stacks, protected, stuck, force, bucket, bucket_stays_for, secrets })
 }
 
 /// Takes everything away. Gives the resources that `--force` has given up.
@@ -273,7 +276,7 @@ impl Inventory {
 
 impl fmt::Display for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "account {}, as {}\n", self.caller.account, self.caller.arn)?;
+        writeln!(f, "account {}, {}, as {}\n", self.caller.account, self.region, self.caller.arn)?;
         for name in self.stacks.keys() {
             writeln!(f, "  delete  the stack `{name}`")?;
             for resource in self.stuck.get(name).into_iter().flatten() {
@@ -330,7 +333,7 @@ impl fmt::Display for Remains {
         self.recoverable.iter().try_for_each(|name| {
             writeln!(
                 f,
-                "can be brought back: the secret `{name}` (`aws secretsmanager restore-secret --secret-id {name}`)"
+                "can be brought back: the secret `{name}` (`aws secretsmanager restore-secret --secret-id {name}`), but not its key, which is gone for good"
             )
         })
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::apply::stack;
 use crate::artifact::{Artifact, Origin, sources};
+use crate::aws::bucket::{self, Place};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Observed, has_code, observe};
-use crate::plan::{Desired, Options, Plan, check, plan};
+use crate::plan::{Desired, Options, Plan, Refusal, Refusals, check, plan};
 use crate::session::Session;
 
 /// How a plan comes about.
@@ -31,11 +32,25 @@ pub(super) async fn prepare(
         look_for_drift(session, config, &mut observed).await?;
     }
     check(config, &observed)?;
+    check_bucket(session, config).await?;
     let artifact = artifact(session, config, prebuilt).await?;
     let code = artifact.object_key();
     observed.has_code = has_code(&session.clients, config, &observed, &artifact).await?;
     let plan = plan(&Desired { config, code: &code, express: options.express }, &observed)?;
     Ok((artifact, plan))
+}
+
+/// Refuses a bucket of the user's own that the function's code could not come from.
+async fn check_bucket(session: &Session, config: &Config) -> Result<(), Error> {
+    let Some(bucket) = config.artifact_bucket.clone() else { return Ok(()) };
+    let refusal = match session.interrupts.unless_pressed(bucket::place(&session.clients, &bucket)).await?? {
+        Place::Nowhere => Refusal::NoBucket(bucket),
+        Place::Region(found) if found != config.region.as_str() => {
+            Refusal::BucketElsewhere { bucket, found, wanted: config.region.clone() }
+        }
+        Place::Region(_) | Place::Unknown => return Ok(()),
+    };
+    Err(Refusals(vec![refusal]).into())
 }
 
 /// Looks for what somebody has changed in the stacks past CloudFormation.
