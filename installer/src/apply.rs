@@ -83,6 +83,9 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                     session.interrupts.unless_pressed(function::check(session, &cell.stack, artifact)).await??;
                     if cell.express {
                         await_ready(session, config, &progress, &cell.stack).await?;
+                    } else {
+                        let trial = Box::pin(function::try_out(session, config, &cell.stack));
+                        session.interrupts.unless_pressed(trial).await??;
                     }
                     applied.stacks.push(cell.stack.clone());
                 }

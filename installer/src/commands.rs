@@ -168,7 +168,12 @@ fn configuration(global: &Global, users: &[UserName]) -> Result<Config, Error> {
             }
         }
         (None, Some(region)) => Ok(Config::for_users(region.clone(), users.to_vec())?),
-        (None, None) => Err(Error::NoConfig),
+        (None, None) => match &global.environment.region {
+            Some(region) => {
+                Ok(Config::for_users(Region::new(region.as_str()).map_err(Error::Region)?, users.to_vec())?)
+            }
+            None => Err(Error::NoConfig),
+        },
     }
 }
 

@@ -165,6 +165,8 @@ pub(crate) fn document<T>(
     text: &str,
     build: impl FnOnce(Field) -> Result<T, Fault>,
 ) -> Result<T, ConfigError> {
+    // Editors of Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     limits::check(text).map_err(|what| ConfigError::TooMuch { path: path.to_owned(), what })?;
     let document = serde_yaml::from_str(text)
         .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })?;

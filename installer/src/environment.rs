@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// The variables that name a proxy, as curl reads them.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
+/// The halves of a key.
+const KEY: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
 /// The part of the environment that keyturn itself looks at. Empty variables count as not set.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -16,6 +19,10 @@ pub struct Environment {
     pub endpoint_url: Option<String>,
     /// The variables that name a proxy, with their values, which may hold a password.
     pub proxies: Vec<(&'static str, String)>,
+    /// `AWS_REGION`, or else `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// The half of a key that is set while the other one is not, and that other one.
+    pub half_key: Option<(&'static str, &'static str)>,
     /// `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`.
     pub web_identity: Option<WebIdentity>,
 }
@@ -37,7 +44,15 @@ impl Environment {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
         let web_identity = variable("AWS_WEB_IDENTITY_TOKEN_FILE").zip(text("AWS_ROLE_ARN"));
+        // The SDK reads the old name of the second half too.
+        let has_secret = ["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"].iter().any(|name| variable(name).is_some());
         Self {
+            region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+            half_key: match (variable(KEY[0]).is_some(), has_secret) {
+                (true, false) => Some((KEY[0], KEY[1])),
+                (false, true) => Some((KEY[1], KEY[0])),
+                _ => None,
+            },
             ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
             endpoint_url: text("AWS_ENDPOINT_URL"),
             proxies: PROXIES.iter().filter_map(|name| Some((*name, text(name)?))).collect(),
@@ -61,6 +76,22 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_key_and_the_region_are_taken_note_of() {
+        let read = |set: &[(&str, &str)]| {
+            let set: Vec<(String, String)> =
+                set.iter().map(|(name, to)| ((*name).to_owned(), (*to).to_owned())).collect();
+            Environment::read(move |name| set.iter().find(|(known, _)| known == name).map(|(_, to)| to.into()))
+        };
+        let (id, secret) = (("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter2"));
+        assert_eq!(read(&[id]).half_key, Some(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")));
+        assert_eq!(read(&[secret]).half_key, Some(("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")));
+        assert_eq!((read(&[]).half_key, read(&[id, secret]).half_key), (None, None));
+        let (region, default) = (("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "us-east-1"));
+        assert_eq!(read(&[default, region]).region.as_deref(), Some("eu-west-1"));
+        assert_eq!(read(&[default, ("AWS_REGION", "")]).region.as_deref(), Some("us-east-1"));
+    }
 
     #[test]
     fn empty_variables_count_as_not_set_and_no_password_is_shown() {

@@ -53,6 +53,8 @@ pub enum Error {
     Config(#[from] ConfigError),
     #[error("no configuration: `keyturn.yaml` does not exist here, and no region is given")]
     NoConfig,
+    #[error("the region in `AWS_REGION` or `AWS_DEFAULT_REGION` is none")]
+    Region(#[source] contract::NameError),
     #[error("`--region` is {given}, and `{}` is for {in_file}", file.display())]
     OtherRegion { file: PathBuf, in_file: Region, given: Region },
     #[error("the configuration is for the account {wanted}, and these credentials are of {found}")]
@@ -118,6 +120,7 @@ impl Error {
                 "name a file with `--config`, or give `--region` and the users: `keyturn bootstrap alice --region eu-central-1`"
                     .to_owned(),
             ),
+            Self::Region(_) => Some("correct it, or give `--region`".to_owned()),
             Self::OtherRegion { in_file, .. } => Some(format!(
                 "leave `--region` out, or name another configuration with `--config`; to move to another region, `keyturn teardown` in {in_file} first"
             )),
@@ -135,7 +138,7 @@ impl Error {
             Self::Order(error) => Some(error.hint()),
             Self::Credentials(error) => Some(error.hint()),
             Self::Unconfirmed(Unconfirmed::Declined) => None,
-            Self::Unconfirmed(Unconfirmed::NobodyToAsk) => Some("look at the plan, then pass `--yes`".to_owned()),
+            Self::Unconfirmed(Unconfirmed::NobodyToAsk) => Some("look at what is said above, then pass `--yes`".to_owned()),
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
             Self::Output(_) => None,
             Self::Journal(error) => Some(error.hint().to_owned()),
@@ -163,6 +166,7 @@ impl Error {
             Self::Stack(StackError::Unconfirmed(Unconfirmed::NobodyToAsk))
             | Self::Unconfirmed(Unconfirmed::NobodyToAsk)
             | Self::NoConfig
+            | Self::Region(_)
             | Self::OtherRegion { .. } => Exit::Usage,
             Self::Config(_)
             | Self::Artifact(_)

@@ -16,6 +16,7 @@ pub mod names;
 pub mod observe;
 pub mod permissions;
 pub mod plan;
+pub mod regions;
 #[cfg(test)]
 mod sandboxed;
 pub mod session;

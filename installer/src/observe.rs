@@ -89,7 +89,28 @@ pub struct ObservedUser {
     pub rotated_by: Option<Elsewhere>,
 }
 
+/// What is wrong with a key that applications read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadKey {
+    /// Somebody has deactivated it.
+    Inactive,
+    /// Somebody has deleted it.
+    Gone,
+}
+
 impl ObservedUser {
+    /// The key in the secret that a rotation of ours has put there, when it does not work any more: no rotation replaces
+    /// what a person did on purpose.
+    pub fn dead_key(&self) -> Option<(&AccessKeyId, DeadKey)> {
+        let secret = self.secret.as_ref().filter(|secret| secret.user().is_some() && !self.lacks_key(secret))?;
+        let current = self.readable()?.current.as_ref().filter(|_| secret.last_own_rotation().is_some())?;
+        match self.current_key().map(|key| key.status) {
+            None => Some((current, DeadKey::Gone)),
+            Some(KeyStatus::Inactive) => Some((current, DeadKey::Inactive)),
+            Some(KeyStatus::Active) => None,
+        }
+    }
+
     /// Whether `secret` holds no key that works: none was ever put there, or it is gone or Inactive although no
     /// rotation of ours has come to its end yet, or the user has none left, as after a teardown that revoked them.
     pub fn lacks_key(&self, secret: &Secret) -> bool {
@@ -322,8 +343,21 @@ async fn user(clients: &Clients, configured: ConfiguredUser, closely: &Closely) 
     Ok(user)
 }
 
-/// Whether a secret must be read to know which of the keys is the current one, and which are ours.
+/// How long after its key was made a rotation may end, and still be the one that has made it. One that stood still in
+/// between only has its secret read once more.
+const ROTATION: Duration = Duration::from_secs(3_600);
+
+/// Whether a secret must be read to know which of the keys is the current one, and which are ours. There is nothing to
+/// read for as long as one key can be it: Active, not on its way out, and made by the last rotation.
 fn is_unclear(secret: &Secret, keys: &[AccessKey]) -> bool {
-    let unmarked = keys.iter().filter(|key| secret.mark(&key.id).is_none()).count();
-    secret.user().is_none() || secret.last_own_rotation().is_none() || unmarked > 1
+    let (Some(_), Some(rotated)) = (secret.user(), secret.last_own_rotation()) else { return true };
+    let mut unmarked = keys.iter().filter(|key| secret.mark(&key.id).is_none());
+    match (unmarked.next(), unmarked.next()) {
+        (None, _) => !keys.is_empty(),
+        (Some(key), None) => {
+            let age = Duration::try_from(rotated.duration_since(key.created));
+            key.status != KeyStatus::Active || !age.is_ok_and(|age| age <= ROTATION)
+        }
+        (Some(_), Some(_)) => true,
+    }
 }

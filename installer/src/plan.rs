@@ -26,18 +26,20 @@ use crate::aws::identity::Caller;
 use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
+use crate::regions;
 use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
 
 pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
-pub use found::{Found, Kind};
+pub use found::{Found, Kind, mending};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{KeyReport, Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
+pub use standing::KEYS_PER_USER;
 pub(crate) use standing::may_come_from;
 pub use unadoptable::Unadoptable;
 pub use users::judge_each;
@@ -311,7 +313,11 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         steps: Vec::new(),
         users: users.found,
         unchanged: Vec::new(),
-        remarks: users.remarks,
+        remarks: regions::doubt(&config.region)
+            .into_iter()
+            .map(|doubt| doubt.to_string())
+            .chain(users.remarks)
+            .collect(),
         cost: cost::of(config, wanted.values()),
     };
     let awaits = not_awaited(observed, &cells, &users.unrotated);
@@ -358,7 +364,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::GiveUp { keys: users.given_up, reason });
     }
     if users.unrotated.is_empty() {
-        plan.unchanged.push("every user has a managed key".to_owned());
+        plan.unchanged.push(all_managed(&plan.users));
     } else {
         let reason = "no managed key yet".to_owned();
         plan.steps.push(Step::RotateFirst { users: users.unrotated, awaits, reason });
@@ -376,6 +382,14 @@ fn not_awaited(
     let with_users = |cell: &&Cell| cell.users.iter().any(|user| users.contains_key(&user.name));
     let cells = cells.iter().filter(|(number, _)| is_express(number)).map(|(_, (_, cell))| cell);
     cells.filter(with_users).map(|cell| cell.stack.clone()).collect()
+}
+
+/// That nobody lacks a key, and how many of the keys are of no use.
+fn all_managed(users: &[Found]) -> String {
+    match users.iter().filter(|user| user.kind == Kind::ManagedWithDeadKey).count() {
+        0 => "every user has a managed key".to_owned(),
+        dead => format!("every user has a managed key, and {dead} of these keys do not work"),
+    }
 }
 
 /// The template that a stack has now; none when it must be made anew, or was never made.

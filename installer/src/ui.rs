@@ -107,8 +107,7 @@ impl Printer {
             Format::Ndjson => serde_json::to_string(&Line { kind: "result", account: None, content: document })?,
         };
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{}", text.trim_end_matches('\n'))?;
-        stdout.flush()
+        unless_closed(writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()))
     }
 
     /// Prints what nobody may see to whatever program reads stdout.
@@ -128,8 +127,7 @@ impl Printer {
     /// When stdout cannot be written to.
     pub fn text(&self, text: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text)?;
-        stdout.flush()
+        unless_closed(stdout.write_all(text).and_then(|()| stdout.flush()))
     }
 
     /// Begins a stream, if that is how the result is printed.
@@ -190,6 +188,11 @@ impl Printer {
             None => question::ask(question).await,
         }
     }
+}
+
+/// Whoever closes the pipe, as `head` does, has read enough: the command ends as it would have.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// Writes to stderr, without what a terminal would obey: parts of it come from AWS, and from whoever wrote there. If nobody

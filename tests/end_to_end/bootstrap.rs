@@ -96,12 +96,13 @@ async fn a_second_bootstrap_has_nothing_to_do_and_says_why() {
 
 /// Each of them costs the round trip of a run that has nothing to do: who am I, the stack and its template, whether there is a
 /// second one, the user with keys and secret, and whether the code is there.
-const CALLS_FOR_NOTHING: [&str; 8] = [
+const CALLS_FOR_NOTHING: [&str; 9] = [
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStacks",
     "cloudformation:GetTemplate",
     "iam:GetUser",
     "iam:ListAccessKeys",
+    "s3:HeadBucket",
     "s3:HeadObject",
     "secretsmanager:DescribeSecret",
     "sts:GetCallerIdentity",
@@ -142,7 +143,8 @@ async fn each_question_is_asked_once() {
     assert_eq!(calls_of_a_run(&stage).await, CALLS_FOR_NOTHING);
     configure(&stage, &["alice"], "artifact_bucket: code\nfunction: { memory: 256 }\n");
     let calls = calls_of_a_run(&stage).await;
-    let mut expected = [&CALLS_FOR_NOTHING[..], &CALLS_FOR_AN_UPDATE, &["lambda:GetFunctionConfiguration"]].concat();
+    let function = ["lambda:GetFunctionConfiguration", "lambda:Invoke"];
+    let mut expected = [&CALLS_FOR_NOTHING[..], &CALLS_FOR_AN_UPDATE, &function].concat();
     expected.sort_unstable();
     assert_eq!(calls, expected);
 }

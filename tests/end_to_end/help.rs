@@ -61,7 +61,11 @@ async fn completions_are_scripts_that_name_every_command() {
                 "-c",
                 r#"source "$0"; COMP_WORDS=(keyturn ro); COMP_CWORD=1; _keyturn keyturn ro keyturn; echo "${COMPREPLY[@]}""#,
             ];
-            assert_eq!(accepts("bash", &words, &script).trim(), "rotate rollback rollout", "as somebody who presses Tab");
+            assert_eq!(
+                accepts("bash", &words, &script).trim(),
+                "rotate rollback rollout",
+                "as somebody who presses Tab"
+            );
         }
     }
     let run = stage.keyturn_with(&[], &["completions", "tcsh"]).await;

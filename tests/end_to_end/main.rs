@@ -23,6 +23,7 @@ mod holds;
 mod invariants;
 mod least_privilege;
 mod meddling;
+mod newcomer;
 mod orders;
 mod partitions;
 mod playground;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contract::Region;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::artifact::Artifact;
 use crate::aws::CallError;
 use crate::aws::functions::{self, Function, Invoked};
 use crate::config::Config;
+use crate::names::log_group;
 use crate::session::Session;
 
 /// How long a function may take to become Active: with a network of its own it can take more than a minute.
@@ -44,6 +46,18 @@ pub enum FunctionError {
         /// What was deployed, in base64.
         wanted: String,
     },
+    /// It does not come to an answer.
+    #[error("the function `{name}` crashes: {message} ({kind})")]
+    Crashes {
+        /// The function.
+        name: String,
+        /// The kind of error, as Lambda calls it.
+        kind: String,
+        /// What Lambda says.
+        message: String,
+        /// Where it is.
+        region: Region,
+    },
 }
 
 impl FunctionError {
@@ -54,6 +68,10 @@ impl FunctionError {
             Self::Missing(name) | Self::NotReady { name, .. } => {
                 format!("look at `aws lambda get-function --function-name {name}`, then run the same command again")
             }
+            Self::Crashes { name, region, .. } => format!(
+                "nobody was rotated; deploy the function that belongs to this keyturn: leave `--artifact` out, or give it the file `bootstrap` that `cargo build --profile function -p rotator` makes; its log says more: `aws logs tail {} --region {region}`",
+                log_group(name)
+            ),
             Self::OtherCode { name, .. } => format!(
                 "somebody has changed the function `{name}` past CloudFormation; delete the function's stack and run the same command again (the secrets and keys stay)"
             ),
@@ -90,6 +108,25 @@ pub(super) async fn check(session: &Session, name: &str, artifact: &Artifact) ->
     } else {
         let wanted = wanted.unwrap_or_default();
         Err(FunctionError::OtherCode { name: name.to_owned(), found: found.code_sha256, wanted })
+    }
+}
+
+/// What Lambda calls errors that no code of the function has answered with, such as `Runtime.ExitError`.
+const CRASHES: [&str; 2] = ["Runtime.", "Sandbox."];
+
+/// Invokes the function once, to see that it answers at all: asked to rotate nobody, it changes nothing. An error that it
+/// answers with is an answer.
+///
+/// # Errors
+/// [`FunctionError`].
+pub(super) async fn try_out(session: &Session, config: &Config, name: &str) -> Result<(), FunctionError> {
+    let nobody = json!({ "rotate": [] });
+    match functions::invoke(&session.clients, name, &nobody, config.function.timeout).await? {
+        Invoked::Missing => Err(FunctionError::Missing(name.to_owned())),
+        Invoked::Failed { kind, message } if CRASHES.iter().any(|crash| kind.starts_with(crash)) => {
+            Err(FunctionError::Crashes { name: name.to_owned(), kind, message, region: config.region.clone() })
+        }
+        Invoked::Failed { .. } | Invoked::Answered(_) => Ok(()),
     }
 }
 

@@ -28,8 +28,9 @@ const WITHIN: Duration = Duration::from_secs(90);
 /// unfinished rotation within seconds of being asked to.
 const OLD_REASON_STANDS: Duration = Duration::from_secs(10);
 
-/// The reasons that are gone once a key has been Inactive for long enough.
-const WAITS: [&str; 2] = ["recovery", "grace"];
+/// The reasons to stand still that are gone by themselves, with time or when a key is not used any more: the first two
+/// while the superseded key is Active, the others once it is Inactive.
+pub const WAITS: [&str; 4] = ["overlap", "in_use", "recovery", "grace"];
 
 /// A user to be rotated.
 #[derive(Debug, Clone)]
@@ -64,10 +65,12 @@ pub enum Outcome {
         /// The key.
         key: AccessKeyId,
     },
-    /// It waits for a key that was deactivated, and goes on by itself.
+    /// It waits for a superseded key to go, and goes on by itself.
     Waiting {
         /// The key that it waits for.
         key: AccessKeyId,
+        /// Why: one of [`WAITS`].
+        reason: String,
         /// When it goes on at the earliest; none when nobody can tell.
         until: Option<Timestamp>,
     },
@@ -132,23 +135,26 @@ async fn all(
     doing: &str,
 ) -> Result<Vec<Rotation>, Interrupted> {
     let progress = session.printer.progress(doing);
-    let (clients, seed, delete_after) = (&session.clients, session.seed, config.settings.delete_after);
+    let (clients, seed) = (&session.clients, session.seed);
+    let pauses = (config.settings.deactivate_after, config.settings.delete_after);
     let printer = session.printer.clone();
     let work = concurrent::for_each(targets, PACE, |(target, start)| {
         let (clients, printer, stack) = (clients.clone(), printer.clone(), config.stack.clone());
         async move {
-            let mut cell = None;
+            let (mut cell, mut has_log) = (None, false);
             let outcome = match rotate_one(&clients, &target, start, seed, &mut cell).await {
                 Ok(key) => Outcome::Rotated { key },
-                Err(Failure::Waits(key, mark)) => {
-                    let until = mark.deactivated.and_then(|since| since.saturating_add(delete_after).ok());
-                    Outcome::Waiting { key, until }
+                Err(Failure::Waits { key, mark, reason }) => {
+                    let until = goes_on(&reason, mark, pauses);
+                    Outcome::Waiting { key, reason, until }
                 }
-                Err(failure) => Outcome::Failed { reason: failure.to_string() },
+                Err(failure) => {
+                    has_log = failure.is_in_the_log();
+                    Outcome::Failed { reason: failure.to_string() }
+                }
             };
             let cell = cell.filter(|cell| stack.cell_number(cell).is_some());
-            let has_failed = matches!(outcome, Outcome::Failed { .. });
-            let log_group = has_failed.then(|| log_group(cell.as_deref().unwrap_or(stack.as_str())));
+            let log_group = has_log.then(|| log_group(cell.as_deref().unwrap_or(stack.as_str())));
             let rotation = Rotation { user: target.user, secret: target.secret, outcome, log_group };
             printer.event("rotation", &rotation);
             rotation
@@ -168,12 +174,33 @@ enum Failure {
     NoSecret,
     #[error("the function stopped it: {0}{meaning}", meaning = meaning(_0))]
     Blocked(String),
-    #[error("it waits for the key {0}, which was deactivated")]
-    Waits(AccessKeyId, KeyMark),
+    #[error("it waits for the key {key} ({reason})")]
+    Waits { key: AccessKeyId, mark: KeyMark, reason: String },
     #[error("it was not done within {} seconds; Secrets Manager tries again by itself", WITHIN.as_secs())]
     TooSlow,
     #[error("the secret has a new version, but the user has no Active key that is as new")]
     NoNewKey,
+}
+
+impl Failure {
+    /// Whether the function's log says more than is said here.
+    fn is_in_the_log(&self) -> bool {
+        match self {
+            Self::NoSecret | Self::Waits { .. } => false,
+            Self::Blocked(reason) => reason != "held",
+            Self::Call(_) | Self::TooSlow | Self::NoNewKey => true,
+        }
+    }
+}
+
+/// When a rotation that waits goes on at the earliest: the key is deactivated and then deleted, each after its time. Of a
+/// key that is in use nobody can tell.
+fn goes_on(reason: &str, mark: KeyMark, (deactivate_after, delete_after): (Duration, Duration)) -> Option<Timestamp> {
+    match (reason, mark.deactivated) {
+        ("in_use", _) => None,
+        (_, Some(deactivated)) => deactivated.saturating_add(delete_after).ok(),
+        (_, None) => mark.superseded.saturating_add(deactivate_after.saturating_add(delete_after)).ok(),
+    }
 }
 
 /// Rotates one user. `cell` becomes the cell that the secret says it belongs to, whatever comes of the rotation.
@@ -243,12 +270,12 @@ async fn await_new_version(clients: &Clients, before: &Secret, is_asked: bool, s
     }
 }
 
-/// Why a rotation stands still. A key that was deactivated is kept for a while; its mark says since when.
+/// Why a rotation stands still. A superseded key is kept for a while; its mark says since when.
 fn blocked(secret: &Secret, reason: &str) -> Failure {
-    let waits = WAITS.contains(&reason);
+    let (waits, is_active) = (WAITS.contains(&reason), ["overlap", "in_use"].contains(&reason));
     let mut marks = secret.marked_keys().filter_map(|key| secret.mark(&key).map(|mark| (key, mark)));
-    match marks.find(|(_, mark)| waits && mark.deactivated.is_some()) {
-        Some((key, mark)) => Failure::Waits(key, mark),
+    match marks.find(|(_, mark)| waits && mark.deactivated.is_none() == is_active) {
+        Some((key, mark)) => Failure::Waits { key, mark, reason: reason.to_owned() },
         None => Failure::Blocked(reason.to_owned()),
     }
 }
@@ -282,3 +309,6 @@ pub fn counted(users: usize) -> String {
 fn meaning(reason: &str) -> String {
     contract::blocked::meaning(reason).map(|meaning| format!(" ({meaning})")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

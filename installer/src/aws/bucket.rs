@@ -40,6 +40,41 @@ pub async fn exists(clients: &Clients, bucket: &str) -> Result<bool, CallError> 
     }
 }
 
+/// Where a bucket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In this region.
+    Region(String),
+    /// There is no such bucket.
+    Nowhere,
+    /// The caller may not know.
+    Unknown,
+}
+
+/// Says in which region a bucket is. S3 tells it also when it is another one than that of the request (API reference,
+/// HeadBucket).
+///
+/// # Errors
+/// [`CallError`].
+pub async fn place(clients: &Clients, bucket: &str) -> Result<Place, CallError> {
+    let owner = identity::account(clients).await?;
+    let asked = clients.s3.head_bucket().bucket(bucket).expected_bucket_owner(owner.as_str());
+    let refusal = match asked.send().await {
+        Ok(answer) => {
+            return Ok(answer.bucket_region().map_or(Place::Unknown, |region| Place::Region(region.to_owned())));
+        }
+        Err(refusal) => refusal,
+    };
+    let told = refusal.raw_response().and_then(|answer| answer.headers().get("x-amz-bucket-region"));
+    let region = told.map(str::to_owned);
+    match (reduce("s3:ListBucket")(refusal), region) {
+        (CallError::Denied { .. }, _) => Ok(Place::Unknown),
+        (error, _) if is_missing(&error) => Ok(Place::Nowhere),
+        (CallError::Refused { .. }, Some(region)) => Ok(Place::Region(region)),
+        (error, _) => Err(error),
+    }
+}
+
 /// Stores an object. S3 checks the bytes that arrive against their SHA-256.
 ///
 /// # Errors

@@ -70,6 +70,9 @@ async fn base(
     sources: &ProviderConfig,
 ) -> Result<(SharedCredentialsProvider, Vec<Hop>), CredentialError> {
     if !matches!(connection.source, From::Profile(_)) {
+        if let Some((there, missing)) = connection.environment.half_key {
+            return Err(CredentialError::HalfKey { there, missing });
+        }
         match EnvironmentVariableCredentialsProvider::new().provide_credentials().await {
             Ok(key) => return Ok((SharedCredentialsProvider::new(key), Vec::new())),
             Err(CredentialsError::CredentialsNotLoaded(_)) => {}

@@ -41,7 +41,8 @@ pub(super) async fn run(
         prepared => prepared,
     };
     let (artifact, plan) = prepared?;
-    if let Some(saved) = saved {
+    // What was done already, by this plan or by whatever else, needs no plan.
+    if let Some(saved) = saved.filter(|_| !plan.steps.is_empty()) {
         check_saved(&plan, saved)?;
     }
     let applied = if plan.steps.is_empty() {
@@ -83,6 +84,6 @@ impl fmt::Display for Report<'_> {
         for stack in &applied.deleted {
             writeln!(f, "deleted the stack `{stack}`")?;
         }
-        rotate::list(f, &applied.rotations)
+        rotate::list(f, &applied.rotations, &plan.region)
     }
 }

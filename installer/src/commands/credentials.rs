@@ -205,7 +205,7 @@ fn expiration(refresh: Duration) -> Timestamp {
 }
 
 /// How long a key may be kept under these settings: from now it may be superseded at any time, and must have been
-/// fetched anew long before `deactivate_after` is over. Without a configuration what was asked for holds: see the README.
+/// fetched anew long before `deactivate_after` is over. Without a configuration what was asked for holds: see `docs/guide.md`.
 pub(super) fn within(refresh: Duration, deactivate_after: Duration) -> Duration {
     refresh.min(deactivate_after / 2).max(SHORTEST_REFRESH)
 }

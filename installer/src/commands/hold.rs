@@ -35,14 +35,17 @@ struct Report {
 
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], why: &str) -> Result<Exit, Error> {
     let users = named::look_up(session, config, names, &Closely::At([].into())).await?;
-    let reason = legal(why);
-    if reason != why.trim() {
-        session.printer.say(format!("a tag cannot hold all of the reason; it becomes `{reason}`"));
+    let bound = named::with_secrets(&users)?;
+    named::not_left_out(config, &users)?;
+    let given = legal(why);
+    if given != why.trim() {
+        session.printer.say(format!("a tag cannot hold all of the reason; it becomes `{given}`"));
     }
-    let tags = BTreeMap::from([(tag_keys::HOLD.to_owned(), reason.clone())]);
     let mut held = Vec::new();
-    for (user, secret) in named::with_secrets(&users)? {
+    for (user, secret) in bound {
         let clients = &session.clients;
+        let reason = reason_of(&given, secret.tag(tag_keys::HOLD));
+        let tags = BTreeMap::from([(tag_keys::HOLD.to_owned(), reason.clone())]);
         let hold = async {
             if secret.tag(tag_keys::HOLD) != Some(&reason) {
                 secrets::tag(clients, secret.arn.as_str(), &tags).await?;
@@ -51,7 +54,7 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], 
         };
         let rotating = session.interrupts.unless_pressed(hold).await??;
         let (user, secret) = (user.name.clone(), secret.name.clone());
-        held.push(Held { user, secret, held: true, reason: reason.clone(), rotating });
+        held.push(Held { user, secret, held: true, reason, rotating });
     }
     session.printer.result("hold", &Report { users: held })?;
     Ok(Exit::Done)
@@ -66,6 +69,11 @@ pub(super) async fn read_back(clients: &Clients, secret: &SecretArn, hold: Optio
     let found = secrets::describe(clients, secret.as_str()).await?;
     let found = found.filter(|found| found.tag(tag_keys::HOLD) == hold);
     found.ok_or_else(|| CallError::incomplete(OPERATION, tag_keys::HOLD))
+}
+
+/// The reason of a hold: who gives none has nothing against the one that is there.
+fn reason_of(given: &str, before: Option<&str>) -> String {
+    if given.is_empty() { before.unwrap_or_default() } else { given }.to_owned()
 }
 
 /// The reason as a tag can hold it: every other character becomes a space.
@@ -97,6 +105,14 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hold_without_a_reason_keeps_the_one_that_is_there() {
+        let table = [("", None, ""), ("", Some("audit"), "audit"), ("leave", Some("audit"), "leave"), ("x", None, "x")];
+        for (given, before, expected) in table {
+            assert_eq!(reason_of(given, before), expected);
+        }
+    }
 
     #[test]
     fn a_reason_becomes_what_a_tag_can_hold() {

@@ -3,6 +3,7 @@
 use contract::{UserName, tag_keys};
 
 use crate::aws::secrets::Secret;
+use crate::aws::users::KeyStatus;
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Closely, ObservedUser};
@@ -56,6 +57,40 @@ pub(super) fn with_secrets(users: &[ObservedUser]) -> Result<Vec<(&BoundUser, &S
 /// [`Refusals`] with every one of them.
 pub(super) fn rotated_here(config: &Config, users: &[(&BoundUser, &Secret)]) -> Result<(), Refusals> {
     let refusals: Vec<Refusal> = users.iter().filter_map(|(user, secret)| not_rotated(config, user, secret)).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
+}
+
+/// Refuses users who were taken out of the configuration: what is left of them is none of the function's business any more,
+/// and it could do nothing for them. Without a file there is nothing that somebody could have been taken out of.
+///
+/// # Errors
+/// [`Refusals`] with every one of them.
+pub(super) fn not_left_out(config: &Config, users: &[ObservedUser]) -> Result<(), Refusals> {
+    let refusals: Vec<Refusal> = users.iter().filter_map(|user| left_out(config, user)).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
+}
+
+fn left_out(config: &Config, user: &ObservedUser) -> Option<Refusal> {
+    let (bound, secret) = (user.bound.as_ref()?, user.secret.as_ref()?);
+    let is_configured = config.users.iter().any(|configured| configured.name.is_same_user(&bound.name));
+    if config.users_are_arguments || is_configured || secret.rotator.is_some() {
+        return None;
+    }
+    let working = user.keys.iter().filter(|key| key.status == KeyStatus::Active);
+    let keys = working.map(|key| key.id.clone()).collect();
+    Some(Refusal::LeftOut { user: bound.name.clone(), secret: secret.name.clone(), keys })
+}
+
+/// Refuses users on hold, before anything is tagged that would come to pass on their release.
+///
+/// # Errors
+/// [`Refusals`] with every one of them.
+pub(super) fn not_held(users: &[(&BoundUser, &Secret)]) -> Result<(), Refusals> {
+    let held = users.iter().filter_map(|(user, secret)| {
+        let reason = secret.tag(tag_keys::HOLD)?.to_owned();
+        Some(Refusal::OnHold { user: user.name.clone(), reason })
+    });
+    let refusals: Vec<Refusal> = held.collect();
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use contract::{OrderAnswer, Outcome, Reissue, UserName, blocked, tag_keys};
+use contract::{OrderAnswer, Outcome, Region, Reissue, UserName, blocked, tag_keys};
 use serde::Serialize;
 
 use crate::apply::rotations::Rotation;
@@ -30,6 +30,8 @@ pub enum OrderError {
         kind: String,
         /// What it said.
         message: String,
+        /// Where it is.
+        region: Region,
     },
     /// It answered something else than what became of each user.
     #[error("the function `{function}` did not say what became of {}", missing.join(", "))]
@@ -38,6 +40,8 @@ pub enum OrderError {
         function: String,
         /// Of whom it said nothing.
         missing: Vec<String>,
+        /// Where it is.
+        region: Region,
     },
 }
 
@@ -48,8 +52,9 @@ impl OrderError {
             Self::NotDeployed(_) => {
                 "check the region and `stack` in the configuration; `keyturn bootstrap` deploys the function".to_owned()
             }
-            Self::Failed { function, .. } | Self::NoAnswer { function, .. } => format!(
-                "an older function does not know this order: `keyturn bootstrap` deploys the current one; its log says more: `aws logs tail /aws/lambda/{function}`; the same order again goes on where it stopped"
+            Self::Failed { function, region, .. } | Self::NoAnswer { function, region, .. } => format!(
+                "an older function does not know this order: `keyturn bootstrap` deploys the current one; its log says more: `aws logs tail {} --region {region}`; the same order again goes on where it stopped",
+                log_group(function)
             ),
         }
     }
@@ -109,7 +114,8 @@ pub(super) async fn give(
     }
     drop(progress);
     let Some((function, _)) = missing.first().cloned() else { return Ok(ordered) };
-    Err(OrderError::NoAnswer { function, missing: missing.into_iter().map(|(_, user)| user).collect() }.into())
+    let missing = missing.into_iter().map(|(_, user)| user).collect();
+    Err(OrderError::NoAnswer { function, missing, region: config.region.clone() }.into())
 }
 
 async fn invoke(
@@ -122,7 +128,9 @@ async fn invoke(
     let function = function.to_owned();
     match session.interrupts.unless_pressed(invoke).await?? {
         Invoked::Missing => Err(OrderError::NotDeployed(function).into()),
-        Invoked::Failed { kind, message } => Err(OrderError::Failed { function, kind, message }.into()),
+        Invoked::Failed { kind, message } => {
+            Err(OrderError::Failed { function, kind, message, region: config.region.clone() }.into())
+        }
         Invoked::Answered(answer) => Ok(serde_json::from_value(answer).unwrap_or_default()),
     }
 }
@@ -133,14 +141,16 @@ pub(super) struct Report {
     users: Vec<Ordered>,
     #[serde(skip)]
     line: Line,
+    #[serde(skip)]
+    region: Region,
 }
 
 /// How one user is told.
 type Line = fn(&mut fmt::Formatter<'_>, &Ordered) -> fmt::Result;
 
 impl Report {
-    pub(super) fn of(users: Vec<Ordered>, line: Line) -> Self {
-        Self { users, line }
+    pub(super) fn of(users: Vec<Ordered>, line: Line, region: &Region) -> Self {
+        Self { users, line, region: region.clone() }
     }
 
     /// The exit code: whether every user is as was ordered.
@@ -164,12 +174,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.users.iter().try_for_each(|user| (self.line)(f, user))?;
         let has_failed = |user: &Ordered| {
-            let rotation = user.rotation.as_ref().is_some_and(Rotation::has_failed);
+            let rotation = user.rotation.as_ref().is_some_and(|rotation| rotation.log_group.is_some());
             rotation || matches!(user.outcome, Outcome::Failed { .. })
         };
+        let region = &self.region;
         let logs: BTreeSet<&str> =
             self.users.iter().filter(|user| has_failed(user)).map(|user| user.log_group.as_str()).collect();
-        logs.iter().try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log}`"))
+        logs.iter()
+            .try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log} --region {region}`"))
     }
 }
 

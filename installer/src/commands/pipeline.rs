@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::apply::stack;
 use crate::artifact::{Artifact, Origin, sources};
+use crate::aws::bucket::{self, Place};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Observed, has_code, observe};
-use crate::plan::{Desired, Options, Plan, Step, check, plan};
+use crate::plan::{Desired, Options, Plan, Refusal, Refusals, Step, check, plan};
 use crate::session::Session;
 
 /// How a plan comes about.
@@ -32,6 +33,7 @@ pub(super) async fn prepare(
         look_for_drift(session, config, &mut observed).await?;
     }
     check(config, &observed)?;
+    check_bucket(session, config).await?;
     let artifact = artifact(session, config, prebuilt).await?;
     let plan = decided(session, config, observed, &artifact, options.express).await?;
     Ok((artifact, plan))
@@ -45,6 +47,7 @@ pub(super) async fn decide(
     artifact: &Artifact,
 ) -> Result<(Plan, Vec<String>), Error> {
     let observed = observed(session, config).await?;
+    check_bucket(session, config).await?;
     let mut cells: BTreeSet<String> = observed.cells.keys().map(|number| config.stack.cell(*number)).collect();
     let plan = decided(session, config, observed, artifact, false).await?;
     cells.extend(plan.steps.iter().filter_map(Step::as_cell).map(|deployment| deployment.stack.clone()));
@@ -61,6 +64,19 @@ async fn decided(
     let code = artifact.object_key();
     observed.has_code = has_code(&session.clients, config, &observed, artifact).await?;
     Ok(plan(&Desired { config, code: &code, express }, &observed)?)
+}
+
+/// Refuses a bucket of the user's own that the function's code could not come from.
+async fn check_bucket(session: &Session, config: &Config) -> Result<(), Error> {
+    let Some(bucket) = config.artifact_bucket.clone() else { return Ok(()) };
+    let refusal = match session.interrupts.unless_pressed(bucket::place(&session.clients, &bucket)).await?? {
+        Place::Nowhere => Refusal::NoBucket(bucket),
+        Place::Region(found) if found != config.region.as_str() => {
+            Refusal::BucketElsewhere { bucket, found, wanted: config.region.clone() }
+        }
+        Place::Region(_) | Place::Unknown => return Ok(()),
+    };
+    Err(Refusals(vec![refusal]).into())
 }
 
 /// Looks for what somebody has changed in the stacks past CloudFormation.

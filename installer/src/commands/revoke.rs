@@ -27,6 +27,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Error> {
     let users = named::look_up(session, config, names, &Closely::Everywhere).await?;
     let bound = named::with_secrets(&users)?;
+    named::not_left_out(config, &users)?;
     if !keys.is_empty() && users.len() != 1 {
         return Err(Refusals(vec![Refusal::KeysOfSeveral(users.len())]).into());
     }
@@ -49,7 +50,7 @@ pub(super) async fn run(
         let user = ordered.iter_mut().find(|user| user.user == rotation.user);
         user.into_iter().for_each(|user| user.rotation = Some(rotation.clone()));
     }
-    let report = Report::of(ordered, line);
+    let report = Report::of(ordered, line, &config.region);
     session.printer.result("revoke", &report)?;
     Ok(report.exit())
 }

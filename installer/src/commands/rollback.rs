@@ -4,32 +4,67 @@
 
 use std::fmt;
 
-use contract::{AccessKeyId, Outcome, UserName};
+use contract::{AccessKeyId, Outcome, UserName, VersionToken, tag_keys};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::named;
 use super::order::{self, Ordered, Report};
+use crate::apply::rotations::WAITS;
+use crate::aws::secrets::{self, Secret};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::observe::{Closely, ObservedUser};
-use crate::plan::KeyReport;
+use crate::plan::{KEYS_PER_USER, KeyReport};
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) -> Result<Exit, Error> {
     let users = named::look_up(session, config, names, &Closely::Everywhere).await?;
     let bound = named::with_secrets(&users)?;
+    named::not_left_out(config, &users)?;
     users.iter().for_each(|user| session.printer.say(what_happens(user, session.clients.clock.now())));
     session.interrupts.unless_pressed(session.printer.confirm("Go back to these keys?")).await??;
+    for (secret, version) in users.iter().filter_map(idle_rotation) {
+        let give_up = async {
+            secrets::clear_pending(&session.clients, &secret.arn, version).await?;
+            // Nothing is blocked any more. The sweeper would find that too.
+            secrets::untag(&session.clients, &secret.arn, vec![tag_keys::BLOCKED.to_owned()]).await
+        };
+        session.interrupts.unless_pressed(give_up).await??;
+    }
     let users = order::give(session, config, |names| json!({ "rollback": names }), &bound).await?;
-    let report = Report::of(users, line);
+    let report = Report::of(users, line, &config.region);
     session.printer.result("rollback", &report)?;
     Ok(report.exit())
+}
+
+/// A rotation that waits for room, and the version that it would put its key into. It has made none yet, so it is given
+/// up like one that never came to its end; the schedule brings the next. The function itself stands still there until a key
+/// has gone, and by then there is nothing to go back to.
+fn idle_rotation(user: &ObservedUser) -> Option<(&Secret, &VersionToken)> {
+    let (secret, contents) = (user.secret.as_ref()?, user.readable()?);
+    let version = secret.unfinished_rotation()?;
+    let waits = secret.tag(tag_keys::BLOCKED).is_some_and(|reason| WAITS.contains(&reason));
+    // An attempt is on record before its key is made.
+    let has_begun = contents.pending.is_some() || secret.attempt().is_some_and(|attempt| attempt.token == *version);
+    (waits && user.keys.len() >= KEYS_PER_USER && !has_begun).then_some((secret, version))
 }
 
 /// What the function will most likely do, which decides for itself.
 fn what_happens(user: &ObservedUser, now: Option<Timestamp>) -> String {
     let name = user.bound.as_ref().map_or(&user.name, |bound| &bound.name);
+    let rotating = user.secret.as_ref().and_then(Secret::unfinished_rotation).is_some();
+    match (rotating, idle_rotation(user)) {
+        (true, None) => format!("{name}: a rotation is under way and has to come to its end first; its keys stay"),
+        (true, Some(_)) => format!(
+            "{name}: the rotation that waits has made no key yet, and is given up\n{}",
+            where_it_goes(user, name, now)
+        ),
+        (false, _) => where_it_goes(user, name, now),
+    }
+}
+
+fn where_it_goes(user: &ObservedUser, name: &UserName, now: Option<Timestamp>) -> String {
     let contents = user.readable();
     let key = |id: Option<&AccessKeyId>| user.keys.iter().find(|key| Some(&key.id) == id);
     let current = key(contents.and_then(|contents| contents.current.as_ref()));
@@ -40,7 +75,7 @@ fn what_happens(user: &ObservedUser, now: Option<Timestamp>) -> String {
     };
     match (previous, current) {
         (None, _) => format!("{name}: no key from before the last rotation is left"),
-        (Some(previous), Some(current)) if previous.created >= current.created => {
+        (Some(previous), Some(current)) if previous.created > current.created => {
             format!("{name}: the key {} is the older one already, and stays current", described(current))
         }
         (Some(previous), current) => {

@@ -1,12 +1,12 @@
 //! `keyturn rotate`: rotates users now. The JSON document has one entry per user under `rotations`: `user`, `secret`,
-//! `outcome` (`rotated`, `waiting` or `failed`), and `key`, `until` or `reason`. `given_up` are the keys that were given
+//! `outcome` (`rotated`, `waiting` or `failed`), and `key`, `until` and `reason`. `given_up` are the keys that were given
 //! up for it. One that has failed names its `log_group`, where the function says more; the one beside `rotations` is that
 //! of the first cell.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use contract::{GiveUp, UserName};
+use contract::{GiveUp, Region, UserName};
 use serde::Serialize;
 
 use super::named;
@@ -25,12 +25,17 @@ struct Report {
     rotations: Vec<Rotation>,
     given_up: Vec<GivenUpKey>,
     log_group: String,
+    #[serde(skip)]
+    region: Region,
 }
 
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], now: bool) -> Result<Exit, Error> {
     let closely = if now { Closely::Everywhere } else { Closely::At(config.given_up.keys().cloned().collect()) };
     let users = named::look_up(session, config, names, &closely).await?;
-    named::rotated_here(config, &named::with_secrets(&users)?)?;
+    let bound = named::with_secrets(&users)?;
+    named::not_left_out(config, &users)?;
+    named::rotated_here(config, &bound)?;
+    named::not_held(&bound)?;
     let mut orders = Orders::default();
     if now || !config.given_up.is_empty() {
         orders = decide(session, config, &users, now)?;
@@ -45,7 +50,8 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName], 
     if now {
         orders.due.extend(finish(session, config, &orders.in_the_way, &mut rotations).await?);
     }
-    let report = Report { rotations, given_up: orders.due, log_group: log_group(config.stack.as_str()) };
+    let (log_group, region) = (log_group(config.stack.as_str()), config.region.clone());
+    let report = Report { rotations, given_up: orders.due, log_group, region };
     session.printer.result("rotate", &report)?;
     Ok(exit(&report.rotations))
 }
@@ -126,7 +132,10 @@ async fn finish(
     rotations: &mut Vec<Rotation>,
 ) -> Result<Vec<GivenUpKey>, Error> {
     let is_ready = |rotation: &Rotation| match &rotation.outcome {
-        Outcome::Waiting { key, .. } => in_the_way.iter().any(|found| &found.key.id == key),
+        // One that is Active still waits for a function that has not come to it yet.
+        Outcome::Waiting { key, reason, .. } => {
+            ["recovery", "grace"].contains(&reason.as_str()) && in_the_way.iter().any(|found| &found.key.id == key)
+        }
         Outcome::Rotated { .. } | Outcome::Failed { .. } => false,
     };
     let (ready, mut done): (Vec<_>, Vec<_>) = std::mem::take(rotations).into_iter().partition(is_ready);
@@ -150,26 +159,31 @@ pub(super) fn exit(rotations: &[Rotation]) -> Exit {
 }
 
 /// Lists rotations, and where to look when some failed.
-pub(super) fn list(f: &mut fmt::Formatter<'_>, rotations: &[Rotation]) -> fmt::Result {
+pub(super) fn list(f: &mut fmt::Formatter<'_>, rotations: &[Rotation], region: &Region) -> fmt::Result {
     for Rotation { user, secret, outcome, .. } in rotations {
         match outcome {
             Outcome::Rotated { key } => writeln!(f, "{user}: rotated, `{secret}` holds the key {key}")?,
-            Outcome::Waiting { key, until } => {
+            Outcome::Waiting { key, reason, until } => {
                 let on = until.map_or_else(String::new, |until| format!(" on {}", date(until)));
+                let (why, how) = match reason.as_str() {
+                    "overlap" => ("is superseded and may still be needed", "--now".to_owned()),
+                    "in_use" => ("is superseded and still in use", "--now".to_owned()),
+                    _ => ("was deactivated and can still be brought back", format!("--reclaim {key}")),
+                };
                 writeln!(
                     f,
-                    "{user}: waiting: the key {key} was deactivated and can still be brought back; the rotation goes on by itself when it is deleted{on}, or now with `keyturn rotate {user} --reclaim {key}`"
+                    "{user}: waiting: the key {key} {why}; the rotation goes on by itself when it is deleted{on}, or now with `keyturn rotate {user} {how}`"
                 )?;
             }
             Outcome::Failed { reason } => writeln!(f, "{user}: failed: {reason}")?,
         }
     }
     let logs: BTreeSet<&str> = rotations.iter().filter_map(|rotation| rotation.log_group.as_deref()).collect();
-    logs.iter().try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log}`"))
+    logs.iter().try_for_each(|log| writeln!(f, "the function's log says more: `aws logs tail {log} --region {region}`"))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, &self.rotations)
+        list(f, &self.rotations, &self.region)
     }
 }

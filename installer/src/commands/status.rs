@@ -19,11 +19,14 @@ use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
-use crate::observe::{Observed, ObservedStack, ObservedUser, observe};
+use crate::observe::{DeadKey, Observed, ObservedStack, ObservedUser, observe};
 use crate::plan::{self, assign, deployed, deployed_cells, deserted_cells, differences};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template, TemplateError};
 use crate::ui::span;
+
+/// The reasons that say the same of a current key as looking at it does.
+const DEAD: [&str; 2] = ["current_disabled", "current_missing"];
 
 /// How keys are looked up; as for users.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -91,12 +94,16 @@ fn report(
     last_uses: &BTreeMap<AccessKeyId, LastUse>,
 ) -> Result<Report, TemplateError> {
     let mut stacks = Vec::new();
-    if config.artifact_bucket.is_none() {
+    // Nor does anybody know then whether the bucket is one of keyturn's own.
+    let may_lack_bucket = config.users_are_arguments && observed.artifacts.is_none() && !observed.cells.is_empty();
+    if config.artifact_bucket.is_none() && !may_lack_bucket {
         let current = observed.artifacts.as_ref();
         stacks.push(stack_row(ARTIFACTS_STACK, current, Some(&template::artifacts()?))?);
     }
     let templates = deployed_cells(&observed.cells)?;
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
+    // Without a configuration there is nothing that the stacks could differ from, but for what is found to have drifted.
+    let is_compared = !config.users_are_arguments;
     let mut drifted = BTreeSet::new();
     let assigned = assign(config, &bound, &templates)?;
     // One that nobody is in any more is not as it should be, whatever is in it.
@@ -106,14 +113,26 @@ fn report(
         // Which code the function should run is not asked here: that would mean to build it.
         let code = current.filter(|_| !deserted.contains(&number)).and_then(code_of);
         let wanted = code.map(|code| template::cell(config, &cell.users, &code)).transpose()?;
-        stacks.push(stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?);
-        let changes = wanted.as_ref().map(|wanted| differences(current, wanted, &BTreeMap::new()));
+        let row = stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?;
+        stacks.push(if is_compared { row } else { uncompared(row) });
+        let changes =
+            wanted.as_ref().filter(|_| is_compared).map(|wanted| differences(current, wanted, &BTreeMap::new()));
         drifted.extend(changes.into_iter().flatten().map(|change| change.logical_id));
         let found = stacks.last().and_then(|row| row.drift.as_ref());
         drifted.extend(found.into_iter().flat_map(|drift| &drift.resources).map(|found| found.logical_id.clone()));
     }
     let row = |user| user_row(config, user, &drifted, last_uses, observed);
     Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
+}
+
+/// What is known of a stack that nobody has a configuration for.
+fn uncompared(row: StackRow) -> StackRow {
+    let has_drifted = row.drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
+    let state = match row.state {
+        StackState::InSync | StackState::Drifted if !has_drifted => StackState::Unknown,
+        state => state,
+    };
+    StackRow { state, ..row }
 }
 
 fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template>) -> Result<StackRow, TemplateError> {
@@ -187,6 +206,9 @@ fn to_do(user: &ObservedUser, state: &UserState, too_old: Option<(Duration, Dura
         UserState::Foreign => {
             Some(format!("the secret `{secret}` is not bound to this user; `keyturn plan` says more"))
         }
+        UserState::KeyInactive | UserState::KeyGone => user
+            .dead_key()
+            .map(|(key, dead)| format!("the key {key}, which applications read, {}", plan::mending(name, key, dead))),
         UserState::NoUser => {
             Some("check the name and the account, or take the user out of the configuration".to_owned())
         }
@@ -210,9 +232,13 @@ fn user_state(user: &ObservedUser, drifted: &BTreeSet<String>) -> UserState {
     let Some(secret) = &user.secret else { return UserState::Absent };
     let ids = UserResources::of(&bound.name);
     let is_bound = secret.tag(tag_keys::USER_ID) == Some(bound.id.as_str());
+    // The sweeper has its own name for it; that may take an hour.
+    let dead = user.dead_key().filter(|_| secret.tag(tag_keys::BLOCKED).is_none_or(|reason| !DEAD.contains(&reason)));
     match (secret.deleted, secret.tag(tag_keys::BLOCKED)) {
         (Some(until), _) => UserState::Deleted { until },
         (None, _) if !is_bound => UserState::Foreign,
+        (None, _) if dead.is_some_and(|(_, dead)| dead == DeadKey::Inactive) => UserState::KeyInactive,
+        (None, _) if dead.is_some() => UserState::KeyGone,
         (None, _) if secret.tag(tag_keys::HOLD).is_some() => {
             UserState::Held { reason: secret.tag(tag_keys::HOLD).unwrap_or_default().to_owned() }
         }

@@ -67,7 +67,7 @@ pub(super) async fn take_away(
     let mut given_up = Vec::new();
     if !inventory.is_empty() {
         printer.say(&inventory);
-        let question = format!("Take this away from account {}?", inventory.caller.account);
+        let question = format!("Take this away from account {}, {}?", inventory.caller.account, inventory.region);
         interrupts.unless_pressed(printer.confirm(&question)).await??;
         given_up = Box::pin(tear_down(session, config, &inventory)).await?;
     }

@@ -22,6 +22,14 @@ fn error(lines: &str) -> String {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_file() {
+    let text = "version: 1\nregion: eu-central-1\nusers: [alice]\n";
+    let path = std::path::Path::new("keyturn.yaml");
+    let marked = super::parse(path, &format!("\u{feff}{text}")).unwrap();
+    assert_eq!(marked, super::parse(path, text).unwrap());
+}
+
+#[test]
 fn the_shortest_file_has_all_the_defaults() {
     let config = read_text("version: 1\nregion: eu-central-1\nusers: [alice, bob]\n").expect("it is right");
     let names = ["alice", "bob"].map(|name| UserName::new(name).expect("a name"));

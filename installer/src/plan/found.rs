@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use contract::{ForeignPolicy, GiveUp, UserName};
+use contract::{AccessKeyId, ForeignPolicy, GiveUp, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::standing::{Room, how, previous};
 use crate::aws::secrets::{Contents, Secret};
 use crate::aws::users::{AccessKey, KeyStatus};
 use crate::config::Config;
-use crate::observe::ObservedUser;
+use crate::observe::{DeadKey, ObservedUser};
 use crate::ui;
 
 /// One user as found.
@@ -54,8 +54,22 @@ pub enum Kind {
     JoiningSecret,
     /// A managed secret without a working key.
     ManagedWithoutKey,
+    /// A managed user whose current key somebody has deactivated or deleted.
+    ManagedWithDeadKey,
     /// A managed user with another key that keyturn did not make.
     ManagedWithForeignKey,
+}
+
+/// What is wrong with a current key that does not work, and what to do about it.
+pub fn mending(user: &UserName, key: &AccessKeyId, dead: DeadKey) -> String {
+    let others =
+        format!("`keyturn rollback {user}` goes back to the key before, `keyturn revoke {user}` makes a new one");
+    match dead {
+        DeadKey::Inactive => format!(
+            "is Inactive, and whoever uses it is refused: `aws iam update-access-key --user-name {user} --access-key-id {key} --status Active` activates it, {others}"
+        ),
+        DeadKey::Gone => format!("was deleted in IAM, and whoever uses it is refused: {others}"),
+    }
 }
 
 impl fmt::Display for Found {
@@ -172,6 +186,12 @@ impl View<'_> {
         };
         let text = format!("its secret `{}` has no working key yet; {rotation}", self.user.secret_name);
         self.found(Kind::ManagedWithoutKey, text)
+    }
+
+    /// A managed user whose current key does not work, which nobody but a person mends.
+    pub(super) fn with_dead_key(&self, key: &AccessKeyId, dead: DeadKey) -> Found {
+        let text = format!("the key {key} in its secret {}", mending(self.name, key, dead));
+        self.found(Kind::ManagedWithDeadKey, text)
     }
 
     /// A managed user with a key that keyturn did not make.

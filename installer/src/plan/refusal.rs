@@ -119,6 +119,26 @@ pub enum Refusal {
         /// The name of the secret.
         secret: String,
     },
+    /// The user was taken out of the configuration: the secret and its keys are there, and nobody rotates them.
+    #[error(
+        "`{user}` is not rotated by this deployment: it is not in the configuration, and rotation of `{secret}` is off"
+    )]
+    LeftOut {
+        /// The user.
+        user: UserName,
+        /// The name of the secret.
+        secret: String,
+        /// The keys that still work.
+        keys: Vec<AccessKeyId>,
+    },
+    /// A person has put the user on hold.
+    #[error("`{user}` is on hold{}", because(reason))]
+    OnHold {
+        /// The user.
+        user: UserName,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// Another function rotates the secret.
     #[error("the secret `{secret}` for `{user}` is rotated by `{rotator}`, which is no function of this deployment")]
     OtherRotator {
@@ -183,6 +203,19 @@ pub enum Refusal {
     /// Stacks must not be deleted, somebody has said.
     #[error("protected from being deleted: {}", stacks_listed(_0))]
     Protected(Vec<String>),
+    /// The bucket that is to hold the function's code does not exist.
+    #[error("the bucket `{0}` for the function's code does not exist in this account")]
+    NoBucket(String),
+    /// Lambda takes code from buckets of its own region only.
+    #[error("the bucket `{bucket}` for the function's code is in {found}, and the function is in {wanted}")]
+    BucketElsewhere {
+        /// Its name.
+        bucket: String,
+        /// Where it is.
+        found: String,
+        /// Where it has to be.
+        wanted: Region,
+    },
     /// Somebody else is working on a stack.
     #[error("the stack `{stack}` is busy: {status}")]
     BusyStack {
@@ -211,24 +244,13 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownUser(_) => "check the name and the account; keyturn makes no users".to_owned(),
-            Self::TwoKeys { keys, .. } => match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
-                Some(key) => format!("when nobody needs the Inactive key, give it up with `--reclaim {}`: it is deleted", key.id),
-                None => "find out which key nobody needs, and give it up with `--retire AKIA…`: it is deactivated, and deleted later".to_owned(),
-            },
-            Self::NoWorkingKey { current, keys, .. } => match keys.iter().find(|key| key.id != *current && key.status == KeyStatus::Inactive) {
-                Some(key) => format!(
-                    "activate {current} if it was deactivated by mistake, or, when nobody needs {0}, give that one up with `--reclaim {0}`",
-                    key.id
-                ),
-                None => format!(
-                    "activate {current} if it was deactivated by mistake; or deactivate a key that nobody needs, and give it up with `--reclaim AKIA…`"
-                ),
-            },
+            Self::TwoKeys { keys, .. } => two_keys_hint(keys),
+            Self::NoWorkingKey { current, keys, .. } => no_working_key_hint(current, keys),
             Self::GiveUp { key, how, user, why } => give_up_hint(key, *how, user.as_ref(), *why),
             Self::ForeignSecret { user, why, .. } => why.hint(user),
             Self::KeysOfSeveral(_) => "give the order for each user with keys by itself".to_owned(),
             Self::NoSecret { user, .. } => format!(
-                "check the name and the region; a secret with a name of its own has to be in the configuration; `keyturn bootstrap` makes the secret of `{user}`"
+                "`keyturn bootstrap` makes the secret of `{user}`; if it is there already, check the name and the region: a secret with a name of its own has to be in the configuration"
             ),
             Self::UnboundSecret { .. } => "`keyturn bootstrap` takes it over, or says why it cannot".to_owned(),
             Self::SecretOfAnother { user, .. } => format!(
@@ -243,6 +265,8 @@ impl Refusal {
             Self::RotationOff { secret, .. } => format!(
                 "somebody has turned it off; when nothing speaks against it, `aws secretsmanager rotate-secret --secret-id {secret}` turns it on and rotates"
             ),
+            Self::LeftOut { user, keys, .. } => left_out_hint(user, keys),
+            Self::OnHold { user, .. } => format!("`keyturn release {user}` first"),
             Self::OtherRotator { .. } => {
                 "check the region and `stack` in the configuration; `keyturn bootstrap` sets the rotation of the users in it".to_owned()
             }
@@ -274,6 +298,9 @@ impl Refusal {
             ),
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()
+            }
+            Self::NoBucket(_) | Self::BucketElsewhere { .. } => {
+                "name a bucket of this account and region as `artifact_bucket`, or leave it out: then `keyturn bootstrap` makes one".to_owned()
             }
             Self::BusyStack { .. } => "wait for the other operation, then run this again".to_owned(),
         }
@@ -359,6 +386,43 @@ fn give_up_hint(key: &AccessKeyId, how: GiveUp, user: Option<&UserName>, why: Un
         Unfit::Foreign => format!("when nobody needs it, name it: `keyturn rotate {user} --{} {key}`", how.to_tag()),
         Unfit::Unknown => format!("look at the value of the secret of `{user}` and put it right"),
     }
+}
+
+fn two_keys_hint(keys: &[KeyReport]) -> String {
+    match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
+        Some(key) => format!("when nobody needs the Inactive key, give it up with `--reclaim {}`: it is deleted", key.id),
+        None => "find out which key nobody needs, and give it up with `--retire AKIA…`: it is deactivated, and deleted later".to_owned(),
+    }
+}
+
+fn no_working_key_hint(current: &AccessKeyId, keys: &[KeyReport]) -> String {
+    match keys.iter().find(|key| key.id != *current && key.status == KeyStatus::Inactive) {
+        Some(key) => format!(
+            "activate {current} if it was deactivated by mistake, or, when nobody needs {0}, give that one up with `--reclaim {0}`",
+            key.id
+        ),
+        None => format!(
+            "activate {current} if it was deactivated by mistake; or deactivate a key that nobody needs, and give it up with `--reclaim AKIA…`"
+        ),
+    }
+}
+
+fn left_out_hint(user: &UserName, keys: &[AccessKeyId]) -> String {
+    let command =
+        |key: &str| format!("`aws iam update-access-key --user-name {user} --access-key-id {key} --status Inactive`");
+    let commands: Vec<String> = match keys {
+        [] => vec![command("AKIA…")],
+        keys => keys.iter().map(|key| command(key.as_str())).collect(),
+    };
+    format!(
+        "put `{user}` back into the configuration, and `keyturn bootstrap`; or deactivate its key in IAM: {}",
+        commands.join(", ")
+    )
+}
+
+/// A reason in brackets, if there is one.
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }
 
 fn of(user: Option<&UserName>) -> String {

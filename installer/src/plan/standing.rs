@@ -15,7 +15,7 @@ use crate::observe::ObservedUser;
 use crate::template::BoundUser;
 
 /// How many keys a user may have (IAM user guide, quotas).
-pub(super) const KEYS_PER_USER: usize = 2;
+pub const KEYS_PER_USER: usize = 2;
 
 /// By how much the clocks of IAM and Secrets Manager may differ, as the function has it.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);

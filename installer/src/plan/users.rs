@@ -164,6 +164,7 @@ impl Users {
                     (false, room) => self.found.push(view.joining(room)),
                     (true, Some(room)) => self.found.push(view.without_key(room)),
                     (true, None) => {
+                        self.found.extend(user.dead_key().map(|(key, dead)| view.with_dead_key(key, dead)));
                         let foreign = standing::foreign(config, user);
                         self.found.extend(foreign.map(|key| view.with_foreign_key(key)));
                     }

@@ -1,7 +1,9 @@
-//! Ctrl-C: the first one asks for an orderly end, the second one leaves at once.
+//! Ctrl-C, or the signal to end (SIGTERM), which counts as the same: the first one asks for an orderly end, the second one
+//! leaves at once.
 
 use std::io::{self, IsTerminal as _};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::to_stderr;
@@ -28,7 +30,16 @@ impl Interrupts {
         let (count, pressed) = watch::channel(0);
         tokio::spawn(async move {
             // An error means that this system has no such signal: then nobody can send it.
-            while tokio::signal::ctrl_c().await.is_ok() {
+            let mut ended = signal(SignalKind::terminate()).ok();
+            let mut term = async || match &mut ended {
+                Some(ended) => ended.recv().await,
+                None => std::future::pending().await,
+            };
+            loop {
+                tokio::select! {
+                    pressed = tokio::signal::ctrl_c() => if pressed.is_err() { break },
+                    _ = term() => {}
+                }
                 if io::stderr().is_terminal() {
                     // It has written `^C` into the middle of a line.
                     to_stderr("");

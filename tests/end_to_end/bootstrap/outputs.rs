@@ -124,7 +124,10 @@ async fn a_plan_that_was_kept_is_done_without_asking_or_not_at_all() {
     assert_eq!(run.code, 0, "{run}");
     super::current_keys(&stage, &["alice"]).await;
     stage.take_writes().await;
-    // It is done, so it is not what would be done now.
+    // It is done, so there is nothing to do now.
+    let run = stage.keyturn(&bootstrap).await;
+    settings().bind(|| insta::assert_snapshot!("a_plan_that_was_done", run));
+    configure(&stage, &["alice"], "function: { memory: 256 }\n");
     let run = stage.keyturn(&bootstrap).await;
     settings().bind(|| insta::assert_snapshot!("a_plan_that_is_outdated", run));
     std::fs::write(file, "hunter2").unwrap();

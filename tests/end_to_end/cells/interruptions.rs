@@ -197,7 +197,10 @@ async fn a_rotation_that_fails_names_the_log_of_its_own_cell() {
     let second = user.clone();
     stage.sandbox.visit(move |world| world.create_access_key(ACCOUNT, &second).unwrap()).await;
     let run = stage.keyturn(&["rotate", &user]).await;
-    assert!(run.code == 3 && run.stdout.ends_with("`aws logs tail /aws/lambda/keyturn-2`\n"), "{run}");
+    assert!(
+        run.code == 3 && run.stdout.ends_with("`aws logs tail /aws/lambda/keyturn-2 --region eu-central-1`\n"),
+        "{run}"
+    );
     let run = stage.keyturn(&["--output", "json", "rotate", &user]).await;
     let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(document["rotations"][0]["log_group"], "/aws/lambda/keyturn-2", "{run}");

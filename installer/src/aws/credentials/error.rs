@@ -21,6 +21,8 @@ const WRONG_CODE: &str = "MultiFactorAuthentication failed";
 pub enum CredentialError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error("the environment holds half a key: `{there}` without `{missing}`")]
+    HalfKey { there: &'static str, missing: &'static str },
     #[error("there are none in the environment and none in a profile, and this machine has no role")]
     Nowhere,
     #[error("{from}: {cause}")]
@@ -73,6 +75,9 @@ impl CredentialError {
     pub fn hint(&self) -> String {
         match self {
             Self::Profile(error) => error.hint(),
+            Self::HalfKey { there, missing } => {
+                format!("set `{missing}` too, or take `{there}` out of the environment")
+            }
             Self::Nowhere => Self::SIGN_IN.to_owned(),
             Self::Source { hint, .. } => hint.clone(),
             Self::TokenFile { .. } => {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{Observed, ObservedStack};
 use crate::plan::{self, Found, Kind, PlanError, Refusal, Refusals};
+use crate::regions;
 use crate::template::{self, CodeLocation};
 
 /// How many resources a stack may have (CloudFormation user guide, quotas).
@@ -57,6 +58,7 @@ pub(super) fn caller(caller: &Caller, config: &Config) -> Vec<Finding> {
             "set another `region`, or choose another profile with `--profile`",
         ),
     });
+    findings.extend(regions::doubt(region).map(|doubt| Finding::warning(Check::Region, doubt.what, doubt.to_do)));
     findings
 }
 

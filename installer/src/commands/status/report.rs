@@ -45,6 +45,8 @@ pub(super) enum StackState {
     InSync,
     /// The template is another one than the configuration asks for, or somebody has changed something past it.
     Drifted,
+    /// There is no configuration that the template could be compared with.
+    Unknown,
     Absent,
     Busy,
     /// A person has to look at it.
@@ -85,6 +87,10 @@ pub(in crate::commands) enum UserState {
     Blocked {
         reason: String,
     },
+    /// Somebody has deactivated the key that applications read.
+    KeyInactive,
+    /// Somebody has deleted the key that applications read.
+    KeyGone,
     /// The secret is scheduled for deletion.
     Deleted {
         until: Timestamp,
@@ -99,7 +105,7 @@ impl Report {
     /// Whether something is not as it should be and does not right itself. A hold is: a person wants it.
     pub(in crate::commands) fn wants_a_person(&self) -> bool {
         let stack = |row: &StackRow| match row.state {
-            StackState::InSync | StackState::Busy => false,
+            StackState::InSync | StackState::Unknown | StackState::Busy => false,
             StackState::Drifted | StackState::Absent | StackState::Broken => true,
         };
         let user = |row: &UserRow| match row.state {
@@ -107,6 +113,8 @@ impl Report {
             UserState::Drifted
             | UserState::Absent
             | UserState::Unrotated
+            | UserState::KeyInactive
+            | UserState::KeyGone
             | UserState::Blocked { .. }
             | UserState::Deleted { .. }
             | UserState::Foreign
@@ -218,6 +226,7 @@ impl fmt::Display for StackState {
         f.write_str(match self {
             Self::InSync => "in sync",
             Self::Drifted => "drifted",
+            Self::Unknown => "not compared",
             Self::Absent => "absent",
             Self::Busy => "busy",
             Self::Broken => "broken",
@@ -235,6 +244,8 @@ impl fmt::Display for UserState {
             Self::Held { reason } if reason.is_empty() => f.write_str("held"),
             Self::Held { reason } => write!(f, "held: {reason}"),
             Self::Blocked { reason } => write!(f, "blocked: {reason}"),
+            Self::KeyInactive => f.write_str("key inactive"),
+            Self::KeyGone => f.write_str("key gone"),
             Self::Deleted { until } => write!(f, "secret deleted, until {}", until.strftime("%Y-%m-%d")),
             Self::Foreign => f.write_str("secret of another"),
             Self::NoUser => f.write_str("no such user"),

@@ -89,6 +89,50 @@ fn every_state_of_a_user_is_told() {
 }
 
 #[test]
+fn a_current_key_that_does_not_work_is_told_at_once() {
+    let reading = |current: &str| {
+        let current = Some(AccessKeyId::new(current).unwrap());
+        let user = UserName::new("alice").unwrap();
+        Some(Ok(crate::aws::secrets::Contents { user, current, pending: None, previous: None }))
+    };
+    let inactive = |user: &mut ObservedUser, _: &mut _| {
+        user.keys[1].status = KeyStatus::Inactive;
+        user.contents = reading(KEYS[1]);
+    };
+    assert_eq!(state_with(inactive), UserState::KeyInactive);
+    let gone = |user: &mut ObservedUser, _: &mut _| {
+        user.keys.pop();
+        user.contents = reading(KEYS[1]);
+    };
+    assert_eq!(state_with(gone), UserState::KeyGone);
+    let held = |user: &mut ObservedUser, drifted: &mut _| {
+        inactive(user, drifted);
+        secret(user).tags.insert(tag_keys::HOLD.to_owned(), "audit".to_owned());
+    };
+    assert_eq!(state_with(held), UserState::KeyInactive, "a hold does not hide it");
+    let swept = |user: &mut ObservedUser, drifted: &mut _| {
+        inactive(user, drifted);
+        secret(user).tags.insert(tag_keys::BLOCKED.to_owned(), "current_disabled".to_owned());
+    };
+    assert_eq!(state_with(swept), UserState::Blocked { reason: "current_disabled".to_owned() });
+    let mut user = rotated();
+    inactive(&mut user, &mut BTreeSet::new());
+    let told = to_do(&user, &UserState::KeyInactive, None).unwrap();
+    assert!(told.contains("is Inactive") && told.contains("--status Active") && told.contains("keyturn revoke alice"));
+}
+
+#[test]
+fn without_a_configuration_a_template_counts_as_unknown_and_drift_does_not() {
+    let row = |state, drift| StackRow { stack: "keyturn".to_owned(), state, status: None, drift };
+    let state = |state, drift| uncompared(row(state, drift)).state;
+    let clean = || Some(StackDrift { resources: Vec::new(), unchecked: Vec::new() });
+    assert_eq!(state(StackState::Drifted, None), StackState::Unknown);
+    assert_eq!(state(StackState::InSync, clean()), StackState::Unknown);
+    assert_eq!(state(StackState::Absent, None), StackState::Absent);
+    assert_eq!(state(StackState::Broken, clean()), StackState::Broken);
+}
+
+#[test]
 fn the_key_in_use_is_the_newest_active_one_that_is_not_on_its_way_out() {
     let key = |user: &ObservedUser| current_key(user).map(|key| key.id.to_string());
     let mut user = rotated();
@@ -147,15 +191,21 @@ fn monitoring_hears_of_what_does_not_right_itself() {
         (UserState::Blocked { reason: "grace".to_owned() }, false, true),
         (UserState::Drifted, false, true),
         (UserState::Unrotated, false, true),
+        (UserState::KeyInactive, false, true),
+        (UserState::KeyGone, false, true),
         (UserState::Deleted { until: time(1) }, false, true),
         (UserState::NoUser, false, true),
     ] {
         let told = format!("{state:?} {too_old}");
         assert_eq!(wants(StackState::InSync, row(state, too_old)), expected, "{told}");
     }
-    for (state, expected) in
-        [(StackState::Busy, false), (StackState::Drifted, true), (StackState::Absent, true), (StackState::Broken, true)]
-    {
+    for (state, expected) in [
+        (StackState::Busy, false),
+        (StackState::Unknown, false),
+        (StackState::Drifted, true),
+        (StackState::Absent, true),
+        (StackState::Broken, true),
+    ] {
         assert_eq!(wants(state, row(UserState::InSync, false)), expected, "{state:?}");
     }
 }

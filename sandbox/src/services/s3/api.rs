@@ -20,8 +20,11 @@ const ENCRYPTION: &str = "AES256";
 
 pub(super) fn head_bucket(world: &mut World, request: &Request, call: Call) -> Result<Answer, ApiError> {
     call.finish("")?;
-    let region = permitted(world, request, &call, "s3:ListBucket")?.region.clone();
-    Ok(Answer::Raw { status: 200, headers: vec![("x-amz-bucket-region", region)], body: Vec::new() })
+    world.authorize(&request.caller, "s3:ListBucket", &call.arn(request.caller.partition()), &BTreeMap::new())?;
+    let region = of_account(world, &request.caller.account, &call.bucket)?.region.clone();
+    // A redirection has no body either, and says where the bucket is.
+    let status = if region == request.region { 200 } else { 301 };
+    Ok(Answer::Raw { status, headers: vec![("x-amz-bucket-region", region)], body: Vec::new() })
 }
 
 pub(super) fn get_bucket_location(world: &mut World, request: &Request, call: Call) -> Result<Answer, ApiError> {
