@@ -42,7 +42,7 @@ fn populate(world: &mut World, accounts: usize) -> String {
 
 fn configure(stage: &Stage, more: &str) {
     let text = format!(
-        "version: 1\n{more}defaults:\n  region: {REGION}\n  users: [{}]\n  alerts: {{ dashboard: false }}\n",
+        "version: 1\nat_once: 1\n{more}defaults:\n  region: {REGION}\n  users: [{}]\n  alerts: {{ dashboard: false }}\n",
         USERS.join(", ")
     );
     std::fs::write(stage.path("fleet.yaml"), text).unwrap();
