@@ -80,7 +80,7 @@ pub struct Global {
 }
 
 /// The commands.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Look for whatever would stand in the way of `bootstrap`, and change nothing.
     ///

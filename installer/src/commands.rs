@@ -49,30 +49,37 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 /// # Errors
 /// [`Error`].
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
+    match &cli.command {
+        Command::Plan { over: Over { fleet: Some(fleet), .. }, .. } => {
+            over_fleet(cli, fleet, Work::Plan, printer, seed).await
+        }
+        Command::Status { over: Over { fleet: Some(fleet), .. }, .. } => {
+            over_fleet(cli, fleet, Work::Status, printer, seed).await
+        }
+        Command::Teardown { keys, recovery_window, force, dry_run, over: Over { fleet: Some(fleet), .. }, .. } => {
+            let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
+            let fate = teardown::Manner { keys, recovery_days, force, dry_run }.fate();
+            over_fleet(cli, fleet, Work::TearDown { fate, force, dry_run }, printer, seed).await
+        }
+        _ => Box::pin(run_one(cli, printer, seed)).await,
+    }
+}
+
+/// Runs a command that is about one account, or none, or that is always about many.
+async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Plan { target, over: Over { fleet: Some(fleet), csv, html }, detailed_exitcode, .. } => {
-            let (artifact, detailed_exitcode) = (target.artifact.clone(), *detailed_exitcode);
-            let manner = Fleetwide { artifact, detailed_exitcode, ..Fleetwide::reporting(csv, html) };
-            over_fleet(global, fleet, Work::Plan, &manner, (printer, seed)).await
-        }
         Command::Plan { target, out, detailed_exitcode, drift, express, .. } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let options = Options { drift: *drift, express: *express };
-            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            let manner = manner(target, *drift, *express);
             Box::pin(plan::run(&session, &config, manner, out.as_deref(), *detailed_exitcode)).await
         }
         Command::Bootstrap { target, drift, express, plan } => {
             let config = target.applied_to(configuration(global, &target.users)?)?;
             let session = connect(global, &config, printer, seed).await?;
-            let options = Options { drift: *drift, express: *express };
-            let manner = Manner { prebuilt: target.artifact.as_deref(), options };
+            let manner = manner(target, *drift, *express);
             Box::pin(bootstrap::run(&session, &config, manner, plan.as_deref())).await
-        }
-        Command::Status { detailed_exitcode, over: Over { fleet: Some(fleet), csv, html }, .. } => {
-            let manner = Fleetwide { detailed_exitcode: *detailed_exitcode, ..Fleetwide::reporting(csv, html) };
-            over_fleet(global, fleet, Work::Status, &manner, (printer, seed)).await
         }
         Command::Status { drift, detailed_exitcode, .. } => {
             let config = configuration(global, &[])?;
@@ -108,24 +115,10 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
             Box::pin(show_credentials(global, (user, secret), region, refresh, (printer, seed))).await
         }
-        Command::Rollout { fleet, artifact, resume, waves, journal, csv, html } => {
-            let manner = Fleetwide {
-                artifact: artifact.clone(),
-                resume: *resume,
-                last_wave: waves.map(usize::from),
-                journal: journal.clone(),
-                ..Fleetwide::reporting(csv, html)
-            };
-            over_fleet(global, fleet, Work::Deploy, &manner, (printer, seed)).await
-        }
-        Command::Teardown { keys, recovery_window, force, dry_run, over, journal } => {
+        Command::Rollout { fleet, .. } => over_fleet(cli, fleet, Work::Deploy, printer, seed).await,
+        Command::Teardown { keys, recovery_window, force, dry_run, .. } => {
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
             let manner = teardown::Manner { keys, recovery_days, force, dry_run };
-            if let Some(fleet) = &over.fleet {
-                let work = Work::TearDown { fate: manner.fate(), force, dry_run };
-                let manner = Fleetwide { journal: journal.clone(), ..Fleetwide::reporting(&over.csv, &over.html) };
-                return over_fleet(global, fleet, work, &manner, (printer, seed)).await;
-            }
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
             Box::pin(teardown::run(&session, &config, manner)).await
@@ -143,17 +136,15 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
     }
 }
 
+fn manner(target: &Target, drift: bool, express: bool) -> Manner<'_> {
+    Manner { prebuilt: target.artifact.as_deref(), options: Options { drift, express } }
+}
+
 /// Runs a command over the accounts of a fleet.
-async fn over_fleet(
-    global: &Global,
-    file: &Path,
-    work: Work,
-    manner: &Fleetwide,
-    (printer, seed): (Printer, u64),
-) -> Result<Exit, Error> {
+async fn over_fleet(cli: &Cli, file: &Path, work: Work, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let fleet = crate::fleet::read(file)?;
-    let session = connect(global, &fleet.defaults.config, printer, seed).await?;
-    Box::pin(fleet::run(session, &fleet, work, manner)).await
+    let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
+    Box::pin(fleet::run(session, &fleet, work, &Fleetwide::of(&cli.command))).await
 }
 
 /// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it

@@ -79,6 +79,16 @@ pub struct Plan {
     pub cost: Cost,
 }
 
+impl Plan {
+    /// Adds the deployment of a stack, or says that it needs none.
+    fn deploy(&mut self, stack: &str, step: Option<Step>) {
+        match step {
+            Some(step) => self.steps.push(step),
+            None => self.unchanged.push(format!("the stack `{stack}` is as it should be")),
+        }
+    }
+}
+
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "step")]
@@ -327,10 +337,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let none = BTreeMap::new();
         let deployment = deployment(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)?;
         plan.remarks.extend(drift_remarks(ARTIFACTS_STACK, current, deployment.as_ref())?);
-        match deployment {
-            Some(deployment) => plan.steps.push(Step::DeployArtifacts(deployment)),
-            None => plan.unchanged.push(format!("the stack `{ARTIFACTS_STACK}` is as it should be")),
-        }
+        plan.deploy(ARTIFACTS_STACK, deployment.map(Step::DeployArtifacts));
     }
     if observed.has_code {
         plan.unchanged.push("the bucket holds the function's code".to_owned());
@@ -350,10 +357,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let current = observed.cells.get(&number);
         let deployment = deployment(&cell.stack, desired, wanted, current, action, &users.imports)?;
         plan.remarks.extend(drift_remarks(&cell.stack, current, deployment.as_ref())?);
-        match deployment {
-            Some(deployment) => plan.steps.push(Step::DeployCell(deployment)),
-            None => plan.unchanged.push(format!("the stack `{}` is as it should be", cell.stack)),
-        }
+        plan.deploy(&cell.stack, deployment.map(Step::DeployCell));
     }
     for (stack, id) in deserted {
         let reason = "nobody is in it any more".to_owned();

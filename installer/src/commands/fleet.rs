@@ -23,6 +23,7 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
+use crate::cli::{Command, Over};
 use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
@@ -50,9 +51,25 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// A run that reports like this, and is usual otherwise.
-    pub(super) fn reporting(csv: &Option<PathBuf>, html: &Option<PathBuf>) -> Self {
-        Self { csv: csv.clone(), html: html.clone(), ..Self::default() }
+    /// What a command line says of it.
+    pub(super) fn of(command: &Command) -> Self {
+        match command.clone() {
+            Command::Rollout { artifact, resume, waves, journal, csv, html, .. } => {
+                let last_wave = waves.map(usize::from);
+                Self { artifact, journal, resume, last_wave, csv, html, ..Self::default() }
+            }
+            Command::Plan { target, over, detailed_exitcode, .. } => {
+                let (artifact, Over { csv, html, .. }) = (target.artifact, over);
+                Self { artifact, detailed_exitcode, csv, html, ..Self::default() }
+            }
+            Command::Status { over: Over { csv, html, .. }, detailed_exitcode, .. } => {
+                Self { detailed_exitcode, csv, html, ..Self::default() }
+            }
+            Command::Teardown { over: Over { csv, html, .. }, journal, .. } => {
+                Self { journal, csv, html, ..Self::default() }
+            }
+            _ => Self::default(),
+        }
     }
 }
 

@@ -369,7 +369,7 @@ mod tests {
             std::fs::write(&path, &whole[..end]).unwrap();
             let (mut journal, past) = Journal::open(&path).unwrap();
             let known = past.done.get(&account(1)).map(|done| done.input.clone());
-            let last = whole[..end].lines().filter(|line| serde_json::from_str::<Entry>(line).is_ok()).last();
+            let last = whole[..end].lines().rfind(|line| serde_json::from_str::<Entry>(line).is_ok());
             let expected = last.filter(|line| line.contains("\"done\"")).map(|line| line.contains("\"b\""));
             assert_eq!(known.map(|input| input == "b"), expected, "cut at {end}");
             journal.begun(&account(2)).unwrap();
