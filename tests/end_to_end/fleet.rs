@@ -8,13 +8,20 @@ use std::time::Duration;
 use sandbox::{KeyStatus, Options, World};
 use serde_json::Value;
 
-use crate::stage::{ACCOUNT, REGION, Run, Stage, function, settings};
+use crate::stage::{self, ACCOUNT, REGION, Run, Stage, function};
 
 /// The users of every account.
 const USERS: [&str; 2] = ["ci", "mail"];
 
 fn account(number: usize) -> String {
     format!("2222333344{number:02}")
+}
+
+/// The columns of a table are as wide as the times in it.
+fn settings() -> insta::Settings {
+    let mut settings = stage::settings();
+    settings.add_filter(" {2,}", "  ");
+    settings
 }
 
 /// An organization with so many accounts in a unit below another one, each with the same users, and a fleet's file about

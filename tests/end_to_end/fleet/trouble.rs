@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sandbox::{StackAction, World};
 
-use super::{USERS, account, configure, rollout, served, stage, take_calls};
-use crate::stage::{REGION, function, settings};
+use super::{USERS, account, configure, rollout, served, settings, stage, take_calls};
+use crate::stage::{REGION, function};
 
 #[tokio::test]
 async fn accounts_that_cannot_be_used_are_told_and_the_others_served() {

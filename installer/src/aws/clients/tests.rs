@@ -1,7 +1,6 @@
 //! Clients of other accounts: whose credentials they use, and what they share.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
@@ -111,18 +110,17 @@ async fn throttling_in_one_account_does_not_slow_down_another() {
     sandbox.visit(|world| world.limit_calls("iam:", 0.001, 0)).await;
     first.iam.list_users().send().await.unwrap_err();
     sandbox.visit(World::clear_limits).await;
-    let taken = async |account: &Clients, calls: usize| {
-        let begun = Instant::now();
-        for _ in 0..calls {
+    let call = async |account: &Clients| {
+        for _ in 0..6 {
             account.iam.list_users().send().await.unwrap();
         }
-        begun.elapsed()
     };
-    // Once throttled, the SDK begins again with a call every two seconds.
-    let other = taken(&second, 6).await;
-    assert!(other < Duration::from_secs(5), "{other:?}");
-    let same = taken(&first, 1).await;
-    assert!(same > Duration::from_secs(1), "{same:?}");
+    // Once throttled, the SDK begins again with a call every two seconds; the other account does not wait for that.
+    tokio::select! {
+        biased;
+        () = call(&first) => panic!("the account that was throttled is done first"),
+        () = call(&second) => {}
+    }
 }
 
 /// The memory of this process that is in use, in KiB.
