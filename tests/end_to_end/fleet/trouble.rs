@@ -19,7 +19,7 @@ async fn accounts_that_cannot_be_used_are_told_and_the_others_served() {
     };
     stage.sandbox.visit(trouble).await;
     let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
-    let waves = "waves: [{ percent: 100, tolerate: 1 }]\nready_within: 5m\n";
+    let waves = "waves: [{ percent: 100, tolerate: 1 }]\nready_within: 30s\n";
     std::fs::write(stage.path("fleet.yaml"), fleet + waves).unwrap();
     let run = rollout(&stage, &[]).await;
     settings().bind(|| insta::assert_snapshot!("accounts_that_cannot_be_used", run));
