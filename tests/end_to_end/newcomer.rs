@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::bootstrap::{configure, current_keys, deployed};
 use crate::stage::{ACCOUNT, REGION, Stage, function};
+use crate::strikes::{STRIKES, Strike, Written, all};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -59,6 +60,31 @@ async fn a_rotation_too_soon_waits_and_does_not_keep_anybody_from_going_back() {
     let keys = stage.sandbox.visit(|world| world.access_keys(ACCOUNT, "alice")).await;
     assert!(keys.len() == 2 && keys.iter().all(|key| key.status == Active), "{keys:?}");
     stage.assert_no_secret_left_behind().await;
+}
+
+/// One history: a rollback that gives up a rotation that waits is struck, and the next is not.
+async fn goes_back_whatever_strikes(strike: Strike, operation: &str) {
+    let stage = deployed(&["alice"]).await;
+    let first = current_keys(&stage, &["alice"]).await.remove(0);
+    stage.sandbox.advance(DAY).await;
+    assert_eq!(stage.keyturn(&["rotate", "alice"]).await.code, 0);
+    stage.sandbox.settle().await;
+    assert_eq!(stage.keyturn(&["rotate", "alice"]).await.code, 3);
+    let written = Written { operation: operation.to_owned(), after: 0 };
+    let run = strike.run(&stage, &written, &["rollback", "alice"]).await;
+    stage.sandbox.settle().await;
+    let again = stage.keyturn(&["--yes", "rollback", "alice"]).await;
+    assert_eq!(again.code, 0, "{strike:?} at {operation}: {run}\n{again}");
+    assert_eq!(current_keys(&stage, &["alice"]).await, [first], "{strike:?} at {operation}");
+    let keys = stage.sandbox.visit(|world| world.access_keys(ACCOUNT, "alice")).await;
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.status == Active), "{strike:?} at {operation}: {keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_gives_up_a_rotation_and_is_struck_is_completed_by_the_next() {
+    let operations = ["secretsmanager:UpdateSecretVersionStage", "secretsmanager:UntagResource"];
+    let histories = STRIKES.into_iter().flat_map(|strike| operations.map(|at| goes_back_whatever_strikes(strike, at)));
+    all(histories).await;
 }
 
 #[tokio::test]

@@ -315,8 +315,17 @@ pub async fn cancel_rotation(clients: &Clients, secret: &SecretArn) -> Result<bo
 pub async fn clear_pending(clients: &Clients, secret: &SecretArn, version: &VersionToken) -> Result<(), CallError> {
     let asked = clients.secrets_manager.update_secret_version_stage().secret_id(secret.as_str());
     let asked = asked.version_stage(PENDING).remove_from_version_id(version.as_str());
-    found(asked.send().await.map_err(reduce("secretsmanager:UpdateSecretVersionStage")))?;
-    Ok(())
+    match found(asked.send().await.map_err(reduce("secretsmanager:UpdateSecretVersionStage"))) {
+        Ok(_) => Ok(()),
+        // Also the answer to a call that was done, and repeated because its answer got lost.
+        Err(error) if error.code() == Some("InvalidParameterException") => {
+            match describe(clients, secret.as_str()).await? {
+                Some(secret) if secret.version(PENDING) == Some(version) => Err(error),
+                _ => Ok(()),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Schedules a secret for deletion. One that is gone, or scheduled already, needs nothing.

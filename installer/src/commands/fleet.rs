@@ -98,14 +98,6 @@ struct Entered {
 /// What can go wrong beside what goes wrong in an account.
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
-    /// A role leads elsewhere.
-    #[error("the role leads into the account {found}, not into {wanted}")]
-    WrongAccount {
-        /// Where it should lead.
-        wanted: AccountId,
-        /// Where it leads.
-        found: AccountId,
-    },
     /// There is no function for an account, because nobody knew that it would need one.
     #[error("there is no function for {0}")]
     NoFunction(Architecture),
@@ -124,7 +116,6 @@ impl FleetError {
     /// What to do now.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::WrongAccount { .. } => "correct `access.role` in the fleet's file",
             Self::NoFunction(_) => "run the same command again",
             Self::Report { .. } => "the accounts are as the run has left them; choose another place for the report",
         }

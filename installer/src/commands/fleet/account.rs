@@ -11,7 +11,6 @@ use super::functions::Functions;
 use super::report::Outcome;
 use crate::apply::{self, Applied, StackError, teardown};
 use crate::artifact::Artifact;
-use crate::aws::identity;
 use crate::aws::stacks::{self, Rest};
 use crate::aws::{CallError, Clients, secrets, users};
 use crate::concurrent::{self, Pace};
@@ -69,41 +68,23 @@ impl Visit<'_> {
     /// # Errors
     /// [`Error`]; what was begun is whole by then, as after the command for a single account.
     pub(super) async fn run(&self, ready_within: Duration) -> Result<Visited, Error> {
-        let (end, mut pause, mut has_entered) = (Instant::now() + ready_within, READY_AGAIN, false);
+        let (end, mut pause) = (Instant::now() + ready_within, READY_AGAIN);
         loop {
-            let visited = async {
-                if !has_entered {
-                    self.enter().await?;
-                    has_entered = true;
-                }
-                self.work().await
-            };
-            match Box::pin(visited).await {
-                Err(error) if self.may_become_ready(&error, has_entered) && Instant::now() < end => {
+            match Box::pin(self.work()).await {
+                Err(error) if self.may_become_ready(&error) && Instant::now() < end => {
                     self.session.interrupts.unless_pressed(tokio::time::sleep(pause)).await?;
                     pause = READY_AGAIN_AT_LAST.min(2 * pause);
                 }
-                visited => return visited,
+                worked => return worked,
             }
         }
     }
 
-    /// Whether an error may go away by itself: no role of a new account can be assumed at first.
-    fn may_become_ready(&self, error: &Error, has_entered: bool) -> bool {
+    /// Whether an error may go away by itself: no role of a new account can be assumed at first, and then services do not
+    /// know it yet.
+    fn may_become_ready(&self, error: &Error) -> bool {
         let (Error::Call(error) | Error::Stack(StackError::Call(error))) = error else { return false };
-        error.is_not_ready() || !has_entered && self.target.is_new && error.is_about_credentials()
-    }
-
-    /// Makes sure that this is the account. Where nothing has changed, the session alone is opened.
-    async fn enter(&self) -> Result<(), Error> {
-        if self.known.is_some() {
-            return Ok(());
-        }
-        let caller = self.session.interrupts.unless_pressed(identity::caller(&self.session.clients)).await??;
-        if caller.account == self.target.account {
-            return Ok(());
-        }
-        Err(FleetError::WrongAccount { wanted: self.target.account.clone(), found: caller.account }.into())
+        error.is_not_ready() || self.target.is_new && matches!(error, CallError::NoCredentials { .. })
     }
 
     async fn work(&self) -> Result<Visited, Error> {

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::account::{Visit, Visited, Work};
 use super::report::{AccountRow, Outcome, Stopped};
 use super::{Entered, Run};
+use crate::apply::rotations::WAITS;
 use crate::aws::secrets;
 use crate::error::Error;
 use crate::fleet::journal::{Done, Journal, JournalError};
@@ -164,8 +165,8 @@ fn not_reached(target: Target, wave: usize) -> AccountRow {
     AccountRow { account, name, wave, began: None, ended: None, outcome, exempted }
 }
 
-/// The reasons to stand still that time alone takes away, and the one that a person wants.
-const NO_FAULT: [&str; 7] = ["held", "in_flight", "overlap", "in_use", "recovery", "grace", "rotation_under_way"];
+/// The reasons to stand still that are no fault beside [`WAITS`]: a person wants it, or a rotation is under way.
+const NO_FAULT: [&str; 3] = ["held", "in_flight", "rotation_under_way"];
 
 /// Waits behind a wave, and looks at its users once more.
 async fn soak(run: &Run, wave: &Wave, rows: &mut [AccountRow]) -> Option<Stopped> {
@@ -198,7 +199,7 @@ async fn unsound(run: &Run, target: &Target) -> Option<String> {
         Err(error) => return Some(error.to_string()),
     };
     let stands = listed.into_iter().filter(|secret| !secret.deleted).filter_map(|secret| {
-        let reason = secret.blocked.filter(|reason| !NO_FAULT.contains(&reason.as_str()))?;
+        let reason = secret.blocked.filter(|reason| !WAITS.iter().chain(&NO_FAULT).any(|known| known == reason))?;
         let meaning = blocked::meaning(&reason).unwrap_or("the function's log says why");
         Some(format!("`{}` is blocked ({reason}): {meaning}", secret.name))
     });
