@@ -1,107 +1,24 @@
 //! Brings a stack to its template by a change set, or deletes it, and follows CloudFormation to the end.
 
+mod change_set;
+mod error;
+
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use super::follow::{Followed, follow};
-use super::history::{Cause, End, Operation};
+use super::history::{End, Operation};
 use super::pauses::Pauses;
 use super::review;
-use crate::aws::change_sets::{self, Change, Kind, Order, Source};
+use crate::aws::CallError;
+use crate::aws::change_sets::{Change, Kind, Order};
 use crate::aws::stacks::{self, Rest, Status};
-use crate::aws::{CallError, bucket};
 use crate::concurrent::{self, Pace};
 use crate::plan::{Action, Deployment, Joining, ResourceChange, Verb};
 use crate::session::Session;
-use crate::ui::{Interrupted, Progress, Unconfirmed};
+use crate::ui::{Progress, Unconfirmed};
+use change_set::{ChangeSet, Made, change_set, clean_up, discard, execute, make, source};
 
-/// How long CloudFormation may take for a change set. For the largest template it takes half a minute.
-const CHANGE_SET_WITHIN: Duration = Duration::from_secs(300);
-
-/// How long it takes as a rule, as measured on AWS. Nothing but the moment of the next look depends on it.
-const CHANGE_SET_TAKES: SignedDuration = SignedDuration::from_secs(6);
-
-/// Why a stack is not what it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// A call failed.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// Ctrl-C.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    /// CloudFormation would do more than the plan said, and nobody agreed to it.
-    #[error(transparent)]
-    Unconfirmed(#[from] Unconfirmed),
-    /// CloudFormation does not accept the template, or takes too long over it.
-    #[error("CloudFormation has no change set for the stack `{stack}`: {reason}")]
-    ChangeSet {
-        /// The stack.
-        stack: String,
-        /// Why.
-        reason: String,
-    },
-    /// CloudFormation would do more than the plan said, and there is nobody to ask about it.
-    #[error("CloudFormation would do more with the stack `{stack}` than the plan said: {}", more.join("; "))]
-    Unplanned {
-        /// The stack.
-        stack: String,
-        /// What it would do.
-        more: Vec<String>,
-    },
-    /// Somebody else was faster.
-    #[error("somebody else has deployed the stack `{stack}` meanwhile: it is {status}")]
-    Overtaken {
-        /// The stack.
-        stack: String,
-        /// Its status now.
-        status: Status,
-    },
-    /// CloudFormation began, and it went wrong.
-    #[error("the stack `{stack}` was not {done}: {}{}", caused(cause.as_deref()), left(*status, kept))]
-    Failed {
-        /// The stack.
-        stack: String,
-        /// What was to be done.
-        done: &'static str,
-        /// Its status now.
-        status: Status,
-        /// The first thing that failed.
-        cause: Option<Box<Cause>>,
-        /// The resources that were given up and still exist.
-        kept: Vec<String>,
-    },
-}
-
-impl StackError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Call(error) => error.hint(),
-            Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
-            Self::Unconfirmed(_) => None,
-            Self::Unplanned { .. } => Some(
-                "nothing was changed; somebody may have changed the stack meanwhile: look at a new plan. `--yes` does not count here, a person at a terminal can agree"
-                    .to_owned(),
-            ),
-            Self::Overtaken { .. } => Some("run the same command again; it goes on from what is there".to_owned()),
-            Self::ChangeSet { .. } => {
-                Some("nothing was changed; mend the cause and run the same command again".to_owned())
-            }
-            Self::Failed { status: Status::UpdateRollbackFailed, .. } => {
-                Some("mend the cause, then `keyturn bootstrap` goes on with the rollback".to_owned())
-            }
-            Self::Failed { status: Status::DeleteFailed, .. } => {
-                Some("mend the cause and run the same command again; `keyturn teardown --force` gives up what cannot be deleted".to_owned())
-            }
-            Self::Failed { status: Status::CreateFailed | Status::UpdateFailed, stack, .. } => Some(format!(
-                "mend the cause, then `keyturn bootstrap` goes on from there; or have it taken back: `aws cloudformation rollback-stack --stack-name {stack}`"
-            )),
-            Self::Failed { .. } => Some("mend the cause and run the same command again".to_owned()),
-        }
-    }
-}
+pub use error::StackError;
 
 /// How many stacks are worked on at the same time. Each asks CloudFormation once in a few seconds.
 const STACKS: Pace = Pace { at_once: 8, apart: Duration::from_millis(250) };
@@ -167,13 +84,6 @@ fn first_error<T>(progress: &Progress, ended: Vec<Result<T, StackError>>) -> Res
     let Some(first) = errors.next() else { return Ok(done) };
     errors.for_each(|error| progress.say(&format!("{error}")));
     Err(first)
-}
-
-/// A change set that was made.
-struct Made {
-    stack_id: String,
-    /// None when there is nothing to execute.
-    changes: Option<Vec<Change>>,
 }
 
 /// Makes the change set, and waits for it. What fails leaves nothing behind.
@@ -257,76 +167,6 @@ async fn join(
     Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
 }
 
-/// Where CloudFormation finds a template: in the request, or in the bucket, where it is put.
-async fn source<'a>(
-    session: &Session,
-    (text, key): (&'a str, Option<&str>),
-    code_bucket: &str,
-) -> Result<Source<'a>, StackError> {
-    let Some(key) = key else { return Ok(Source::Body(text)) };
-    let upload = bucket::put(&session.clients, code_bucket, key, text.as_bytes().to_vec());
-    session.interrupts.unless_pressed(upload).await??;
-    Ok(Source::Url(bucket::url(&session.clients, code_bucket, key)))
-}
-
-/// Asks for a change set, and waits for it. What fails leaves nothing behind.
-async fn make(
-    session: &Session,
-    progress: &Progress,
-    order: &Order<'_>,
-    change_set: ChangeSet<'_>,
-) -> Result<Made, StackError> {
-    let made = match change_sets::create(&session.clients, order).await {
-        Ok(stack_id) => {
-            progress.now("CloudFormation works out what to change");
-            let waiting = session.interrupts.unless_pressed(await_change_set(session, order.stack, order.name)).await;
-            waiting.map_err(StackError::from).flatten().map(|changes| Made { stack_id, changes })
-        }
-        // Whoever may not ask has made nothing; anything else may have been heard all the same.
-        Err(error) if error.is_about_credentials() => return Err(error.into()),
-        Err(error) => Err(error.into()),
-    };
-    if made.is_err() {
-        clean_up(session, progress, change_set).await;
-    }
-    made
-}
-
-/// Leaves nothing behind, on the way to an error that matters more.
-async fn clean_up(session: &Session, progress: &Progress, change_set: ChangeSet<'_>) {
-    if let Err(also) = discard(session, progress, change_set).await {
-        progress.say(&format!("could not clean up: {also}"));
-    }
-}
-
-/// A change set that was made, or asked for.
-#[derive(Debug, Clone, Copy)]
-struct ChangeSet<'a> {
-    stack: &'a str,
-    name: &'a str,
-    /// What executing it does.
-    operation: Operation,
-    /// Whether the stack was made for it.
-    is_new: bool,
-}
-
-impl<'a> ChangeSet<'a> {
-    /// The one that brings a stack to its template.
-    fn of(deployment: &'a Deployment, name: &'a str) -> Self {
-        let operation = match (deployment.updates(), deployment.keeps_failure()) {
-            (true, _) => Operation::Update,
-            (false, false) => Operation::Create,
-            (false, true) => Operation::CreateAndKeep,
-        };
-        Self { stack: &deployment.stack, name, operation, is_new: !deployment.updates() }
-    }
-}
-
-/// The name of this run's change sets.
-fn change_set(session: &Session) -> String {
-    format!("keyturn-{:016x}", session.seed)
-}
-
 /// Compares the change sets with the plan, and asks when they do more.
 async fn agree(session: &Session, begun: &[(Session, Progress, Deployment)], made: &[Made]) -> Result<(), StackError> {
     for ((_, progress, deployment), Made { changes, .. }) in begun.iter().zip(made) {
@@ -349,76 +189,6 @@ async fn agree(session: &Session, begun: &[(Session, Progress, Deployment)], mad
         }
     }
     Ok(())
-}
-
-async fn await_change_set(session: &Session, stack: &str, name: &str) -> Result<Option<Vec<Change>>, StackError> {
-    let failed = |reason: String| StackError::ChangeSet { stack: stack.to_owned(), reason };
-    let wait = async {
-        let (mut pauses, began) = (Pauses::new(session.seed), tokio::time::Instant::now());
-        loop {
-            match change_sets::describe(&session.clients, stack, name).await? {
-                change_sets::Progress::Making => {
-                    let due_in =
-                        CHANGE_SET_TAKES.saturating_sub(SignedDuration::try_from(began.elapsed()).unwrap_or_default());
-                    tokio::time::sleep(pauses.until(false, [due_in])).await;
-                }
-                change_sets::Progress::Ready(changes) => return Ok(Some(changes)),
-                change_sets::Progress::Empty => return Ok(None),
-                change_sets::Progress::Failed(reason) => return Err(failed(reason)),
-            }
-        }
-    };
-    let waited = tokio::time::timeout(CHANGE_SET_WITHIN, wait).await;
-    waited.unwrap_or_else(|_| Err(failed("it took too long".to_owned())))
-}
-
-/// Executes a change set of the stack with this id, unless Ctrl-C was pressed before, and follows it.
-async fn execute(
-    session: &Session,
-    progress: &Progress,
-    change_set: ChangeSet<'_>,
-    id: &str,
-) -> Result<(), StackError> {
-    let ChangeSet { stack, name, operation, is_new } = change_set;
-    let clients = &session.clients;
-    let begin = async {
-        session.interrupts.check()?;
-        // A stack that has just been made has no events but those of its creation.
-        let after = if is_new { None } else { stacks::newest_event(clients, id).await? };
-        // By its id: a stack that somebody has made anew under this name is another one.
-        if change_sets::execute(clients, id, name).await? {
-            return Ok(after);
-        }
-        let reason = "somebody has deleted it, or the stack".to_owned();
-        Err(StackError::ChangeSet { stack: stack.to_owned(), reason })
-    };
-    match begin.await {
-        Ok(after) => {
-            let followed = Followed { name: stack, id, operation, after: after.as_deref() };
-            finished(stack, operation, follow(session, progress, followed).await?).map(drop)
-        }
-        Err(error) => {
-            // Nothing of one that is being executed after all is discarded.
-            clean_up(session, progress, change_set).await;
-            Err(error)
-        }
-    }
-}
-
-/// Leaves nothing behind of a change set that is not executed, nor of the stack that was made for it.
-async fn discard(session: &Session, progress: &Progress, change_set: ChangeSet<'_>) -> Result<(), StackError> {
-    let (clients, ChangeSet { stack, name, is_new, .. }) = (&session.clients, change_set);
-    change_sets::delete(clients, stack, name).await?;
-    if !is_new {
-        return Ok(());
-    }
-    match stacks::describe(clients, stack).await? {
-        // Only a stack that was never deployed: somebody else may have been faster.
-        Some(found) if found.status.rest() == Rest::Review => {
-            delete(session, progress, stack, &found.id, false).await.map(drop)
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Goes on with the rollback of an update that has failed, to its end.
@@ -536,26 +306,6 @@ fn finished(stack: &str, operation: Operation, end: End) -> Result<Vec<String>, 
     };
     let End { status, cause, kept } = end;
     Err(StackError::Failed { stack: stack.to_owned(), done, status, cause: cause.map(Box::new), kept })
-}
-
-fn caused(cause: Option<&Cause>) -> String {
-    cause.map_or_else(
-        || "CloudFormation gave no reason".to_owned(),
-        |Cause { resource, reason }| format!("{resource}: {reason}"),
-    )
-}
-
-fn left(status: Status, kept: &[String]) -> String {
-    match status {
-        Status::DeleteComplete if kept.is_empty() => "; nothing is left of it".to_owned(),
-        Status::DeleteComplete => format!("; nothing is left of it but {}", kept.join(", ")),
-        Status::RollbackComplete => "; it is an empty shell now".to_owned(),
-        Status::UpdateRollbackComplete => "; it is as it was before".to_owned(),
-        Status::CreateFailed | Status::UpdateFailed => {
-            format!("; it is {status} now, and nothing was taken back: what was made stays as it is")
-        }
-        other => format!("; it is {other} now"),
-    }
 }
 
 #[cfg(test)]

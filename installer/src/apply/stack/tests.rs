@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sandbox::{ApiError, Fault, FaultEffect, Options, StackAction};
 
 use super::*;
+use crate::aws::change_sets::{self, Source};
 use crate::sandboxed::Sandboxed;
 
 /// A template with one role for each of the names and descriptions.
