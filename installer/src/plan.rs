@@ -2,12 +2,14 @@
 
 mod cells;
 mod cost;
+mod deployment;
 mod diff;
 mod display;
 mod drift;
 mod effect;
 mod found;
 mod give_up;
+mod key_report;
 mod now;
 mod refusal;
 mod saved;
@@ -20,32 +22,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Region, SecretArn, UserName, VersionToken};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::aws::identity::Caller;
 use crate::config::Config;
 use crate::names::ARTIFACTS_STACK;
-use crate::observe::{Observed, ObservedStack};
+use crate::observe::Observed;
 use crate::regions;
-use crate::template::{self, BoundUser, CodeLocation, Template, TemplateError};
+use crate::template::{self, BoundUser, CodeLocation, TemplateError};
 
 pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
+pub use deployment::{Deployment, Joining, deployed};
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind, mending};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
+pub use key_report::KeyReport;
 pub use now::{InTheWay, in_the_way};
-pub use refusal::{KeyReport, Refusal, Refusals};
+pub use refusal::{Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
 pub use standing::KEYS_PER_USER;
 pub(crate) use standing::may_come_from;
 pub use unadoptable::Unadoptable;
 pub use users::judge_each;
-
-/// The longest template that a request may hold, in bytes (CloudFormation user guide, quotas).
-const LONGEST_INLINE: usize = 51_200;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -181,66 +181,6 @@ pub struct Adoption {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A stack to be brought to its template.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Deployment {
-    /// The name of the stack.
-    pub stack: String,
-    /// How.
-    #[serde(flatten)]
-    pub action: Action,
-    /// Why.
-    pub reason: String,
-    /// Whether that is done in express mode: what is configured counts as complete, and nothing is taken back.
-    pub express: bool,
-    /// What it changes.
-    pub changes: Vec<ResourceChange>,
-    /// The stack's tags.
-    pub tags: BTreeMap<String, String>,
-    /// The text of the template.
-    #[serde(skip)]
-    pub template: String,
-    /// The template's key in the bucket, when it is too long for a request.
-    pub template_key: Option<String>,
-    /// Whether the template makes IAM resources, which CloudFormation wants to be told.
-    pub makes_roles: bool,
-    /// What joins the stack before anything else is done with it.
-    pub joins: Option<Joining>,
-}
-
-impl Deployment {
-    /// Whether the stack is there, and nothing but secrets that join it, when its template is deployed.
-    pub fn updates(&self) -> bool {
-        !self.action.creates() || self.joins.is_some()
-    }
-
-    /// Whether what somebody has changed past CloudFormation is brought back.
-    pub fn reverts_drift(&self) -> bool {
-        self.changes.iter().any(|change| change.drift.is_some())
-    }
-
-    /// Whether nothing is taken back when it fails. A stack that has failed before takes nothing else.
-    pub fn keeps_failure(&self) -> bool {
-        self.express || matches!(self.action, Action::Resume { .. })
-    }
-}
-
-/// Secrets that exist already and join a stack. CloudFormation takes them in an operation of its own, in which nothing
-/// else may change, and wants to know their ARNs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Joining {
-    /// Their ARNs, by logical id.
-    pub resources: BTreeMap<String, SecretArn>,
-    /// The text of the template: what the stack has now, and the secrets.
-    #[serde(skip)]
-    pub template: String,
-    /// The template's key in the bucket, when it is too long for a request.
-    pub template_key: Option<String>,
-    /// The stack's tags meanwhile.
-    #[serde(skip)]
-    pub tags: BTreeMap<String, String>,
-}
-
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -335,9 +275,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let wanted = template::artifacts()?;
         let current = observed.artifacts.as_ref();
         let none = BTreeMap::new();
-        let deployment = deployment(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)?;
-        plan.remarks.extend(drift_remarks(ARTIFACTS_STACK, current, deployment.as_ref())?);
-        plan.deploy(ARTIFACTS_STACK, deployment.map(Step::DeployArtifacts));
+        let step = deployment::of(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)?;
+        plan.remarks.extend(deployment::remarks(ARTIFACTS_STACK, current, step.as_ref())?);
+        plan.deploy(ARTIFACTS_STACK, step.map(Step::DeployArtifacts));
     }
     if observed.has_code {
         plan.unchanged.push("the bucket holds the function's code".to_owned());
@@ -355,9 +295,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
     }
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
         let current = observed.cells.get(&number);
-        let deployment = deployment(&cell.stack, desired, wanted, current, action, &users.imports)?;
-        plan.remarks.extend(drift_remarks(&cell.stack, current, deployment.as_ref())?);
-        plan.deploy(&cell.stack, deployment.map(Step::DeployCell));
+        let step = deployment::of(&cell.stack, desired, wanted, current, action, &users.imports)?;
+        plan.remarks.extend(deployment::remarks(&cell.stack, current, step.as_ref())?);
+        plan.deploy(&cell.stack, step.map(Step::DeployCell));
     }
     for (stack, id) in deserted {
         let reason = "nobody is in it any more".to_owned();
@@ -394,123 +334,6 @@ fn all_managed(users: &[Found]) -> String {
         0 => "every user has a managed key".to_owned(),
         dead => format!("every user has a managed key, and {dead} of these keys do not work"),
     }
-}
-
-/// The template that a stack has now; none when it must be made anew, or was never made.
-///
-/// # Errors
-/// [`TemplateError`] when it cannot be read.
-pub fn deployed(stack: &ObservedStack) -> Result<Option<Template>, TemplateError> {
-    stack.template.as_deref().map(Template::parse).transpose()
-}
-
-/// What brings a stack to its template; `None` when it is there already.
-fn deployment(
-    stack: &str,
-    desired: &Desired<'_>,
-    wanted: &Template,
-    current: Option<&ObservedStack>,
-    action: Action,
-    imports: &BTreeMap<String, SecretArn>,
-) -> Result<Option<Deployment>, TemplateError> {
-    let text = wanted.to_text();
-    let (tags, express) = (desired.config.tags.clone(), desired.express);
-    let deployed = current.map(deployed).transpose()?.flatten();
-    let is_deployed = deployed.as_ref().is_some_and(|deployed| deployed.to_text() == text);
-    let mut before = deployed.as_ref().map(Template::resources).unwrap_or_default();
-    if let Some(made) = current.and_then(stacks::made) {
-        before.retain(|id, _| made.contains(id.as_str()));
-    }
-    let mut changes = diff::changes(before, wanted, imports);
-    let differs = !changes.is_empty();
-    let drift = current.and_then(|current| current.drift.as_ref());
-    let drifted = drift.map(|drift| drifted(drift, deployed.as_ref())).unwrap_or_default();
-    let without = changes.clone();
-    drift::join(&mut changes, &drifted, wanted);
-    if drift::changes_secrets(&changes) {
-        changes = without;
-    }
-    let has_drifted = changes.iter().any(|change| change.drift.is_some());
-    let reason = match (&action, current) {
-        (Action::Create, _) => "there is none",
-        (Action::CreateAnew { status, .. }, _) => &format!("the one that is there holds nothing: {status}"),
-        (Action::Resume { status, failed }, _) => &format!("it is {status}, and goes on from there{}", listed(failed)),
-        (Action::Update, _) if has_drifted && differs => "its template differs, and it was changed past CloudFormation",
-        (Action::Update, _) if has_drifted => "it was changed past CloudFormation",
-        (Action::Update, Some(current)) if current.stack.tags == tags && is_deployed => return Ok(None),
-        (Action::Update, _) if differs => "its template differs",
-        (Action::Update, _) if !is_deployed => "its template differs outside of the resources",
-        (Action::Update, _) => "its tags differ",
-    };
-    let reason = reason.to_owned();
-    let joins = joining(&changes, imports, wanted, deployed.as_ref())?.map(|joining| Joining {
-        tags: deployed.as_ref().and(current).map_or_else(|| tags.clone(), |current| current.stack.tags.clone()),
-        ..joining
-    });
-    let template_key = template_key(&text);
-    let makes_roles = wanted.resources().values().any(|resource| resource.kind.starts_with("AWS::IAM::"));
-    let stack = stack.to_owned();
-    Ok(Some(Deployment {
-        stack,
-        action,
-        reason,
-        express,
-        changes,
-        tags,
-        template: text,
-        template_key,
-        makes_roles,
-        joins,
-    }))
-}
-
-/// The secrets among the changes that join the stack.
-fn joining(
-    changes: &[ResourceChange],
-    imports: &BTreeMap<String, SecretArn>,
-    wanted: &Template,
-    deployed: Option<&Template>,
-) -> Result<Option<Joining>, TemplateError> {
-    let joining = changes.iter().filter(|change| change.change == Verb::Import);
-    let resources: BTreeMap<String, SecretArn> = joining
-        .filter_map(|change| imports.get_key_value(&change.logical_id))
-        .map(|(id, arn)| (id.clone(), arn.clone()))
-        .collect();
-    if resources.is_empty() {
-        return Ok(None);
-    }
-    let template = template::with(deployed, wanted, resources.keys())?.to_text();
-    Ok(Some(Joining { resources, template_key: template_key(&template), template, tags: BTreeMap::new() }))
-}
-
-/// The key in the bucket of a template that is too long for a request.
-fn template_key(text: &str) -> Option<String> {
-    (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(text)))
-}
-
-/// What has failed, for the end of a line.
-fn listed(failed: &[String]) -> String {
-    if failed.is_empty() { String::new() } else { format!(": {}", failed.join(", ")) }
-}
-
-/// What whoever decides should know of the drift in a stack.
-fn drift_remarks(
-    stack: &str,
-    current: Option<&ObservedStack>,
-    deployment: Option<&Deployment>,
-) -> Result<Vec<String>, TemplateError> {
-    let Some(drift) = current.and_then(|current| current.drift.as_ref()) else { return Ok(Vec::new()) };
-    let deployed = current.map(deployed).transpose()?.flatten();
-    let drifted = drifted(drift, deployed.as_ref());
-    let mut remarks = drift::remarks(stack, drift, &drifted);
-    let is_kept = drift::is_reversible(&drifted) && !deployment.is_some_and(Deployment::reverts_drift);
-    remarks.extend(is_kept.then(|| drift::kept(stack)));
-    Ok(remarks)
-}
-
-/// What names a template among others: its content.
-fn digest(template: &str) -> String {
-    Sha256::digest(template).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
 use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
 use crate::names::SecretName;
-use crate::observe::{Elsewhere, ObservedUser};
+use crate::observe::{Elsewhere, ObservedStack, ObservedUser};
 use crate::template::BoundUser;
 
 mod drift;
