@@ -1,6 +1,5 @@
 //! Follows what CloudFormation does with a stack until it is over, and takes it back when Ctrl-C is pressed.
 
-use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::history::{End, History, Operation};
@@ -16,9 +15,6 @@ const FRUITLESS: u32 = 5;
 
 /// How many failed calls in a row end it. Each was tried for minutes already.
 const FAILED_CALLS: u32 = 5;
-
-/// How far AWS's clock is behind at the middle: its answers show whole seconds.
-const HALF_A_SECOND: SignedDuration = SignedDuration::from_millis(500);
 
 /// An operation on a stack that is under way.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +78,8 @@ pub(super) async fn follow(session: &Session, progress: &Progress, it: Followed<
         if let Some(end) = end {
             return if presses == before { Ok(end) } else { Err(left_behind(&it, &end).into()) };
         }
-        let now = clients.clock.now().and_then(|now| now.checked_add(HALF_A_SECOND).ok());
+        // This clock is behind by less than a second. To come too early costs a call, and then a pause all the same.
+        let now = clients.clock.now();
         let pause = pauses.until(is_news, now.into_iter().flat_map(|now| history.due_in(now)));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

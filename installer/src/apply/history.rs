@@ -160,8 +160,8 @@ impl History {
 /// depends on it.
 fn usually_takes(kind: &str, status: &str) -> SignedDuration {
     let seconds = match kind {
-        // One number does for all.
-        _ if status.starts_with("DELETE") => 2,
+        // Seldom longer than the shortest pause.
+        _ if status.starts_with("DELETE") => 0,
         "AWS::IAM::Role" => 17,
         "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" => 10,
         "AWS::Lambda::Function" => 7,
