@@ -298,6 +298,34 @@ async fn a_key_whose_answer_is_lost_is_not_asked_for_again() {
     assert_nothing_was_broken(&stage).await;
 }
 
+/// `keyturn rollback` takes the label off a rotation that waits. The function may just have found room for its key.
+#[tokio::test]
+async fn a_rotation_that_is_given_up_while_it_goes_on_costs_nobody_a_key() {
+    for (operation, principal) in [
+        ("secretsmanager:TagResource", FUNCTION),
+        ("iam:CreateAccessKey", FUNCTION),
+        ("secretsmanager:PutSecretValue", FUNCTION),
+        // The new key itself.
+        ("sts:GetCallerIdentity", ":user/alice"),
+        ("secretsmanager:UpdateSecretVersionStage", FUNCTION),
+    ] {
+        let stage = stage_with_alice().await;
+        let give_up = |world: &mut World| world.move_label(ACCOUNT, REGION, NAME, "AWSPENDING", None).unwrap();
+        stage.sandbox.visit(move |world| world.interfere(operation, principal, 0, give_up)).await;
+        rotate(&stage).await;
+        stage.sandbox.advance(ALL_RETRIES).await;
+        for _ in 0..4 {
+            stage.invoke(br#"{"sweep":["alice"]}"#).await;
+            stage.sandbox.advance(2 * DAY).await;
+        }
+        stage.sandbox.visit(|world| assert_at_rest(world, "alice")).await;
+        let keys = stage.sandbox.visit(|world| world.access_keys(ACCOUNT, "alice")).await;
+        let held = current_keys(&stage, &["alice"]).await;
+        assert_eq!(keys.iter().map(sandbox::AccessKey::id).collect::<Vec<_>>(), held, "{operation}: no orphan is left");
+        assert_nothing_was_broken(&stage).await;
+    }
+}
+
 #[tokio::test]
 async fn without_the_time_to_store_a_key_none_is_made() {
     let stage = stage_with_alice().await;

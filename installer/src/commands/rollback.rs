@@ -11,11 +11,11 @@ use serde_json::json;
 use super::named;
 use super::order::{self, Ordered, Report};
 use crate::apply::rotations::WAITS;
-use crate::aws::secrets::{self, Secret};
+use crate::aws::secrets::{self, CURRENT, PENDING, PREVIOUS, Secret};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::observe::{Closely, ObservedUser};
-use crate::plan::{KEYS_PER_USER, KeyReport};
+use crate::plan::{KEYS_PER_USER, KeyReport, Refusal, Refusals};
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) -> Result<Exit, Error> {
@@ -24,6 +24,7 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) 
     named::not_left_out(config, &users)?;
     users.iter().for_each(|user| session.printer.say(what_happens(user, session.clients.clock.now())));
     session.interrupts.unless_pressed(session.printer.confirm("Go back to these keys?")).await??;
+    session.interrupts.unless_pressed(unchanged(session, &users)).await??;
     for (secret, version) in users.iter().filter_map(idle_rotation) {
         let give_up = async {
             secrets::clear_pending(&session.clients, &secret.arn, version).await?;
@@ -36,6 +37,20 @@ pub(super) async fn run(session: &Session, config: &Config, names: &[UserName]) 
     let report = Report::of(users, line, &config.region);
     session.printer.result("rollback", &report)?;
     Ok(report.exit())
+}
+
+/// Looks once more: whoever was asked may have taken their time, and has agreed to these keys only. The function is told
+/// the users, not the keys.
+async fn unchanged(session: &Session, users: &[ObservedUser]) -> Result<(), Error> {
+    let mut refusals = Vec::new();
+    for (user, seen) in users.iter().filter_map(|user| user.bound.as_ref().zip(user.secret.as_ref())) {
+        let found = secrets::describe(&session.clients, seen.arn.as_str()).await?;
+        let labels = |secret: &Secret| [CURRENT, PREVIOUS, PENDING].map(|label| secret.version(label).cloned());
+        if found.as_ref().map(labels) != Some(labels(seen)) {
+            refusals.push(Refusal::ChangedMeanwhile(user.name.clone()));
+        }
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals).into()) }
 }
 
 /// A rotation that waits for room, and the version that it would put its key into. It has made none yet, so it is given

@@ -210,3 +210,24 @@ async fn sweeps_at_any_call_leave_a_current_key_that_works() {
     assert_eq!(others, [] as [&String; 0]);
     stage.assert_no_secret_left_behind().await;
 }
+
+#[tokio::test]
+async fn who_took_too_long_to_answer_does_not_get_another_key() {
+    let stage = rotated(&["alice"]).await;
+    let before = keys_of(&stage, "alice").await;
+    let moves = |world: &mut World| {
+        let earlier =
+            world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap().labelled("AWSPREVIOUS").unwrap().id.clone();
+        world.move_label(ACCOUNT, REGION, "keyturn/alice", "AWSCURRENT", Some(&earlier)).unwrap();
+    };
+    // The second look at the secret is the one behind the question.
+    stage.sandbox.visit(move |world| world.interfere("secretsmanager:DescribeSecret", ":user/", 1, moves)).await;
+    let run = stage.keyturn(&["--yes", "rollback", "alice"]).await;
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.stderr.contains("the secret of `alice` has another key, or a rotation under way, since you were asked"),
+        "{run}"
+    );
+    assert_eq!(keys_of(&stage, "alice").await.current, before.previous(), "as the other one has left it");
+    assert_eq!(stage.sandbox.visit(|world| world.pending_interferences()).await, 0);
+}
