@@ -1,8 +1,12 @@
 //! The reasons for which the function stops a rotation, as the tag [`BLOCKED`](crate::tag_keys::BLOCKED) names them,
 //! and what each asks of a person.
 
+/// The reason when AWS does not allow the function a call. Permissions that were given just now may take some seconds until
+/// they are known everywhere, so this one may be gone at the next attempt.
+pub const DENIED: &str = "denied";
+
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 22] = [
+pub const REASONS: [(&str, &str); 23] = [
     ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
     ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
@@ -34,6 +38,7 @@ pub const REASONS: [(&str, &str); 22] = [
     ("key_limit", "IAM has no room for another key of the user; wait"),
     ("rotation_under_way", "a rotation of the user has not come to its end; wait for it, then repeat the order"),
     ("too_large", "the secret's value would be larger than Secrets Manager takes; shorten its other fields"),
+    (DENIED, "AWS does not allow the function a call that it needs; its log says which one, and who has forbidden it"),
 ];
 
 /// What the reason of this name means; `None` for a name that this version does not know.

@@ -25,6 +25,13 @@ pub(crate) struct CallError {
     pub(crate) definite: bool,
 }
 
+impl CallError {
+    /// Whether a policy forbids it, in the words of IAM or of the other services.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.code.starts_with("AccessDenied")
+    }
+}
+
 /// A state of the secret in which this event must not be acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{AccessKeyId, KeyMark, Settings, tag_keys};
+use contract::{AccessKeyId, KeyMark, Settings, blocked, tag_keys};
 use tokio::time::Instant;
 
 use crate::act::{self, TIME_TO_ACT, Target};
@@ -60,6 +60,9 @@ pub(crate) async fn rotate(
     match &done {
         Err(RotationError::Blocked(reason)) => {
             let _ = secrets::tag(clients, &event.secret, tag_keys::BLOCKED, reason.name()).await;
+        }
+        Err(RotationError::Call(error)) if error.is_denied() => {
+            let _ = secrets::tag(clients, &event.secret, tag_keys::BLOCKED, blocked::DENIED).await;
         }
         Ok(_) if was_blocked && event.step != Step::Finish => {
             let _ = secrets::untag(clients, &event.secret, vec![tag_keys::BLOCKED.to_owned()]).await;

@@ -107,7 +107,7 @@ pub(crate) async fn sweep(
 /// Whether the user was taken out of the stack: the secret keeps its tags, but nobody rotates it any more, and the role
 /// has lost its permission. What is denied of a secret that is rotated is a failure.
 fn has_left(secret: &Listed, swept: &Result<Swept, RotationError>) -> bool {
-    let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.code == "AccessDeniedException");
+    let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.is_denied());
     is_denied && !secret.is_rotated
 }
 

@@ -122,6 +122,31 @@ async fn who_was_taken_out_of_the_configuration_is_refused_at_once() {
     }
 }
 
+/// Such as after somebody has written a policy for the whole organization.
+#[tokio::test]
+async fn a_function_that_may_not_make_keys_is_told_and_goes_on_once_it_may() {
+    let stage = deployed(&["alice"]).await;
+    stage.sandbox.advance(DAY).await;
+    let forbid = |world: &mut World| {
+        world.sabotage(|_, upcoming| {
+            let is_struck = upcoming.operation == "iam:CreateAccessKey" && upcoming.principal.contains("assumed-role/");
+            let denial = sandbox::ApiError::new("AccessDenied", "explicit deny in a service control policy");
+            is_struck.then(|| sandbox::FaultEffect::FailBefore(denial.with_status(403)))
+        });
+    };
+    stage.sandbox.visit(forbid).await;
+    let run = stage.keyturn(&["rotate", "alice"]).await;
+    assert_eq!(run.code, 3, "{run}");
+    has_all(&run.stdout, &["the function stopped it: denied (AWS does not allow the function", "aws logs tail"]);
+    let status = stage.keyturn(&["status", "--detailed-exitcode"]).await;
+    assert!(status.code == 3 && status.stdout.contains("denied"), "{status}");
+
+    stage.sandbox.visit(|world| world.sabotage(|_, _| None)).await;
+    stage.sandbox.advance(DAY).await;
+    let status = stage.keyturn(&["status", "--detailed-exitcode"]).await;
+    assert!(status.code == 0 && !status.stdout.contains("denied"), "{status}");
+}
+
 #[tokio::test]
 async fn sigterm_is_an_interruption() {
     let stage = Stage::with_users(&["alice"]).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{AccessKeyId, KeyMark, SecretArn, UserName, VersionToken, tag_keys};
+use contract::{AccessKeyId, KeyMark, SecretArn, UserName, VersionToken, blocked, tag_keys};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -27,6 +27,10 @@ const WITHIN: Duration = Duration::from_secs(90);
 /// How long a reason to stop that was there before may stand before it counts again. Secrets Manager goes on with an
 /// unfinished rotation within seconds of being asked to.
 const OLD_REASON_STANDS: Duration = Duration::from_secs(10);
+
+/// How long the function may be denied a call before that counts: what a stack has allowed it just now is not known everywhere
+/// at once, and Secrets Manager tries again.
+const DENIAL_STANDS: Duration = Duration::from_secs(20);
 
 /// The reasons to stand still that are gone by themselves, with time or when a key is not used any more: the first two
 /// while the superseded key is Active, the others once it is Inactive.
@@ -256,12 +260,12 @@ async fn await_new_version(clients: &Clients, before: &Secret, is_asked: bool, s
         }
         let reason = secret.tag(tag_keys::BLOCKED);
         if let Some(reason) = reason
-            && (before.tag(tag_keys::BLOCKED) != Some(reason) || began.elapsed() > OLD_REASON_STANDS)
+            && began.elapsed() > stands(reason, before.tag(tag_keys::BLOCKED) == Some(reason))
         {
             // A request whose answer got lost is sent again. When the first one took up an earlier rotation, which has
             // ended meanwhile, the second one has begun another: it may wait, the user has a new key.
             let has_moved = secret.version(CURRENT) != before.version(CURRENT);
-            return if has_moved { Ok(()) } else { Err(blocked(&secret, reason)) };
+            return if has_moved { Ok(()) } else { Err(stands_still(&secret, reason)) };
         }
         if began.elapsed() > WITHIN {
             return Err(Failure::TooSlow);
@@ -270,8 +274,17 @@ async fn await_new_version(clients: &Clients, before: &Secret, is_asked: bool, s
     }
 }
 
+/// How long a reason may stand before it counts.
+fn stands(reason: &str, was_there_before: bool) -> Duration {
+    match (reason, was_there_before) {
+        (blocked::DENIED, _) => DENIAL_STANDS,
+        (_, true) => OLD_REASON_STANDS,
+        (_, false) => Duration::ZERO,
+    }
+}
+
 /// Why a rotation stands still. A superseded key is kept for a while; its mark says since when.
-fn blocked(secret: &Secret, reason: &str) -> Failure {
+fn stands_still(secret: &Secret, reason: &str) -> Failure {
     let (waits, is_active) = (WAITS.contains(&reason), ["overlap", "in_use"].contains(&reason));
     let mut marks = secret.marked_keys().filter_map(|key| secret.mark(&key).map(|mark| (key, mark)));
     match marks.find(|(_, mark)| waits && mark.deactivated.is_none() == is_active) {
@@ -307,7 +320,7 @@ pub fn counted(users: usize) -> String {
 
 /// What the name of a reason means, for a name that this version knows.
 fn meaning(reason: &str) -> String {
-    contract::blocked::meaning(reason).map(|meaning| format!(" ({meaning})")).unwrap_or_default()
+    blocked::meaning(reason).map(|meaning| format!(" ({meaning})")).unwrap_or_default()
 }
 
 #[cfg(test)]

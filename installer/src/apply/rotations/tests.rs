@@ -33,7 +33,7 @@ fn secret(mark: KeyMark) -> Secret {
 
 /// The key that is waited for and the day on which the rotation goes on, or nothing when it does not wait.
 fn told(reason: &str, mark: KeyMark) -> Option<(AccessKeyId, Option<Timestamp>)> {
-    match blocked(&secret(mark), reason) {
+    match stands_still(&secret(mark), reason) {
         Failure::Waits { key, mark, reason } => {
             let pauses = (Duration::from_secs(7 * DAY), Duration::from_secs(5 * DAY));
             Some((key, goes_on(&reason, mark, pauses)))
@@ -58,7 +58,7 @@ fn what_time_alone_brings_on_is_a_wait_with_its_day() {
 #[test]
 fn the_log_is_named_only_where_it_says_more() {
     let held = Failure::Blocked("held".to_owned());
-    let waits = blocked(&secret(KeyMark { superseded: day(1), deactivated: None }), "overlap");
+    let waits = stands_still(&secret(KeyMark { superseded: day(1), deactivated: None }), "overlap");
     assert!(!held.is_in_the_log() && !waits.is_in_the_log() && !Failure::NoSecret.is_in_the_log());
     assert!(Failure::TooSlow.is_in_the_log() && Failure::Blocked("foreign".to_owned()).is_in_the_log());
 }
