@@ -79,6 +79,21 @@ pub struct Global {
     pub environment: Environment,
 }
 
+/// The options of a rehearsal.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Rehearse {
+    /// Rehearse: read the accounts and their users, copy them into a sandbox, and roll out there, with some accounts failing.
+    /// Nothing is changed in AWS.
+    #[arg(long, conflicts_with_all = ["resume", "journal"])]
+    pub sandbox: bool,
+    /// How many of a hundred accounts fail in the rehearsal.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, requires = "sandbox", value_parser = clap::value_parser!(u8).range(..=100))]
+    pub failures: u8,
+    /// Which accounts fail, and how: another number gives another rehearsal, the same one the same.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "sandbox")]
+    pub failure_seed: u64,
+}
+
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
@@ -255,6 +270,9 @@ pub enum Command {
         /// Write the report as one HTML page, too, which needs no network.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "the options say it")]
+        rehearsal: Rehearse,
     },
     /// Print the CloudFormation template that `bootstrap` would deploy.
     Template {
@@ -282,6 +300,10 @@ pub enum Command {
         /// the present; without it stacks take a twentieth of their time, and the clock stands still in between.
         #[arg(long, value_name = "FACTOR", value_parser = delays)]
         delays: Option<f64>,
+        /// Make the account the management account of an organization with so many others, each with the same users, and
+        /// print the unit that these are in, for `units` of a fleet.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=5000))]
+        accounts: Option<u16>,
         /// The IAM users to begin with, each without a key.
         #[arg(value_name = "USER", default_values = ["alice", "bob"])]
         users: Vec<UserName>,

@@ -30,11 +30,11 @@ pub use fleet::FleetError;
 pub use order::OrderError;
 
 use contract::{GiveUp, Region, UserName};
-use fleet::{Manner as Fleetwide, Work};
+use fleet::{Manner as Fleetwide, Rehearsal, Work};
 use pipeline::Manner;
 
 use crate::aws::{Clients, Connection, Source, identity};
-use crate::cli::{Cli, Command, Global, Over, Target};
+use crate::cli::{Cli, Command, Global, Over, Rehearse, Target};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::plan::{Options, Refusal, Refusals, Unfit};
@@ -115,7 +115,7 @@ async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             let (region, secret, refresh) = current_key(global, user, secret.as_ref(), *refresh)?;
             Box::pin(show_credentials(global, (user, secret), region, refresh, (printer, seed))).await
         }
-        Command::Rollout { fleet, .. } => over_fleet(cli, fleet, Work::Deploy, printer, seed).await,
+        Command::Rollout { fleet, rehearsal, .. } => roll_out(cli, fleet, rehearsal, printer, seed).await,
         Command::Teardown { keys, recovery_window, force, dry_run, .. } => {
             let (keys, recovery_days, force, dry_run) = (*keys, *recovery_window, *force, *dry_run);
             let manner = teardown::Manner { keys, recovery_days, force, dry_run };
@@ -127,7 +127,7 @@ async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Completions { shell } => completions::run(printer, *shell),
         Command::Man { directory } => man::run(printer, directory.as_deref()),
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
-        Command::Sandbox { delays, users } => Box::pin(sandbox::run(users, *delays)).await,
+        Command::Sandbox { delays, accounts, users } => Box::pin(sandbox::run(users, *delays, *accounts)).await,
         Command::Template { which, artifact } => {
             let config = configuration(global, &[])?;
             let session = connect(global, &config, printer, seed).await?;
@@ -145,6 +145,17 @@ async fn over_fleet(cli: &Cli, file: &Path, work: Work, printer: Printer, seed: 
     let fleet = crate::fleet::read(file)?;
     let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
     Box::pin(fleet::run(session, &fleet, work, &Fleetwide::of(&cli.command))).await
+}
+
+/// Rolls out, or rehearses that.
+async fn roll_out(cli: &Cli, file: &Path, how: &Rehearse, printer: Printer, seed: u64) -> Result<Exit, Error> {
+    if !how.sandbox {
+        return over_fleet(cli, file, Work::Deploy, printer, seed).await;
+    }
+    let fleet = crate::fleet::read(file)?;
+    let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
+    let rehearsal = Rehearsal { failures: how.failures, seed: how.failure_seed };
+    Box::pin(fleet::rehearse(session, &fleet, &Fleetwide::of(&cli.command), rehearsal)).await
 }
 
 /// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it

@@ -90,6 +90,11 @@ impl Printer {
         Self { format, yes, within: None }
     }
 
+    /// The same, but nobody is asked anything.
+    pub fn agreeing(&self) -> Self {
+        Self { yes: true, ..self.clone() }
+    }
+
     /// The same for one of many accounts. Nobody is asked anything there.
     pub fn within(&self, account: &AccountId) -> Self {
         Self { within: Some(account.clone()), ..self.clone() }

@@ -24,6 +24,11 @@ impl ApiError {
         Self { status, ..self }
     }
 
+    /// Whether it has this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     /// The answer to something that AWS may well have and the sandbox has not: never passed over in silence.
     pub(crate) fn unknown(what: &str, name: &str) -> Self {
         Self::new("SandboxUnsupported", format!("the sandbox does not know the {what} `{name}`")).with_status(501)

@@ -1,5 +1,6 @@
 //! Many accounts: `rollout`, and `plan`, `status` and `teardown` over a fleet.
 
+mod rehearsal;
 mod trouble;
 
 use std::collections::BTreeMap;

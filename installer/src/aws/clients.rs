@@ -6,6 +6,8 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use contract::{AccountId, Region};
@@ -121,6 +123,27 @@ impl Clients {
     /// The clients over a configuration that is complete.
     pub(crate) fn over(config: &aws_types::SdkConfig) -> Self {
         Self::build(config, None)
+    }
+
+    /// The clients of somebody in a sandbox, whatever else there is in this environment.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn in_sandbox(endpoint_url: &str, region: &Region, key: &sandbox::Credentials) -> Result<Self, NetworkError> {
+        let credentials = Credentials::builder()
+            .access_key_id(&key.access_key_id)
+            .secret_access_key(&key.secret_access_key)
+            .provider_name("sandbox")
+            .build();
+        let config = aws_types::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint_url)
+            .http_client(network::client(&Environment::default(), Some(endpoint_url))?)
+            .region(aws_types::region::Region::new(region.to_string()))
+            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .build();
+        Ok(Self::over(&config))
     }
 
     /// The same in another region.

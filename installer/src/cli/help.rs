@@ -82,7 +82,7 @@ pub const EXAMPLES: [(&str, &[&str]); 17] = [
     ),
     ("teardown", &["keyturn teardown", "keyturn teardown --keys revoke --recovery-window 7"]),
     ("template", &["keyturn template > keyturn.template.yaml", "keyturn template artifacts"]),
-    ("sandbox", &["keyturn sandbox", "keyturn sandbox alice bob carol"]),
+    ("sandbox", &["keyturn sandbox", "keyturn sandbox alice bob carol", "keyturn sandbox --accounts 20 ci mail"]),
     (
         "completions",
         &[

@@ -3,6 +3,7 @@
 mod account;
 mod functions;
 mod html;
+mod rehearsal;
 mod report;
 mod waves;
 
@@ -17,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 pub(super) use self::account::Work;
 use self::account::{Visit, Visited};
 use self::functions::Functions;
+use self::rehearsal::Stage;
+pub(super) use self::rehearsal::{Rehearsal, rehearse};
 use self::report::{AccountRow, FleetReport, Outcome, Summary};
 use self::waves::Group;
 use crate::aws::identity::{self, Caller};
@@ -73,12 +76,21 @@ impl Manner {
     }
 }
 
-/// A run over a fleet.
-struct Run {
-    /// As whom the accounts are entered.
+/// How many accounts are looked at, one after the other, until there is one to show.
+const LOOKED_AT_FIRST: usize = 5;
+
+/// The way into the accounts.
+#[derive(Debug)]
+struct Entrance {
+    /// The caller's own.
     session: Session,
     caller: Caller,
     access: Access,
+}
+
+/// A run over a fleet.
+struct Run {
+    entrance: Entrance,
     work: Work,
     functions: Arc<Functions>,
     past: Past,
@@ -86,6 +98,8 @@ struct Run {
     at_once: usize,
     ready_within: Duration,
     last_wave: Option<usize>,
+    /// Where it takes place, if that is not in AWS.
+    stage: Option<Stage>,
 }
 
 /// A session in an account of the fleet.
@@ -124,6 +138,17 @@ impl FleetError {
 
 /// Does `work` in every account of a fleet.
 pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Manner) -> Result<Exit, Error> {
+    run_on(session, fleet, work, manner, None).await
+}
+
+/// The same, perhaps in a rehearsal.
+async fn run_on(
+    session: Session,
+    fleet: &Fleet,
+    work: Work,
+    manner: &Manner,
+    stage: Option<Stage>,
+) -> Result<Exit, Error> {
     let (caller, found) = {
         let progress = session.printer.progress("looking at the organization");
         let found = session.interrupts.unless_pressed(look(&session, fleet)).await??;
@@ -149,8 +174,7 @@ pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Ma
         _ => Vec::new(),
     };
     let run = Run {
-        caller,
-        access: fleet.access.clone(),
+        entrance: Entrance { session, caller, access: fleet.access.clone() },
         work,
         functions: Arc::new(functions),
         past,
@@ -158,7 +182,7 @@ pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Ma
         at_once: fleet.at_once,
         ready_within: fleet.ready_within,
         last_wave: manner.last_wave,
-        session,
+        stage,
     };
     let (groups, mut rows) = run.groups(fleet, &before);
     run.confirm(&groups, rows.len(), left_out.len()).await?;
@@ -173,13 +197,14 @@ pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Ma
         journal.end()?;
     }
     if let Some(stopped) = &stopped {
-        run.session.printer.say(stopped);
+        run.entrance.session.printer.say(stopped);
     }
-    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, work: work.done() };
+    let injected = run.stage.as_ref().map(|stage| stage.injected.clone());
+    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, injected, work: work.done() };
     write(manner.csv.as_deref(), || report.to_csv())?;
-    let now = run.session.clients.clock.now();
+    let now = run.entrance.session.clients.clock.now();
     write(manner.html.as_deref(), || html::page(&report, now))?;
-    run.session.printer.result(work.command(), &report)?;
+    run.entrance.session.printer.result(work.command(), &report)?;
     Ok(report.exit(manner.detailed_exitcode))
 }
 
@@ -234,66 +259,7 @@ impl Work {
     }
 }
 
-impl Run {
-    /// The waves with their accounts, and the rows of those in which the last run has done everything. What changes
-    /// nothing has one wave.
-    fn groups(&self, fleet: &Fleet, before: &[AccountId]) -> (Vec<Group>, Vec<AccountRow>) {
-        let accounts: Vec<AccountId> = self.targets.iter().map(|target| target.account.clone()).collect();
-        let all = [Wave { pick: Pick::Percent(100), soak: Duration::ZERO, tolerate: Tolerance::Percent(100) }];
-        let waves = if self.work == Work::Deploy { fleet.waves.as_slice() } else { &all };
-        let (mut groups, mut rows) = (Vec::new(), Vec::new());
-        for (index, (wave, members)) in waves.iter().zip(divide(waves, &accounts)).enumerate() {
-            let number = index + 1;
-            let mut targets = Vec::new();
-            for target in members.iter().filter_map(|account| self.target(account)) {
-                if before.contains(&target.account) {
-                    rows.push(done_before(target, number));
-                } else {
-                    targets.push(target.clone());
-                }
-            }
-            if !targets.is_empty() {
-                groups.push(Group { number, wave: wave.clone(), targets });
-            }
-        }
-        (groups, rows)
-    }
-
-    /// Shows what will be done where, and asks.
-    async fn confirm(&self, groups: &[Group], before: usize, left_out: usize) -> Result<(), Error> {
-        let printer = &self.session.printer;
-        let accounts: usize = groups.iter().map(|group| group.targets.len()).sum();
-        printer.say(format!("{}, {left_out} left out, {before} done before", counted(accounts)));
-        let question = match self.work {
-            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
-            Work::Deploy => {
-                for Group { number, wave, targets } in groups {
-                    printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
-                }
-                if let Some(first) = groups.first().and_then(|group| group.targets.first()) {
-                    self.show_first(first).await?;
-                }
-                format!("Roll this out to {}?", counted(accounts))
-            }
-            Work::TearDown { .. } => format!("Take everything away from {}?", counted(accounts)),
-        };
-        if accounts > 0 {
-            self.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
-        }
-        Ok(())
-    }
-
-    /// Shows the whole plan for the first account, the canary.
-    async fn show_first(&self, target: &Target) -> Result<(), Error> {
-        let entered = self.enter(target);
-        let (session, functions, work) = (&entered.session, &*self.functions, Work::Plan);
-        let visit = Visit { session, target, functions, known: None, work };
-        if let Visited { outcome: Outcome::Planned { plan }, .. } = Box::pin(visit.run(self.ready_within)).await? {
-            self.session.printer.say(format!("\nin the first account, {}:\n{plan}", target.account));
-        }
-        Ok(())
-    }
-
+impl Entrance {
     /// A session in an account: the caller's own in the caller's account, else one of the role there. Ctrl-C reaches it
     /// when it is pressed for the second time.
     fn enter(&self, target: &Target) -> Entered {
@@ -322,6 +288,83 @@ impl Run {
         };
         Entered { session, main_clock: self.session.clients.clock.clone() }
     }
+}
+
+impl Run {
+    /// The waves with their accounts, and the rows of those in which the last run has done everything. What changes
+    /// nothing has one wave.
+    fn groups(&self, fleet: &Fleet, before: &[AccountId]) -> (Vec<Group>, Vec<AccountRow>) {
+        let accounts: Vec<AccountId> = self.targets.iter().map(|target| target.account.clone()).collect();
+        let all = [Wave { pick: Pick::Percent(100), soak: Duration::ZERO, tolerate: Tolerance::Percent(100) }];
+        let waves = if self.work == Work::Deploy { fleet.waves.as_slice() } else { &all };
+        let (mut groups, mut rows) = (Vec::new(), Vec::new());
+        for (index, (wave, members)) in waves.iter().zip(divide(waves, &accounts)).enumerate() {
+            let number = index + 1;
+            let mut targets = Vec::new();
+            for target in members.iter().filter_map(|account| self.target(account)) {
+                if before.contains(&target.account) {
+                    rows.push(done_before(target, number));
+                } else {
+                    targets.push(target.clone());
+                }
+            }
+            if !targets.is_empty() {
+                groups.push(Group { number, wave: wave.clone(), targets });
+            }
+        }
+        (groups, rows)
+    }
+
+    /// Shows what will be done where, and asks.
+    async fn confirm(&self, groups: &[Group], before: usize, left_out: usize) -> Result<(), Error> {
+        let printer = &self.entrance.session.printer;
+        let accounts: usize = groups.iter().map(|group| group.targets.len()).sum();
+        printer.say(format!("{}, {left_out} left out, {before} done before", counted(accounts)));
+        let question = match self.work {
+            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
+            Work::Deploy => {
+                for Group { number, wave, targets } in groups {
+                    printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
+                }
+                self.show_first(groups).await?;
+                format!("Roll this out to {}?", counted(accounts))
+            }
+            Work::TearDown { .. } => format!("Take everything away from {}?", counted(accounts)),
+        };
+        if accounts > 0 {
+            self.entrance.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
+        }
+        Ok(())
+    }
+
+    /// Shows the whole plan for the first account, the canary; for the next one when that cannot be looked at, which
+    /// may be tolerated.
+    async fn show_first(&self, groups: &[Group]) -> Result<(), Error> {
+        let printer = &self.entrance.session.printer;
+        for target in groups.iter().flat_map(|group| &group.targets).take(LOOKED_AT_FIRST) {
+            let entered = self.entrance.enter(target);
+            let (session, functions, work) = (&entered.session, &*self.functions, Work::Plan);
+            let visit = Visit { session, target, functions, known: None, work };
+            match Box::pin(visit.run(self.ready_within)).await {
+                Ok(Visited { outcome: Outcome::Planned { plan }, .. }) => {
+                    printer.say(format!("\nin the first account, {}:\n{plan}", target.account));
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error @ Error::Interrupted(_)) => return Err(error),
+                Err(error) => printer.say(format!("  {}: cannot be looked at: {error}", target.account)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass: where nothing is real, that takes none.
+    async fn pass(&self, time: Duration) {
+        match &self.stage {
+            Some(stage) => stage.pass(time).await,
+            None => tokio::time::sleep(time).await,
+        }
+    }
 
     fn target(&self, account: &AccountId) -> Option<&Target> {
         self.targets.iter().find(|target| &target.account == account)
@@ -333,11 +376,11 @@ impl Run {
 
     /// Tells what came of an account.
     fn tell(&self, row: &AccountRow) {
-        self.session.printer.event("account", row);
+        self.entrance.session.printer.event("account", row);
         let (name, word, detail) = (&row.name, row.outcome.word(), row.outcome.detail());
         let name = if name.is_empty() { String::new() } else { format!(" {name}") };
         let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
-        self.session.printer.say(format!("  {}{name}: {word}{detail}", row.account));
+        self.entrance.session.printer.say(format!("  {}{name}: {word}{detail}", row.account));
     }
 }
 

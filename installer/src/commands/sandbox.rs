@@ -11,8 +11,11 @@ use serde::Serialize;
 use super::DemoError;
 use crate::error::{Error, Exit};
 
-/// The account that everything happens in.
+/// The account that everything happens in, or that manages the others.
 const ACCOUNT: &str = "111122223333";
+
+/// The first of the other accounts; the next ones are counted up from it.
+const FIRST_MEMBER: u64 = 222_200_000_001;
 
 /// Real seconds for each second that AWS takes: a deployment takes some seconds.
 const PACE: f64 = 0.05;
@@ -20,6 +23,9 @@ const PACE: f64 = 0.05;
 /// How many rotations are under way at once. Each is a process; setting a schedule begins a test of it, and thousands of
 /// schedules may be set at once.
 const ROTATIONS: usize = 100;
+
+/// For how long the other accounts have been there.
+const A_YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// What there is to order.
 const ORDERS: &str = "orders are: advance DURATION, bucket NAME REGION, calls, fail STACK RESOURCE, report";
@@ -50,11 +56,15 @@ struct ReportedCall {
     outcome: String,
 }
 
-pub(super) async fn run(users: &[UserName], delays: Option<f64>) -> Result<Exit, Error> {
-    let sandbox = Sandbox::start(options(delays)).await.map_err(DemoError::Start)?;
+pub(super) async fn run(users: &[UserName], delays: Option<f64>, accounts: Option<u16>) -> Result<Exit, Error> {
+    let sandbox = Sandbox::start(options(delays, accounts.is_some())).await.map_err(DemoError::Start)?;
     let users = users.to_vec();
-    let administrator = sandbox.visit(move |world| populate(world, &users)).await.map_err(DemoError::Account)?;
+    let populate = move |world: &mut World| populate(world, &users, accounts);
+    let (administrator, unit) = sandbox.visit(populate).await.map_err(DemoError::Account)?;
     print(&environment(&sandbox, &administrator))?;
+    if let Some(unit) = unit {
+        print(&format!("# the other accounts are in the unit {unit}"))?;
+    }
     let (lines, mut orders) = tokio::sync::mpsc::unbounded_channel();
     // Reading stdin blocks, and cannot be given up: it has a thread of its own, which ends with the program.
     std::thread::spawn(move || io::stdin().lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
@@ -73,24 +83,41 @@ pub(super) async fn run(users: &[UserName], delays: Option<f64>) -> Result<Exit,
     }
 }
 
-fn options(delays: Option<f64>) -> Options {
+fn options(delays: Option<f64>, has_sessions: bool) -> Options {
+    #[expect(clippy::disallowed_methods, reason = "this clock runs with the real one")]
+    let now = Timestamp::now();
     match delays {
+        // Whoever has a session in another account looks at a real clock for its end.
+        None if has_sessions => Options { pace: PACE, start: now, ..Options::default() },
         None => Options { pace: PACE, ..Options::default() },
-        Some(pace) => {
-            #[expect(clippy::disallowed_methods, reason = "this clock runs with the real one")]
-            let start = Timestamp::now();
-            Options { pace, start, clock_runs: true, ..Options::default() }
-        }
+        Some(pace) => Options { pace, start: now, clock_runs: true, ..Options::default() },
     }
 }
 
-fn populate(world: &mut World, users: &[UserName]) -> Result<Credentials, ApiError> {
+/// Gives the administrator's key, and the unit of the other accounts when there are any.
+fn populate(
+    world: &mut World,
+    users: &[UserName],
+    accounts: Option<u16>,
+) -> Result<(Credentials, Option<String>), ApiError> {
     world.rotate_at_once(ROTATIONS);
     let administrator = world.create_account(ACCOUNT)?;
-    for user in users {
-        world.create_user(ACCOUNT, user.as_str(), "/")?;
+    let Some(accounts) = accounts else {
+        return add_users(world, ACCOUNT, users).map(|()| (administrator, None));
+    };
+    let root = world.create_organization(ACCOUNT)?;
+    let unit = world.create_organizational_unit(&root, "workloads")?;
+    for number in 0..accounts {
+        let account = (FIRST_MEMBER + u64::from(number)).to_string();
+        world.create_member_account(&unit, &account, &format!("team {}", number + 1))?;
+        world.backdate_account(&account, world.now().saturating_sub(A_YEAR).unwrap_or(Timestamp::MIN))?;
+        add_users(world, &account, users)?;
     }
-    Ok(administrator)
+    Ok((administrator, Some(unit)))
+}
+
+fn add_users(world: &mut World, account: &str, users: &[UserName]) -> Result<(), ApiError> {
+    users.iter().try_for_each(|user| world.create_user(account, user.as_str(), "/").map(drop))
 }
 
 /// What another terminal needs, as a shell reads it. The key is the sandbox's, and worth nothing outside of it.

@@ -7,6 +7,7 @@ use contract::AccountId;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::rehearsal::Injected;
 use crate::apply::Applied;
 use crate::apply::rotations::Outcome as RotationOutcome;
 use crate::commands::status::Report as StatusReport;
@@ -27,6 +28,9 @@ pub(in crate::commands) struct FleetReport {
     pub(in crate::commands) summary: Summary,
     /// Why not all of them were worked on, when they were not.
     pub(in crate::commands) stopped: Option<Stopped>,
+    /// What went wrong on purpose, in a rehearsal; none when it was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::commands) injected: Option<Vec<Injected>>,
     #[serde(skip)]
     pub(in crate::commands) work: &'static str,
 }

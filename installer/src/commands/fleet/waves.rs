@@ -76,7 +76,7 @@ async fn one(
     let Group { number, wave, targets } = group;
     let (size, mut queue) = (targets.len(), VecDeque::from(targets));
     let (mut rows, mut under_way, mut stopped, mut failed) = (Vec::new(), JoinSet::new(), None, 0);
-    let (mut unwritable, interrupts) = (None, &run.session.interrupts);
+    let (mut unwritable, interrupts) = (None, &run.entrance.session.interrupts);
     loop {
         while stopped.is_none() && unwritable.is_none() && under_way.len() < run.at_once {
             let Some(target) = queue.pop_front() else { break };
@@ -89,7 +89,7 @@ async fn one(
             finished = under_way.join_next() => finished,
             () = interrupts.pressed(1), if stopped.is_none() => {
                 stopped = Some(Stopped::Interrupted);
-                run.session.printer.say(format!(
+                run.entrance.session.printer.say(format!(
                     "interrupted: no further account is begun, {} come to their end; press Ctrl-C again to take them back",
                     under_way.len()
                 ));
@@ -129,7 +129,7 @@ fn begin(
         journal.begun(&target.account)?;
     }
     let (functions, work, ready_within) = (run.functions.clone(), run.work, run.ready_within);
-    let Entered { session, main_clock } = run.enter(&target);
+    let Entered { session, main_clock } = run.entrance.enter(&target);
     Ok(async move {
         let began = main_clock.now();
         let visit = Visit { session: &session, target: &target, functions: &functions, known: known.as_ref(), work };
@@ -170,9 +170,9 @@ const NO_FAULT: [&str; 3] = ["held", "in_flight", "rotation_under_way"];
 
 /// Waits behind a wave, and looks at its users once more.
 async fn soak(run: &Run, wave: &Wave, rows: &mut [AccountRow]) -> Option<Stopped> {
-    let interrupts = &run.session.interrupts;
-    run.session.printer.say(format!("waiting {} before the users are looked at again", span(wave.soak)));
-    if interrupts.unless_pressed(tokio::time::sleep(wave.soak)).await.is_err() {
+    let interrupts = &run.entrance.session.interrupts;
+    run.entrance.session.printer.say(format!("waiting {} before the users are looked at again", span(wave.soak)));
+    if interrupts.unless_pressed(run.pass(wave.soak)).await.is_err() {
         return Some(Stopped::Interrupted);
     }
     let sound = rows.iter_mut().filter(|row| !row.outcome.has_failed() && row.began.is_some());
@@ -193,7 +193,7 @@ async fn soak(run: &Run, wave: &Wave, rows: &mut [AccountRow]) -> Option<Stopped
 
 /// What is wrong with the users of an account; `None` when nothing is.
 async fn unsound(run: &Run, target: &Target) -> Option<String> {
-    let session = run.enter(target).session;
+    let session = run.entrance.enter(target).session;
     let listed = match secrets::of_deployment(&session.clients, &target.wanted.config.stack).await {
         Ok(listed) => listed,
         Err(error) => return Some(error.to_string()),

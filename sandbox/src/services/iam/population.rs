@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::account::{Account, Permissions, Role, User, already_exists, no_such_entity};
 use super::authentication::user_of;
 use super::credentials::{AccessKey, Credentials, KeyStatus, LastUse};
@@ -140,17 +142,21 @@ impl World {
         Ok(arn)
     }
 
-    /// Creates a role that may do nothing yet, for whom its trust policy names, and gives its ARN.
+    /// Creates a role that may do nothing yet, for whom its trust policy names, and gives its ARN. The name may have a path
+    /// before it: `ops/rollout`.
     ///
     /// # Errors
     /// `EntityAlreadyExists`, and those of [`World::put_user_policy`].
     pub fn create_role(&mut self, account: &str, name: &str, trust: &str) -> Result<String, ApiError> {
+        let (path, name) =
+            name.rsplit_once('/').map_or((String::new(), name), |(path, name)| (format!("{path}/"), name));
+        check_path(&format!("/{path}"))?;
         check_name("roleName", name, 1..=64)?;
         let partition = self.iam.account_mut(account)?.partition;
         let role = Role {
             id: unique_id(self, "AROA"),
             name: name.to_owned(),
-            arn: format!("arn:{partition}:iam::{account}:role/{name}"),
+            arn: format!("arn:{partition}:iam::{account}:role/{path}{name}"),
             trust: Policy::read(Kind::Trust, trust)?,
             description: None,
             longest_session: LONGEST_SESSION,
@@ -239,6 +245,16 @@ impl World {
     /// `NoSuchEntity`.
     pub fn set_access_key_status(&mut self, id: &str, status: KeyStatus) -> Result<(), ApiError> {
         self.key_mut(id)?.status = status;
+        Ok(())
+    }
+
+    /// Says when an access key was made, and when it was last used.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn backdate_access_key(&mut self, id: &str, created: Timestamp, used: Option<LastUse>) -> Result<(), ApiError> {
+        let key = self.key_mut(id)?;
+        (key.created, key.last_used) = (created, used);
         Ok(())
     }
 

@@ -18,6 +18,9 @@ const SESSION_LASTS: Duration = Duration::from_hours(12);
 /// How many idle instances of a function are kept. The installer has 16 users rotated at once.
 const MOST_IDLE: usize = 16;
 
+/// How many of all functions together: the processes of a thousand accounts would fill the machine.
+const MOST_IDLE_OF_ALL: usize = 64;
+
 /// The variables that Lambda sets itself and refuses to have set.
 pub(super) const RESERVED: &[&str] = &[
     "_HANDLER",
@@ -75,15 +78,22 @@ pub(super) fn instance_for(world: &mut World, arn: &str) -> Result<(InstanceId, 
 }
 
 /// An instance has nothing to do any more. Lambda ends idle ones when it likes: here so that a crowd of users that was served
-/// at once leaves no crowd of processes.
+/// at once leaves no crowd of processes. The oldest one goes.
 pub(super) fn rest(world: &mut World, id: InstanceId) {
     let Some(instance) = world.lambda.instances.get_mut(&id) else { return };
     instance.busy = None;
     let function = instance.function.clone();
-    let is_idle = |instance: &&Instance| instance.busy.is_none() && instance.function == function;
-    if world.lambda.instances.values().filter(is_idle).count() > MOST_IDLE {
-        world.lambda.instances.remove(&id);
-        world.push_effect(super::Effect::Kill(id));
+    let idle = || world.lambda.instances.iter().filter(|(_, instance)| instance.busy.is_none());
+    let mut of_function = idle().filter(|(_, instance)| instance.function == function);
+    let surplus = if idle().count() > MOST_IDLE_OF_ALL {
+        idle().next()
+    } else if of_function.clone().count() > MOST_IDLE {
+        of_function.next()
+    } else {
+        None
+    };
+    if let Some(id) = surplus.map(|(id, _)| *id) {
+        end(world, id);
     }
 }
 
@@ -97,9 +107,13 @@ pub(super) fn retire_outdated(world: &mut World, arn: &str) {
     };
     let outdated = world.lambda.instances.iter().filter(|(_, instance)| outdated(instance));
     for id in outdated.map(|(id, _)| *id).collect::<Vec<_>>() {
-        world.lambda.instances.remove(&id);
-        world.push_effect(super::Effect::Kill(id));
+        end(world, id);
     }
+}
+
+fn end(world: &mut World, id: InstanceId) {
+    world.lambda.instances.remove(&id);
+    world.push_effect(super::Effect::Kill(id));
 }
 
 fn open(world: &mut World, arn: &str) -> Result<(InstanceId, Launch), ApiError> {

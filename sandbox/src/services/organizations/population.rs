@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::readiness::Newcomer;
 use super::state::{AccountState, Member, Organization, Unit};
 use crate::services::iam;
@@ -92,6 +94,15 @@ impl World {
     pub fn invite_account(&mut self, parent: &str, account: &str, name: &str) -> Result<(), ApiError> {
         self.iam.account_mut(account)?;
         self.join(parent, account, name, true)
+    }
+
+    /// Says when an account has joined its organization.
+    ///
+    /// # Errors
+    /// `AccountNotFoundException`.
+    pub fn backdate_account(&mut self, account: &str, joined: Timestamp) -> Result<(), ApiError> {
+        self.organizations.member_mut(account)?.joined = joined;
+        Ok(())
     }
 
     /// Moves an account under another root or unit of its organization.
