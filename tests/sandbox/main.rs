@@ -32,3 +32,4 @@ mod s3;
 mod secrets_manager;
 mod sessions;
 mod simulation;
+mod stack_sets;

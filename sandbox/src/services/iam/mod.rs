@@ -29,7 +29,7 @@ use crate::request::Request;
 use crate::{ApiError, World};
 
 pub(crate) use account::State;
-pub(crate) use authentication::authenticate;
+pub(crate) use authentication::{as_role, authenticate};
 pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
 pub(crate) use decision::{
     check_resource_policy, decide, is_public, is_unsettled, resource_policy_allows, trusts_provider, trusts_service,
