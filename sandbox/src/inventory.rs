@@ -50,6 +50,8 @@ impl World {
         let mut found = Vec::new();
         let stacks = self.stacks().into_iter().filter(|stack| stack.account == account);
         found.extend(stacks.filter(|stack| stack.status != "DELETE_COMPLETE").map(|stack| ("stack", stack.name)));
+        let sets = self.stack_sets().into_iter().filter(|set| set.account == account && !set.deleted);
+        found.extend(sets.map(|set| ("stack set", set.name)));
         if let Some(account) = self.iam.accounts.get(account) {
             // That of StackSets stays in the account, whatever becomes of the stacks.
             let roles = account.roles.values().filter(|role| !role.name.starts_with(MEMBER_ROLE));

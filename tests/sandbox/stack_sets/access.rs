@@ -85,8 +85,12 @@ async fn a_delegated_administrator_works_on_the_sets_of_the_organization() {
     let describe = theirs.describe_stack_set().stack_set_name("keyturn");
     assert_eq!(refusal(describe.clone().send().await), error(404, "StackSetNotFoundException"));
     describe.call_as(CallAs::DelegatedAdmin).send().await.unwrap();
+    let own = fleet.client.create_stack_set().stack_set_name("own").capabilities(Capability::CapabilityNamedIam);
+    own.template_body(template(&[role("Role", "")])).send().await.unwrap();
     let listed = theirs.list_stack_sets().call_as(CallAs::DelegatedAdmin).send().await.unwrap();
-    assert_eq!(listed.summaries().len(), 1);
+    assert_eq!(listed.summaries().len(), 1, "not what the management account does with roles of its own");
+    let other = theirs.describe_stack_set().stack_set_name("own").call_as(CallAs::DelegatedAdmin).send().await;
+    assert_eq!(refusal(other), error(404, "StackSetNotFoundException"));
     let deregister = organizations(&fleet, &fleet.admin).deregister_delegated_administrator();
     let deregister = deregister.account_id(OUTSIDER).service_principal(SERVICE);
     deregister.clone().send().await.unwrap();

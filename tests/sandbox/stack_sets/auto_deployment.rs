@@ -60,6 +60,22 @@ async fn stacks_of_accounts_that_leave_are_retained_if_the_set_says_so() {
 }
 
 #[tokio::test]
+async fn a_new_account_gets_its_stack_when_it_is_ready() {
+    let fleet = Fleet::start().await;
+    fleet.make_set().await;
+    fleet.deploy().await;
+    let unit = fleet.unit.clone();
+    change(&fleet.sandbox, move |world| {
+        world.create_member_account(&unit, "200000000004", "new")?;
+        world.delay_account_readiness("200000000004", std::time::Duration::from_secs(300))
+    })
+    .await;
+    fleet.sandbox.settle().await;
+    assert_eq!(accounts(&fleet).await, ["001", "002", "003", "004"]);
+    assert_eq!(actions(&fleet).await, ["CREATE SUCCEEDED", "CREATE SUCCEEDED"], "none has failed");
+}
+
+#[tokio::test]
 async fn nobody_follows_accounts_who_was_not_told_to() {
     let fleet = Fleet::start().await;
     let off = AutoDeployment::builder().enabled(false).build();

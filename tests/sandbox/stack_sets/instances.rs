@@ -1,5 +1,7 @@
 //! Instances: which accounts and regions get one, what it is, and how it is changed and given up.
 
+use std::time::Duration;
+
 use aws_sdk_cloudformation::types::{AccountFilterType, Parameter, StackInstanceFilter, StackInstanceFilterName};
 use sandbox::{AccountState, StackAction};
 
@@ -162,7 +164,11 @@ async fn instances_are_deleted_with_their_stacks_or_without() {
     assert_eq!(delete(&[MEMBERS[2]], false).await, "FAILED");
     assert_eq!(fleet.shown().await, ["003 INOPERABLE INOPERABLE"]);
     assert!(fleet.stacks().await.contains(&"003 DELETE_FAILED".to_owned()));
-    assert_eq!(delete(&[MEMBERS[2]], false).await, "SUCCEEDED", "and once more");
+    let update = fleet.client.update_stack_instances().stack_set_name("keyturn").regions(REGION).accounts(MEMBERS[2]);
+    update.send().await.unwrap();
+    fleet.sandbox.settle().await;
+    assert_eq!(fleet.shown().await, ["003 INOPERABLE INOPERABLE"], "no update brings it back");
+    assert_eq!(delete(&[MEMBERS[2]], false).await, "SUCCEEDED", "a deletion may be tried again");
     assert!(fleet.shown().await.is_empty());
     assert_eq!(delete(&[MEMBERS[2]], false).await, "SUCCEEDED", "of nothing");
 }
@@ -182,6 +188,20 @@ async fn a_suspended_account_is_passed_over() {
     let skipped = format!("002 CANCELLED: Skipped: account {} is suspended", MEMBERS[1]);
     assert_eq!(fleet.results(&update).await, [skipped, "003 SUCCEEDED: No updates are to be performed.".into()]);
     assert_eq!(fleet.shown().await, ["002 OUTDATED SKIPPED_SUSPENDED_ACCOUNT", "003 CURRENT SUCCEEDED"]);
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_ready_fails_until_it_is() {
+    let fleet = Fleet::start().await;
+    fleet.make_set().await;
+    change(&fleet.sandbox, |world| world.delay_account_readiness(MEMBERS[0], Duration::from_secs(80))).await;
+    let mut tries = 1;
+    while fleet.status(&fleet.deploy().await).await == "FAILED" {
+        tries += 1;
+        assert!(fleet.summaries().await[0].status_reason().unwrap().contains("needs a subscription"));
+    }
+    assert!((2..8).contains(&tries), "time passes with each refusal: {tries}");
+    assert_eq!(fleet.shown().await.len(), 3);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{AccountFilterType, OperationResultFilter, OperationResultFilterName};
+use sandbox::{Fault, FaultEffect};
 
 use super::{FAR, Fleet, MEMBERS};
 use crate::clients::REGION;
@@ -25,6 +26,23 @@ async fn an_id_is_good_for_one_operation() {
     assert_eq!(operation.action.unwrap().as_str(), "CREATE");
     assert_eq!(operation.deployment_targets.unwrap().organizational_unit_ids(), std::slice::from_ref(&fleet.unit));
     assert!(operation.creation_timestamp.unwrap() < operation.end_timestamp.unwrap());
+}
+
+#[tokio::test]
+async fn an_operation_whose_answer_is_lost_is_found_by_its_id() {
+    let fleet = Fleet::start_slow().await;
+    fleet.make_set().await;
+    let operation = Some("cloudformation:CreateStackInstances".to_owned());
+    let lost = Fault { operation, principal: None, after: 0, effect: FaultEffect::LoseAnswer };
+    fleet.sandbox.visit(|world| world.inject(lost)).await;
+    fleet.instances().operation_id("once").send().await.unwrap_err();
+    assert_eq!(fleet.status("once").await, "RUNNING");
+    let again = fleet.instances().operation_id("once").send().await;
+    assert_eq!(refusal(again), error(409, "OperationIdAlreadyExistsException"), "and not that one is in progress");
+    fleet.sandbox.advance(Duration::from_secs(600)).await;
+    assert_eq!(fleet.status("once").await, "SUCCEEDED");
+    let set = fleet.sandbox.visit(|world| world.stack_sets()).await.remove(0);
+    assert_eq!((set.operations, set.instances.len()), (vec!["CREATE SUCCEEDED".to_owned()], 3));
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ async fn a_name_is_taken_until_the_set_is_deleted() {
     instances.deployment_targets(fleet.targets(&fleet.unit)).retain_stacks(false).send().await.unwrap();
     fleet.sandbox.settle().await;
     delete().await.unwrap();
-    assert_eq!(names(&fleet, Some(StackSetStatus::Active)).await, Vec::<String>::new());
+    let left = fleet.sandbox.visit(|world| world.inventory(ACCOUNT)).await;
+    assert_eq!((left.len(), names(&fleet, Some(StackSetStatus::Active)).await.len()), (0, 0), "{left:?}");
     assert_eq!(names(&fleet, Some(StackSetStatus::Deleted)).await, ["keyturn DELETED"]);
     let gone = fleet.client.describe_stack_set().stack_set_name("keyturn").send().await;
     assert_eq!(refusal(gone), error(404, "StackSetNotFoundException"));

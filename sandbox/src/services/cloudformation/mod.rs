@@ -32,6 +32,7 @@ use crate::{ApiError, World};
 pub(crate) use api::handle;
 pub use inspect::{On as StackAction, ResourceView, StackView};
 pub(crate) use stack_sets::{MEMBER_ROLE, account_left, account_moved};
+pub use stack_sets::{StackInstanceView, StackSetView};
 
 /// What is due: see [`crate::agenda`].
 #[derive(Debug, Clone, PartialEq, Eq)]

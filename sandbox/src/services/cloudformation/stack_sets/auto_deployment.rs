@@ -9,10 +9,10 @@ use super::preferences::Preferences;
 use super::set::{Permissions, Place, StackSet};
 use super::targets::Targets;
 use super::{access, rounds, with_set};
-use crate::services::organizations;
+use crate::services::organizations::{self, AccountState};
 use crate::{World, agenda};
 
-/// How long it takes until StackSets has noticed that an account has moved. AWS does not say; minutes were seen.
+/// How long it takes until StackSets has noticed that an account has moved. AWS does not say.
 const NOTICED_AFTER: Duration = Duration::from_secs(60);
 
 /// An account has come into an organization, or has moved in it.
@@ -24,21 +24,32 @@ pub(crate) fn account_moved(world: &mut World, account: &str) {
 
 /// An account is not where it was in an organization.
 pub(crate) fn account_left(world: &mut World, account: &str, management: &str) {
-    let concerns = |set: &StackSet| set.account == management && !set.deleted && set.is_service_managed();
-    if world.cloudformation.sets.sets.values().any(concerns) {
+    if following(world, management).next().is_some() {
         let due = Due::AccountMoved { account: account.to_owned(), management: management.to_owned() };
         world.agenda.work_after(NOTICED_AFTER, agenda::Due::CloudFormation(due));
     }
 }
 
-/// It has been noticed: every set that follows accounts gets stacks there, or loses them.
+/// The sets of an organization that follow its accounts.
+fn following<'a>(world: &'a World, management: &'a str) -> impl Iterator<Item = &'a StackSet> {
+    let follows = |set: &&StackSet| match &set.permissions {
+        Permissions::ServiceManaged { auto_deployment, .. } => auto_deployment.enabled && !set.deleted,
+        Permissions::SelfManaged { .. } => false,
+    };
+    world.cloudformation.sets.sets.values().filter(move |set| set.account == management).filter(follows)
+}
+
+/// It has been noticed: every set that follows accounts gets stacks there, or loses them. When the account is not ready
+/// yet, or something else is under way, that waits.
 pub(in super::super) fn follow(world: &mut World, account: &str, management: &str) {
-    if !access::is_activated(world, management) {
+    if !access::is_activated(world, management) || world.organizations.state_of(account) != AccountState::Active {
         return;
     }
-    let sets = world.cloudformation.sets.sets.values();
-    let ids: Vec<String> =
-        sets.filter(|set| set.account == management && !set.deleted).map(|set| set.id.clone()).collect();
+    let is_busy = following(world, management).any(|set| set.unfinished().next().is_some());
+    if is_busy || !organizations::is_ready(world, account) {
+        return account_left(world, account, management);
+    }
+    let ids: Vec<String> = following(world, management).map(|set| set.id.clone()).collect();
     for id in ids {
         with_set(world, &id, |world, set| catch_up(world, set, account));
     }
@@ -46,9 +57,6 @@ pub(in super::super) fn follow(world: &mut World, account: &str, management: &st
 
 fn catch_up(world: &mut World, set: &mut StackSet, account: &str) {
     let Permissions::ServiceManaged { auto_deployment, units } = &set.permissions else { return };
-    if !auto_deployment.enabled {
-        return;
-    }
     let retain = auto_deployment.retains;
     let wanted: BTreeMap<String, String> = units
         .iter()
@@ -77,7 +85,7 @@ fn catch_up(world: &mut World, set: &mut StackSet, account: &str) {
 
 fn is_below(world: &World, management: &str, account: &str, unit: &str) -> bool {
     let below = organizations::accounts_below(world, management, unit).unwrap_or_default();
-    below.iter().any(|it| it.account == account && it.is_active)
+    below.iter().any(|it| it.account == account)
 }
 
 fn operation(

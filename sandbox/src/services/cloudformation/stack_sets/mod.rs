@@ -11,6 +11,7 @@ mod roles;
 mod rounds;
 mod set;
 mod targets;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(super) use auto_deployment::follow;
 pub(crate) use auto_deployment::{account_left, account_moved};
 pub(crate) use roles::MEMBER_ROLE;
 pub(super) use rounds::go_on;
+pub use view::{StackInstanceView, StackSetView};
 
 /// How long it takes until StackSets has noticed that something can go on: an operation that was asked for, or a stack
 /// that is done. Not measured.

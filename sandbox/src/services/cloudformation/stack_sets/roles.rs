@@ -19,10 +19,10 @@ const SESSION: &str = "stackset";
 
 /// Whom the stacks in an account are built as; the error is the reason why that is nobody.
 pub(super) fn worker(world: &mut World, set: &StackSet, account: &str) -> Result<Caller, String> {
-    if !organizations::admits_sessions(world, account) {
-        return Err(format!(
-            "Account {account} is not ready: The AWS Access Key Id needs a subscription for the service"
-        ));
+    if !organizations::is_ready(world, account) {
+        organizations::wait_after_refusal(world, account);
+        let reason = "The AWS Access Key Id needs a subscription for the service";
+        return Err(format!("Account {account} is not ready: {reason}"));
     }
     match &set.permissions {
         Permissions::ServiceManaged { .. } => by_service(world, &set.account, account),

@@ -12,7 +12,8 @@ const STOPPED: &str = "Cancelled since the operation was stopped";
 
 /// Enters an operation: it begins, or waits for the earlier ones that are in its way.
 pub(super) fn enter(world: &mut World, set: &mut StackSet, mut operation: Operation) {
-    if set.unfinished().any(|earlier| earlier.conflicts_with(&operation)) {
+    let waits = set.unfinished().any(|earlier| earlier.conflicts_with(&operation));
+    if waits {
         operation.status = Status::Queued;
     } else {
         start(set, &mut operation);
@@ -179,7 +180,9 @@ fn settle(set: &mut StackSet, operation: &mut Operation, place: &Place, result: 
     } else if let Some(instance) = set.instances.get_mut(place) {
         (instance.status, instance.detailed) = match progress {
             Progress::Succeeded => (InstanceStatus::Current, Detailed::Succeeded),
-            _ if deletes => (InstanceStatus::Inoperable, Detailed::Inoperable),
+            _ if deletes || instance.status == InstanceStatus::Inoperable => {
+                (InstanceStatus::Inoperable, Detailed::Inoperable)
+            }
             _ => (InstanceStatus::Outdated, Detailed::Failed),
         };
     }

@@ -136,6 +136,11 @@ impl StackSet {
         units.retain(|_, regions| !regions.is_empty());
     }
 
+    /// Where an operation on the whole set works.
+    pub(super) fn operable(&self) -> impl Iterator<Item = &Place> {
+        self.instances.iter().filter(|(_, it)| it.status != InstanceStatus::Inoperable).map(|(place, _)| place)
+    }
+
     /// The operations that are not over.
     pub(super) fn unfinished(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter().filter(|operation| !operation.status.is_final())

@@ -9,7 +9,7 @@ use super::super::preferences::Preferences;
 use super::super::set::{Place, StackSet};
 use super::super::targets::Targets;
 use super::super::{rounds, with_set};
-use super::{Page, alive, authorized, descriptions, filters, sets};
+use super::{Page, alive, authorized, descriptions, filters};
 use crate::answer::Xml;
 use crate::input::QueryInput;
 use crate::request::Request;
@@ -132,7 +132,7 @@ fn work(
 ) -> Result<BTreeMap<Place, Work>, ApiError> {
     let unit_of = |place: &Place| set.instances.get(place).and_then(|instance| instance.unit.clone());
     if targets.is_empty() {
-        return Ok(sets::operable(set).map(|place| (place.clone(), Work::pending(unit_of(place)))).collect());
+        return Ok(set.operable().map(|place| (place.clone(), Work::pending(unit_of(place)))).collect());
     }
     let is_update = matches!(action, Action::Update { .. });
     match set.is_service_managed() {

@@ -46,7 +46,7 @@ pub(in super::super) fn handler(operation: &str) -> Option<Handler> {
 /// Checks the permission on the set with this name or id, and finds its id.
 fn authorized(world: &mut World, request: &Request, name: &str, call_as: CallAs) -> Result<String, ApiError> {
     let home = call_as.home(world, request)?;
-    let found = find(world, request, &home, name);
+    let found = find(world, request, (&home, call_as), name);
     let (id, arn) = match found {
         Some(set) => (Some(set.id.clone()), set.arn.clone()),
         None => (None, arn(request, &home, &format!("{name}:*"))),
@@ -68,10 +68,19 @@ fn authorize(world: &mut World, request: &Request, arn: &str) -> Result<(), ApiE
 }
 
 /// The set with this id, or the one with this name that is not deleted.
-fn find<'a>(world: &'a World, request: &Request, home: &str, name: &str) -> Option<&'a StackSet> {
-    let here = |set: &&StackSet| set.account == home && set.region == request.region;
-    let meant = |set: &&StackSet| set.id == name || (set.name == name && !set.deleted);
-    world.cloudformation.sets.sets.values().filter(here).find(meant)
+fn find<'a>(world: &'a World, request: &Request, whose: (&str, CallAs), name: &str) -> Option<&'a StackSet> {
+    visible(world, request, whose).find(|set| set.id == name || (set.name == name && !set.deleted))
+}
+
+/// The sets of an account in the region. Whoever speaks for the organization sees what belongs to the organization.
+fn visible<'a>(
+    world: &'a World,
+    request: &Request,
+    (home, call_as): (&str, CallAs),
+) -> impl Iterator<Item = &'a StackSet> {
+    let here = move |set: &&StackSet| set.account == home && set.region == request.region;
+    let sets = world.cloudformation.sets.sets.values().filter(here);
+    sets.filter(move |set| call_as == CallAs::Own || set.is_service_managed())
 }
 
 fn arn(request: &Request, account: &str, id: &str) -> String {

@@ -7,10 +7,10 @@ use super::super::super::blueprint::{Blueprint, Identity};
 use super::super::super::invalid;
 use super::super::access::{self, CallAs};
 use super::super::operation::{Action, Change};
-use super::super::set::{AutoDeployment, InstanceStatus, Permissions, Recipe, StackSet};
+use super::super::set::{AutoDeployment, Permissions, Recipe, StackSet};
 use super::super::{preferences::Preferences, targets::Targets};
 use super::instances::{self, Wanted};
-use super::{Page, alive, arn, authorize, authorized, descriptions, find};
+use super::{Page, alive, arn, authorize, authorized, descriptions, find, visible};
 use crate::answer::Xml;
 use crate::input::QueryInput;
 use crate::request::Request;
@@ -83,19 +83,14 @@ impl Settings {
     /// Whoever has another role than the usual one used must be allowed to.
     fn permit_role(&self, world: &mut World, request: &Request) -> Result<(), ApiError> {
         let Some(role) = &self.administration_role else { return Ok(()) };
-        let service = "cloudformation.amazonaws.com".to_owned();
-        world.authorize(
-            &request.caller,
-            "iam:PassRole",
-            role,
-            &BTreeMap::from([("iam:PassedToService".to_owned(), service)]),
-        )
+        let service = ("iam:PassedToService".to_owned(), "cloudformation.amazonaws.com".to_owned());
+        world.authorize(&request.caller, "iam:PassRole", role, &BTreeMap::from([service]))
     }
 }
 
 pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput) -> Result<Xml, ApiError> {
-    let (name, token, call_as) =
-        (input.required("StackSetName")?, input.text("ClientRequestToken"), CallAs::take(&mut input)?);
+    let (name, call_as) = (input.required("StackSetName")?, CallAs::take(&mut input)?);
+    let token = input.text("ClientRequestToken");
     let draft = DraftInput::take(&mut input)?;
     let settings = Settings::take(&mut input)?;
     input.finish()?;
@@ -113,7 +108,7 @@ pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput
     } else if call_as == CallAs::DelegatedAdministrator {
         return Err(invalid("DELEGATED_ADMIN cannot be used with SELF_MANAGED stack sets"));
     }
-    if let Some(present) = find(world, request, &home, &name) {
+    if let Some(present) = find(world, request, (&home, call_as), &name) {
         if token.is_some() && present.token == token {
             return Ok(Xml::new().text("StackSetId", &present.id));
         }
@@ -234,12 +229,9 @@ pub(super) fn list(world: &mut World, request: &Request, mut input: QueryInput) 
     };
     let home = call_as.home(world, request)?;
     authorize(world, request, &arn(request, &home, "*"))?;
-    let here = |set: &&StackSet| set.account == home && set.region == request.region;
-    // Whoever speaks for the organization sees what belongs to the organization.
-    let is_visible = |set: &&StackSet| call_as == CallAs::Own || set.is_service_managed();
     let is_wanted = |set: &&StackSet| wanted.is_none_or(|deleted| set.deleted == deleted);
-    let sets = world.cloudformation.sets.sets.values();
-    page.of(sets.filter(here).filter(is_visible).filter(is_wanted).map(descriptions::summary).collect())
+    let sets = visible(world, request, (&home, call_as));
+    page.of(sets.filter(is_wanted).map(descriptions::summary).collect())
 }
 
 /// What the stacks are built from, once it has been seen that they can be.
@@ -264,11 +256,6 @@ fn identity(request: &Request, account: &str, name: &str, arn: &str) -> Identity
         name: name.to_owned(),
         id: arn.to_owned(),
     }
-}
-
-/// Those that an operation on the whole set is about.
-pub(super) fn operable(set: &StackSet) -> impl Iterator<Item = &super::super::set::Place> {
-    set.instances.iter().filter(|(_, it)| it.status != InstanceStatus::Inoperable).map(|(place, _)| place)
 }
 
 /// A letter, then letters, digits and hyphens, 128 in all.
