@@ -119,12 +119,20 @@ async fn policies_decide_set_by_set() {
     let fleet = Fleet::start().await;
     fleet.make_set().await;
     let alice = user(&fleet.sandbox, ACCOUNT, "alice").await;
-    let policy = json!({ "Version": "2012-10-17", "Statement": {
-        "Effect": "Allow",
-        "Action": ["cloudformation:DescribeStackSet", "cloudformation:CreateStackInstances"],
-        "Resource": format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stackset/keyturn:*"),
-    } });
-    change(&fleet.sandbox, move |world| world.put_user_policy(ACCOUNT, "alice", "hers", &policy.to_string())).await;
+    let permit = async |targets: &str, kinds: &str| {
+        let start = format!("arn:aws:cloudformation:{REGION}");
+        let policy = json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": "Allow",
+            "Action": ["cloudformation:DescribeStackSet", "cloudformation:CreateStackInstances"],
+            "Resource": [
+                format!("{start}:{ACCOUNT}:stackset/keyturn:*"),
+                format!("{start}:{ACCOUNT}:stackset-target/keyturn:*/{targets}"),
+                format!("{start}::type/resource/{kinds}"),
+            ],
+        } });
+        change(&fleet.sandbox, move |world| world.put_user_policy(ACCOUNT, "alice", "hers", &policy.to_string())).await;
+    };
+    permit(&fleet.unit, "AWS-IAM-*").await;
     let hers = client(&fleet, &alice);
     hers.describe_stack_set().stack_set_name("keyturn").send().await.unwrap();
     let denied = error(403, "AccessDenied");
@@ -132,8 +140,15 @@ async fn policies_decide_set_by_set() {
     assert_eq!(refusal(hers.delete_stack_set().stack_set_name("keyturn").send().await), denied);
     assert_eq!(refusal(hers.list_stack_sets().send().await), denied);
     assert_eq!(refusal(hers.activate_organizations_access().send().await), denied);
-    let instances = hers.create_stack_instances().stack_set_name("keyturn").regions(REGION);
-    instances.deployment_targets(fleet.targets(&fleet.unit)).send().await.unwrap();
+    let create = |unit: &str| {
+        let create = hers.create_stack_instances().stack_set_name("keyturn").regions(REGION);
+        create.deployment_targets(fleet.targets(unit)).send()
+    };
+    assert_eq!(refusal(create(&fleet.root).await), denied, "another unit");
+    permit(&fleet.unit, "AWS-S3-*").await;
+    assert_eq!(refusal(create(&fleet.unit).await), denied, "another type of resource");
+    permit(&fleet.unit, "AWS-IAM-Role").await;
+    create(&fleet.unit).await.unwrap();
     fleet.sandbox.settle().await;
     assert_eq!(fleet.shown().await.len(), 3, "the role of StackSets does the rest");
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::invalid;
+use super::super::super::template::Template;
 use super::super::access::{self, CallAs};
 use super::super::operation::{Action, Operation, Status, Work};
 use super::super::preferences::Preferences;
 use super::super::set::{Place, StackSet};
 use super::super::targets::Targets;
 use super::super::{rounds, with_set};
-use super::{Page, alive, authorized, descriptions, filters};
+use super::{Page, alive, authorize, authorized, descriptions, filters};
 use crate::answer::Xml;
 use crate::input::QueryInput;
 use crate::request::Request;
@@ -62,12 +63,19 @@ fn about_instances(
     if wanted.targets.is_empty() || wanted.regions.is_empty() {
         return Err(invalid("Accounts or DeploymentTargets, and Regions, must be specified"));
     }
-    let operation = operate(world, &set, wanted, action)?;
+    let operation = operate(world, request, &set, wanted, action)?;
     Ok(Xml::new().text("OperationId", operation))
 }
 
 /// Checks an operation and enters it; gives its id.
-pub(super) fn operate(world: &mut World, set: &str, wanted: Wanted, action: Action) -> Result<String, ApiError> {
+pub(super) fn operate(
+    world: &mut World,
+    request: &Request,
+    set: &str,
+    wanted: Wanted,
+    action: Action,
+) -> Result<String, ApiError> {
+    permit(world, request, set, &wanted.targets, &action)?;
     let random = world.random_uuid();
     let entered = with_set(world, set, |world, set| {
         let id = wanted.id.clone().unwrap_or(random);
@@ -95,6 +103,24 @@ pub(super) fn operate(world: &mut World, set: &str, wanted: Wanted, action: Acti
         Ok(id)
     });
     entered.ok_or_else(|| super::not_found(set))?
+}
+
+/// Beside the one on the set, an operation needs the permission on each target that it names and on each type of resource
+/// (service authorization reference, and the user guide's example of a policy for stack sets).
+fn permit(world: &mut World, request: &Request, set: &str, targets: &Targets, action: &Action) -> Result<(), ApiError> {
+    let Some(set) = world.cloudformation.sets.sets.get(set) else { return Ok(()) };
+    let body = match action {
+        Action::Update { change: Some(change), .. } => &change.recipe.body,
+        _ => &set.recipe.body,
+    };
+    let resources = Template::parse(body)?.resources;
+    let kinds: BTreeSet<String> = resources.into_values().map(|resource| resource.kind.replace("::", "-")).collect();
+    let start = format!("arn:{}:cloudformation:{}", request.caller.partition(), request.region);
+    let named = targets.units.iter().chain(&targets.accounts);
+    let targets = named.map(|target| format!("{start}:{}:stackset-target/{}/{target}", set.account, set.id));
+    let kinds = kinds.iter().map(|kind| format!("{start}::type/resource/{kind}"));
+    let arns: Vec<String> = targets.chain(kinds).collect();
+    arns.iter().try_for_each(|arn| authorize(world, request, arn))
 }
 
 fn check(world: &World, set: &StackSet, wanted: &Wanted, id: &str) -> Result<(), ApiError> {

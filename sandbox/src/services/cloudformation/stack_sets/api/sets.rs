@@ -98,7 +98,8 @@ pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput
     let service_managed = settings.service_managed.unwrap_or_default();
     settings.check(service_managed)?;
     let home = call_as.home(world, request)?;
-    authorize(world, request, &arn(request, &home, &format!("{name}:*")))?;
+    // Neither CreateStackSet nor ListStackSets knows a resource (service authorization reference).
+    authorize(world, request, "*")?;
     settings.permit_role(world, request)?;
     if service_managed {
         access::check(world, &home)?;
@@ -188,7 +189,7 @@ pub(super) fn update(world: &mut World, request: &Request, mut input: QueryInput
     };
     let action = Action::Update { overrides: None, change: Some(Box::new(change)) };
     let wanted = Wanted { targets, regions, preferences, id };
-    let operation = instances::operate(world, &set_id, wanted, action)?;
+    let operation = instances::operate(world, request, &set_id, wanted, action)?;
     Ok(Xml::new().text("OperationId", operation))
 }
 
@@ -228,7 +229,7 @@ pub(super) fn list(world: &mut World, request: &Request, mut input: QueryInput) 
         Some(other) => return Err(ApiError::unknown("status of stack sets", other)),
     };
     let home = call_as.home(world, request)?;
-    authorize(world, request, &arn(request, &home, "*"))?;
+    authorize(world, request, "*")?;
     let is_wanted = |set: &&StackSet| wanted.is_none_or(|deleted| set.deleted == deleted);
     let sets = visible(world, request, (&home, call_as));
     page.of(sets.filter(is_wanted).map(descriptions::summary).collect())
