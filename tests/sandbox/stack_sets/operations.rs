@@ -1,13 +1,18 @@
 //! Operations: their ids, several of them on one set, and how one is stopped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aws_sdk_cloudformation::types::{AccountFilterType, OperationResultFilter, OperationResultFilterName};
+use aws_sdk_cloudformation::types::{
+    AccountFilterType, ConcurrencyMode, OperationResultFilter, OperationResultFilterName, StackSetOperationPreferences,
+};
 use sandbox::{Fault, FaultEffect};
 
 use super::{FAR, Fleet, MEMBERS};
 use crate::clients::REGION;
-use crate::identity::{error, refusal};
+use crate::identity::{change, error, refusal};
+
+/// As many accounts as a large organization has.
+const HUNDREDS: usize = 400;
 
 #[tokio::test]
 async fn an_id_is_good_for_one_operation() {
@@ -113,4 +118,26 @@ async fn a_stopped_operation_ends_what_it_has_begun() {
     let listed = list.filters(filter.values("CANCELLED").build()).max_results(1).send().await.unwrap();
     assert_eq!((listed.summaries().len(), listed.next_token().is_some()), (1, true));
     assert_eq!(listed.summaries()[0].region(), Some(REGION));
+}
+
+#[tokio::test]
+async fn hundreds_of_accounts_are_no_trouble() {
+    let fleet = Fleet::start().await;
+    fleet.make_set().await;
+    let unit = fleet.unit.clone();
+    change(&fleet.sandbox, move |world| {
+        (0..HUNDREDS)
+            .try_for_each(|number| world.create_member_account(&unit, &format!("3{number:011}"), "x").map(drop))
+    })
+    .await;
+    let began = Instant::now();
+    let fast = StackSetOperationPreferences::builder().max_concurrent_percentage(100).failure_tolerance_percentage(10);
+    let fast = fast.concurrency_mode(ConcurrencyMode::SoftFailureTolerance).build();
+    let operation = fleet.instances().operation_preferences(fast).send().await.unwrap().operation_id.unwrap();
+    fleet.sandbox.settle().await;
+    assert_eq!(fleet.status(&operation).await, "SUCCEEDED");
+    let list = fleet.client.list_stack_instances().stack_set_name("keyturn").into_paginator().items();
+    let listed: Vec<_> = list.send().collect().await;
+    assert_eq!(listed.into_iter().filter(Result::is_ok).count(), MEMBERS.len() + HUNDREDS);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

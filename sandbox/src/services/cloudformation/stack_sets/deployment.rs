@@ -71,7 +71,7 @@ pub(super) fn begin(world: &mut World, set: &mut StackSet, place: &Place, action
 
 /// How the work of an instance has ended; `None` while it goes on.
 pub(super) fn ended(world: &World, set: &StackSet, place: &Place, action: &Action) -> Option<Ended> {
-    let id = set.instances.get(place)?.stack.as_ref()?;
+    let id = set.instances.get(place).and_then(|instance| instance.stack.as_deref()).unwrap_or_default();
     let Some(stack) = world.cloudformation.stacks.get(id) else {
         return Some(Ended::Failed(format!("Stack [{id}] does not exist")));
     };

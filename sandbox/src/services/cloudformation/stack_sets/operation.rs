@@ -194,3 +194,68 @@ impl Work {
         Self { unit, progress: Progress::Pending, reason: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An account, a region, and how far it is there.
+    type At<'a> = (&'a str, &'a str, Progress);
+
+    fn operation(action: Action, places: &[At<'_>]) -> Operation {
+        let work = places.iter().map(|(account, region, progress)| {
+            let place = Place { account: (*account).to_owned(), region: (*region).to_owned() };
+            (place, Work { unit: None, progress: *progress, reason: None })
+        });
+        Operation {
+            id: "id".to_owned(),
+            action,
+            status: Status::Running,
+            preferences: Preferences::usual(),
+            targets: Targets::default(),
+            created: Timestamp::UNIX_EPOCH,
+            ended: None,
+            work: work.collect(),
+        }
+    }
+
+    #[test]
+    fn the_next_place_is_one_of_the_first_region_that_is_not_done() {
+        use Progress::{Cancelled, Failed, Pending, Running, Succeeded};
+        let table: [(&[At<'_>], _); 6] = [
+            (&[("1", "a", Pending), ("2", "a", Pending), ("1", "b", Pending)], Some(("1", "a"))),
+            (&[("1", "a", Running), ("2", "a", Pending)], None),
+            (&[("1", "a", Succeeded), ("2", "a", Running), ("1", "b", Pending)], None),
+            (&[("1", "a", Succeeded), ("2", "a", Cancelled), ("1", "b", Pending)], Some(("1", "b"))),
+            (&[("1", "a", Failed), ("2", "a", Pending)], None),
+            (&[("1", "a", Succeeded)], None),
+        ];
+        for (places, expected) in table {
+            let next = operation(Action::Delete { retain: false }, places).next();
+            let next = next.as_ref().map(|place| (place.account.as_str(), place.region.as_str()));
+            assert_eq!(next, expected, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn operations_get_in_each_others_way_in_one_place_and_when_the_set_changes() {
+        let recipe = Recipe {
+            body: String::new(),
+            parameters: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            capabilities: Vec::new(),
+        };
+        let change = Change {
+            recipe,
+            description: None,
+            auto_deployment: None,
+            administration_role: None,
+            execution_role: None,
+            managed_execution: None,
+        };
+        let delete = |account| operation(Action::Delete { retain: false }, &[(account, "a", Progress::Pending)]);
+        let update = operation(Action::Update { overrides: None, change: Some(Box::new(change)) }, &[]);
+        assert!(delete("1").conflicts_with(&delete("1")) && !delete("1").conflicts_with(&delete("2")));
+        assert!(update.conflicts_with(&delete("1")) && delete("1").conflicts_with(&update));
+    }
+}
