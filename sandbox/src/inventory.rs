@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::World;
+use crate::services::cloudformation::MEMBER_ROLE;
 use crate::services::s3;
 
 /// Texts that nobody may ever see, made for looking for all of them at once: a year makes a hundred thousand, and its logs
@@ -49,8 +50,12 @@ impl World {
         let mut found = Vec::new();
         let stacks = self.stacks().into_iter().filter(|stack| stack.account == account);
         found.extend(stacks.filter(|stack| stack.status != "DELETE_COMPLETE").map(|stack| ("stack", stack.name)));
+        let sets = self.stack_sets().into_iter().filter(|set| set.account == account && !set.deleted);
+        found.extend(sets.map(|set| ("stack set", set.name)));
         if let Some(account) = self.iam.accounts.get(account) {
-            found.extend(account.roles.values().map(|role| ("role", role.name.clone())));
+            // That of StackSets stays in the account, whatever becomes of the stacks.
+            let roles = account.roles.values().filter(|role| !role.name.starts_with(MEMBER_ROLE));
+            found.extend(roles.map(|role| ("role", role.name.clone())));
             found.extend(account.policies.keys().map(|arn| ("policy", arn.clone())));
         }
         let of_account = |arn: &&String| arn.split(':').nth(4) == Some(account);

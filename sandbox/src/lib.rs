@@ -32,7 +32,7 @@ pub use call_log::{Call, Check, Outcome};
 pub use error::ApiError;
 pub use fault::{Effect as FaultEffect, Fault, Upcoming};
 pub use inventory::Forbidden;
-pub use services::cloudformation::{ResourceView, StackAction, StackView};
+pub use services::cloudformation::{ResourceView, StackAction, StackInstanceView, StackSetView, StackView};
 pub use services::cloudwatch::{AlarmState, AlarmView, Notification};
 pub use services::events::RuleView;
 pub use services::iam::{AccessKey, Credentials, KeyStatus, LastUse};

@@ -169,7 +169,7 @@ pub(crate) fn function_arn() -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}")
 }
 
-fn zip(script: &str) -> Vec<u8> {
+pub(crate) fn zip(script: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("bootstrap", zip::write::SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
     zip.write_all(script.as_bytes()).unwrap();

@@ -140,14 +140,14 @@ fn refusal<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-fn tag(key: &str, value: &str) -> Tag {
+pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
 const TRUST: &str = "{Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: 'sts:AssumeRole'}]}";
 
 /// A resource `logical_id` of type Role; `more` are further properties in YAML's flow form, each with a comma first.
-fn role(logical_id: &str, more: &str) -> String {
+pub(crate) fn role(logical_id: &str, more: &str) -> String {
     format!("  {logical_id}: {{Type: 'AWS::IAM::Role', Properties: {{AssumeRolePolicyDocument: {TRUST}{more}}}}}\n")
 }
 
@@ -166,6 +166,6 @@ fn policy(logical_id: &str, of_role: &str, more: &str) -> String {
     )
 }
 
-fn template(resources: &[String]) -> String {
+pub(crate) fn template(resources: &[String]) -> String {
     format!("Resources:\n{}", resources.concat())
 }

@@ -170,7 +170,7 @@ fn live(world: &mut World, stack: &Stack, change_set: &ChangeSet) -> Result<BTre
 }
 
 /// Every property must be one that the sandbox knows, and those that the type requires must be there.
-fn check_properties(name: &str, described: &Resource) -> Result<(), ApiError> {
+pub(super) fn check_properties(name: &str, described: &Resource) -> Result<(), ApiError> {
     let schema = resource::schema(&described.kind)?;
     let extraneous = described.properties.keys().find(|property| !schema.properties.contains(&property.as_str()));
     let missing = schema.required.iter().find(|property| !described.properties.contains_key(**property));

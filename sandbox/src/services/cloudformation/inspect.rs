@@ -24,10 +24,17 @@ pub enum On {
 /// A failure that a test has ordered.
 #[derive(Debug)]
 pub(super) struct OrderedFailure {
-    stack: String,
+    of: Struck,
     logical_id: String,
     on: On,
     reason: String,
+}
+
+/// Which stacks an ordered failure strikes.
+#[derive(Debug, PartialEq, Eq)]
+enum Struck {
+    Name(String),
+    Account(String),
 }
 
 /// A stack as tests see it.
@@ -68,12 +75,17 @@ impl World {
     /// Has the next attempt to create, update or delete a resource of the named stacks fail with this reason. Each
     /// order strikes once; a rollback's update is an attempt of its own.
     pub fn fail_resource(&mut self, stack: &str, logical_id: &str, on: On, reason: &str) {
-        self.cloudformation.failures.push(OrderedFailure {
-            stack: stack.to_owned(),
-            logical_id: logical_id.to_owned(),
-            on,
-            reason: reason.to_owned(),
-        });
+        self.order_failure(Struck::Name(stack.to_owned()), logical_id, on, reason);
+    }
+
+    /// The same for the stacks of an account, whatever their names are: those of stack sets have random ones.
+    pub fn fail_resource_in(&mut self, account: &str, logical_id: &str, on: On, reason: &str) {
+        self.order_failure(Struck::Account(account.to_owned()), logical_id, on, reason);
+    }
+
+    fn order_failure(&mut self, of: Struck, logical_id: &str, on: On, reason: &str) {
+        let (logical_id, reason) = (logical_id.to_owned(), reason.to_owned());
+        self.cloudformation.failures.push(OrderedFailure { of, logical_id, on, reason });
     }
 
     /// Changes properties of a resource of a stack past CloudFormation, as a person with every permission does; a `null`
@@ -141,7 +153,11 @@ impl super::State {
     /// The reason for which an attempt fails, when a test has ordered that.
     pub(super) fn strike(&mut self, stack: &Identity, logical_id: &str, on: On) -> Option<String> {
         let hits = |failure: &OrderedFailure| {
-            failure.stack == stack.name && failure.logical_id == logical_id && failure.on == on
+            let is_struck = match &failure.of {
+                Struck::Name(name) => *name == stack.name,
+                Struck::Account(account) => *account == stack.account,
+            };
+            is_struck && failure.logical_id == logical_id && failure.on == on
         };
         let index = self.failures.iter().position(hits)?;
         Some(self.failures.remove(index).reason)

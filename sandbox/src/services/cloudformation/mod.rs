@@ -1,7 +1,8 @@
-//! CloudFormation: stacks and change sets.
+//! CloudFormation: stacks, change sets, and stack sets.
 
 mod api;
 mod blueprint;
+mod building;
 mod change_set;
 mod conditions;
 mod diff;
@@ -19,6 +20,7 @@ mod parameters;
 mod passes;
 pub(crate) mod resource;
 mod stack;
+mod stack_sets;
 mod status;
 mod steps;
 mod template;
@@ -29,6 +31,8 @@ use crate::{ApiError, World};
 
 pub(crate) use api::handle;
 pub use inspect::{On as StackAction, ResourceView, StackView};
+pub(crate) use stack_sets::{MEMBER_ROLE, account_left, account_moved};
+pub use stack_sets::{StackInstanceView, StackSetView};
 
 /// What is due: see [`crate::agenda`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,10 @@ pub(crate) enum Due {
     StepDone { stack: String, pass: u64, step: usize },
     /// A detection of drift has had its time.
     DriftDetected { stack: String, detection: String },
+    /// The operations of a stack set go on: it has been noticed that something is done.
+    StackSetGoesOn { set: String },
+    /// It has been noticed that an account has come into an organization, has left it, or has moved in it.
+    AccountMoved { account: String, management: String },
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +57,7 @@ pub(crate) struct State {
     change_sets: BTreeMap<String, change_set::ChangeSet>,
     /// By id.
     detections: BTreeMap<String, drift::Detection>,
+    sets: stack_sets::State,
     failures: Vec<inspect::OrderedFailure>,
     numbers: u64,
 }
@@ -61,16 +70,27 @@ impl State {
 }
 
 pub(crate) fn fire(world: &mut World, due: Due) {
-    let (Due::ChangeSetReady { stack: id, .. }
-    | Due::StepDone { stack: id, .. }
-    | Due::DriftDetected { stack: id, .. }) = &due;
-    let Some(mut stack) = world.cloudformation.stacks.remove(id) else { return };
-    match &due {
-        Due::ChangeSetReady { change_set, .. } => change_set::ready(world, &stack, change_set),
-        Due::StepDone { pass, step, .. } => steps::finish(world, &mut stack, *pass, *step),
-        Due::DriftDetected { detection, .. } => drift::detection::finish(world, &mut stack, detection),
+    match due {
+        Due::ChangeSetReady { stack, change_set } => {
+            with_stack(world, &stack, |world, stack| change_set::ready(world, stack, &change_set));
+        }
+        Due::StepDone { stack, pass, step } => {
+            with_stack(world, &stack, |world, stack| steps::finish(world, stack, pass, step));
+        }
+        Due::DriftDetected { stack, detection } => {
+            with_stack(world, &stack, |world, stack| drift::detection::finish(world, stack, &detection));
+        }
+        Due::StackSetGoesOn { set } => stack_sets::go_on(world, &set),
+        Due::AccountMoved { account, management } => stack_sets::follow(world, &account, &management),
     }
-    world.cloudformation.stacks.insert(stack.identity.id.clone(), stack);
+}
+
+/// Takes a stack out of the world while something is done with it; `None` when it is not there.
+fn with_stack<T>(world: &mut World, id: &str, work: impl FnOnce(&mut World, &mut stack::Stack) -> T) -> Option<T> {
+    let mut stack = world.cloudformation.stacks.remove(id)?;
+    let result = work(world, &mut stack);
+    world.cloudformation.stacks.insert(id.to_owned(), stack);
+    Some(result)
 }
 
 /// The error that most of CloudFormation's refusals are.

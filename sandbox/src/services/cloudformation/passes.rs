@@ -5,7 +5,7 @@ use super::events;
 use super::operation::{self, OnFailure, Pass, Progress};
 use super::stack::Stack;
 use super::status::{ResourceStatus, StackStatus, Stage, Verb};
-use super::steps;
+use super::{stack_sets, steps};
 use crate::World;
 
 /// Begins a pass of the stack's operation, and does what can be done at once.
@@ -142,12 +142,14 @@ fn close(world: &mut World, stack: &mut Stack, status: StackStatus, reason: Opti
         _ => Execution::Failed,
     };
     settle_change_set(world, stack, execution);
+    stack_sets::stack_ended(world, stack);
 }
 
 /// The operation has failed and waits for somebody to go on with it.
 fn stop(world: &mut World, stack: &mut Stack, status: StackStatus, reason: String) {
     events::stack_is(world, stack, status, Some(reason));
     settle_change_set(world, stack, Execution::Failed);
+    stack_sets::stack_ended(world, stack);
 }
 
 fn settle_change_set(world: &mut World, stack: &Stack, execution: Execution) {

@@ -38,6 +38,8 @@ pub(super) struct Stack {
     pub(super) events: Vec<Event>,
     /// What the last detection of drift said, and when, unless the stack has been changed since.
     pub(super) drift: Option<(&'static str, Timestamp)>,
+    /// The id of the stack set that it belongs to.
+    pub(super) stack_set: Option<String>,
     /// What is under way, or has stopped and can be gone on with.
     pub(super) operation: Option<Operation>,
 }
@@ -79,6 +81,7 @@ impl Stack {
             change_set: None,
             events: Vec::new(),
             drift: None,
+            stack_set: None,
             operation: None,
         }
     }

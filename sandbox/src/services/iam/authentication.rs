@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::account::State;
 use super::credentials::{KeyStatus, Session};
+use super::names::account_of;
 use super::signature::Claim;
 use crate::request::{Caller, HttpRequest, Principal};
 use crate::services::organizations;
@@ -93,6 +94,19 @@ pub(super) fn user_of(iam: &State, account: &str, name: &str) -> Result<Caller, 
         arn: user.arn.clone(),
         user_id: user.id.clone(),
         principal: Principal::User(user.name.clone()),
+        instance: None,
+        session_tags: BTreeMap::new(),
+    })
+}
+
+/// A service in a session of a role, for which there are no credentials.
+pub(crate) fn as_role(iam: &State, role_arn: &str, session: &str) -> Result<Caller, ApiError> {
+    let role = iam.role_by_arn(role_arn)?;
+    Ok(Caller {
+        account: account_of(role_arn).to_owned(),
+        arn: role.session_arn(session),
+        user_id: role.session_id(session),
+        principal: Principal::Role(role.name.clone()),
         instance: None,
         session_tags: BTreeMap::new(),
     })

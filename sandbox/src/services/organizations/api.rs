@@ -1,4 +1,4 @@
-//! The operations of Organizations. All of them read.
+//! The operations of Organizations that read.
 
 use std::collections::BTreeMap;
 
@@ -140,7 +140,7 @@ pub(super) fn list_delegated_administrators(
 
 /// The organization that a caller may look into: whose policies let them, and who is of the management account or of a
 /// delegated administrator.
-fn permit<'a>(
+pub(super) fn permit<'a>(
     world: &'a mut World,
     caller: &Caller,
     operation: &str,
@@ -178,7 +178,7 @@ fn email(account: &str) -> String {
     format!("aws+{account}@example.com")
 }
 
-fn listed(name: &str, (items, next): (Vec<Value>, Option<String>)) -> Value {
+pub(super) fn listed(name: &str, (items, next): (Vec<Value>, Option<String>)) -> Value {
     match next {
         Some(next) => json!({ name: items, "NextToken": next }),
         None => json!({ name: items }),
@@ -196,7 +196,7 @@ fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn not_in_use() -> ApiError {
+pub(super) fn not_in_use() -> ApiError {
     let message = "Your account is not a member of an organization.";
     ApiError::new("AWSOrganizationsNotInUseException", message)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::readiness::Newcomer;
 use super::state::{AccountState, Member, Organization, Unit};
-use crate::services::iam;
+use crate::services::{cloudformation, iam};
 use crate::{ApiError, World};
 
 /// The role that Organizations puts into the accounts that it creates, unless another name is asked for.
@@ -35,6 +35,7 @@ impl World {
             units: BTreeMap::new(),
             accounts: BTreeMap::new(),
             delegates: BTreeMap::new(),
+            services: BTreeMap::new(),
         };
         if self.organizations.id_of(management).is_none() {
             self.organizations.insert(organization);
@@ -114,6 +115,22 @@ impl World {
             return Err(super::state::parent_not_found());
         }
         parent.clone_into(&mut self.organizations.member_mut(account)?.parent);
+        cloudformation::account_moved(self, account);
+        Ok(())
+    }
+
+    /// Takes an account out of its organization. What the management account may do in it by a role, it still may.
+    ///
+    /// # Errors
+    /// `AccountNotFoundException`, and `MasterCannotLeaveOrganizationException`.
+    pub fn remove_account(&mut self, account: &str) -> Result<(), ApiError> {
+        let management = self.organizations.of_mut(account)?.management.clone();
+        if management == account {
+            let message = "You can't remove a management account from an organization.";
+            return Err(ApiError::new("MasterCannotLeaveOrganizationException", message));
+        }
+        self.organizations.leave(account);
+        cloudformation::account_left(self, account, &management);
         Ok(())
     }
 
@@ -162,6 +179,8 @@ impl World {
     fn join(&mut self, parent: &str, account: &str, name: &str, invited: bool) -> Result<(), ApiError> {
         let (parent, name) = (parent.to_owned(), name.to_owned());
         let member = Member { parent, name, state: AccountState::Active, invited, joined: self.now() };
-        self.organizations.join(account, member)
+        self.organizations.join(account, member)?;
+        cloudformation::account_moved(self, account);
+        Ok(())
     }
 }

@@ -37,6 +37,11 @@ pub(crate) fn admits_sessions(world: &World, account: &str) -> bool {
     is_known && world.organizations.state_of(account) == AccountState::Active
 }
 
+/// Whether the services work in an account.
+pub(crate) fn is_ready(world: &World, account: &str) -> bool {
+    world.organizations.newcomers.get(account).is_none_or(|new| new.ready <= world.now())
+}
+
 /// Lets a moment pass when an account is refused because it is new; see [`World::delay_account_readiness`].
 pub(crate) fn wait_after_refusal(world: &mut World, account: &str) {
     if let Some(new) = world.organizations.newcomers.get(account).filter(|new| new.ready > world.now()) {
@@ -49,7 +54,7 @@ pub(crate) fn wait_after_refusal(world: &mut World, account: &str) {
 /// That the codes are these was seen with CloudFormation, Lambda and Systems Manager, whose protocol is that of Secrets
 /// Manager; that of S3 is in its API reference, "List of error codes".
 pub(crate) fn check_readiness(world: &mut World, service: Service, account: &str) -> Result<(), ApiError> {
-    if world.organizations.newcomers.get(account).is_none_or(|new| new.ready <= world.now()) {
+    if is_ready(world, account) {
         return Ok(());
     }
     let (code, status) = match service {

@@ -32,6 +32,8 @@ pub(super) struct Organization {
     pub(super) accounts: BTreeMap<String, Member>,
     /// The delegated administrators: since when, for which service, by account number.
     pub(super) delegates: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    /// The services that may act in the accounts, and since when.
+    pub(super) services: BTreeMap<String, Timestamp>,
 }
 
 /// An organizational unit.
@@ -136,10 +138,32 @@ impl State {
     }
 }
 
+impl State {
+    /// Takes an account out of its organization.
+    pub(super) fn leave(&mut self, account: &str) {
+        if let Some(organization) = self.memberships.remove(account).and_then(|id| self.organizations.get_mut(&id)) {
+            organization.accounts.remove(account);
+            organization.delegates.remove(account);
+        }
+    }
+}
+
 impl Organization {
     /// Whether something with this id can have accounts and units below it.
     pub(super) fn has_parent(&self, id: &str) -> bool {
         self.root == id || self.units.contains_key(id)
+    }
+
+    /// Whether an account is below a root or unit, however deep.
+    pub(super) fn is_below(&self, account: &str, parent: &str) -> bool {
+        let mut at = self.accounts.get(account).map(|member| member.parent.as_str());
+        while let Some(id) = at {
+            if id == parent {
+                return true;
+            }
+            at = self.units.get(id).map(|unit| unit.parent.as_str());
+        }
+        false
     }
 
     /// How many units there are from the root down to this one.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::blueprint::Blueprint;
+use super::super::building::BY_USER;
 use super::super::change_set::{ChangeSet, Deployment, Execution, Kind, Status};
-use super::super::drift;
-use super::super::operation::{Before, OnFailure, Operation, Pass};
+use super::super::operation::{OnFailure, Operation, Pass};
 use super::super::stack::Stack;
 use super::super::status::StackStatus;
-use super::super::{Due, State, events, import, invalid, passes};
+use super::super::{Due, State, building, events, import, invalid};
 use super::drafts::DraftInput;
 use super::{authorize, authorized, busy, descriptions, find, identity, nothing, pages, with_stack};
 use crate::answer::Xml;
@@ -19,9 +19,6 @@ use crate::{ApiError, World, agenda};
 
 /// How long AWS takes to make a change set, as measured.
 const CREATION_TAKES: Duration = Duration::from_secs(6);
-
-/// What the reason of an operation's first event says.
-pub(super) const BY_USER: &str = "User Initiated";
 
 /// The parameters of CreateChangeSet, apart from those of the blueprint.
 struct Wanted {
@@ -261,8 +258,8 @@ pub(super) fn execute(world: &mut World, request: &Request, mut input: QueryInpu
         (change_set.execution, change_set.execution_token) = (Execution::InProgress, token);
     }
     with_stack(world, &stack, |world, stack| {
-        stack.express = express;
-        build(world, stack, id, blueprint, operation)
+        (stack.express, stack.change_set) = (express, Some(id));
+        building::begin(world, stack, blueprint, operation)
     })?;
     nothing()
 }
@@ -272,39 +269,6 @@ fn on_failure(change_set: &ChangeSet, keeps_failure: Option<bool>) -> OnFailure 
     let Deployment { express, disable_rollback } = change_set.deployment;
     let keeps = keeps_failure.or(disable_rollback).unwrap_or(express);
     change_set.on_failure.unwrap_or(if keeps { OnFailure::Nothing } else { OnFailure::Rollback })
-}
-
-/// Begins to build a stack, or to bring it to another blueprint.
-fn build(world: &mut World, stack: &mut Stack, change_set: String, blueprint: Blueprint, mut operation: Operation) {
-    stack.change_set = Some(change_set);
-    let before = stack.blueprint.replace(blueprint);
-    let pass = match (operation.pass, &before) {
-        (Pass::Importing, _) => Pass::Importing,
-        (_, Some(_)) => Pass::Updating,
-        (_, None) => Pass::Creating,
-    };
-    operation.before = before.map(|blueprint| Before { blueprint, resources: stack.resources.clone() });
-    // What a failed operation has replaced is still to be cleaned up.
-    operation.leftovers = stack.operation.take().map(|failed| failed.leftovers).unwrap_or_default();
-    if operation.reverts {
-        disown_what_is_gone(world, stack, &operation);
-    }
-    stack.operation = Some(operation);
-    if pass == Pass::Updating {
-        stack.updated_at = Some(world.now());
-    }
-    passes::begin(world, stack, pass, Some(BY_USER.to_owned()));
-}
-
-/// What somebody has deleted past CloudFormation is made anew.
-fn disown_what_is_gone(world: &World, stack: &mut Stack, operation: &Operation) {
-    for name in stack.resources.keys().cloned().collect::<Vec<_>>() {
-        if drift::look(world, stack, &operation.caller, &name) == Ok(drift::Live::Gone)
-            && let Some(resource) = stack.resources.get_mut(&name)
-        {
-            resource.owned = None;
-        }
-    }
 }
 
 /// Why a change set cannot be executed, if so.

@@ -20,7 +20,7 @@ const LARGEST_OBJECT: usize = 1_000_000;
 const MOST_TAGS: usize = 50;
 
 /// The parameters of a request that make a blueprint.
-pub(super) struct DraftInput {
+pub(in super::super) struct DraftInput {
     body: Option<String>,
     url: Option<String>,
     use_previous: bool,
@@ -30,7 +30,7 @@ pub(super) struct DraftInput {
 }
 
 impl DraftInput {
-    pub(super) fn take(input: &mut QueryInput) -> Result<Self, ApiError> {
+    pub(in super::super) fn take(input: &mut QueryInput) -> Result<Self, ApiError> {
         let mut parameters = Vec::new();
         for mut item in input.items("Parameters") {
             let name = item.required("ParameterKey")?;
@@ -57,7 +57,7 @@ impl DraftInput {
     }
 
     /// The draft; `before` is what the stack is built from now.
-    pub(super) fn read(
+    pub(in super::super) fn read(
         self,
         world: &mut World,
         request: &Request,

@@ -2,10 +2,10 @@
 
 mod change_sets;
 mod descriptions;
-mod drafts;
+pub(super) mod drafts;
 mod drifts;
 mod operations;
-mod pages;
+pub(super) mod pages;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::blueprint::Identity;
 use super::stack::Stack;
 use super::status::StackStatus;
-use super::{State, invalid};
+use super::{State, invalid, stack_sets};
 use crate::answer::{Answer, Xml};
 use crate::input::QueryInput;
 use crate::request::Request;
@@ -40,7 +40,10 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "ContinueUpdateRollback" => operations::continue_rollback,
         "RollbackStack" => operations::roll_back,
         "UpdateTerminationProtection" => operations::protect,
-        other => return Err(ApiError::unknown("operation", other)),
+        other => match stack_sets::api::handler(other) {
+            Some(of_stack_sets) => of_stack_sets,
+            None => return Err(ApiError::unknown("operation", other)),
+        },
     };
     operation(world, request, input).map(Answer::Xml)
 }
@@ -73,10 +76,7 @@ fn find<'a>(state: &'a State, request: &Request, stack: &str) -> Option<&'a Stac
 
 /// Takes a stack out of the world while something is done with it.
 fn with_stack<T>(world: &mut World, id: &str, work: impl FnOnce(&mut World, &mut Stack) -> T) -> Result<T, ApiError> {
-    let mut stack = world.cloudformation.stacks.remove(id).ok_or_else(|| missing(id))?;
-    let result = work(world, &mut stack);
-    world.cloudformation.stacks.insert(id.to_owned(), stack);
-    Ok(result)
+    super::with_stack(world, id, work).ok_or_else(|| missing(id))
 }
 
 fn identity(request: &Request, name: &str, unique: &str) -> Identity {

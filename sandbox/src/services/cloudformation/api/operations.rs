@@ -1,12 +1,12 @@
 //! What can be done with a stack beside its change sets: DeleteStack, CancelUpdateStack, ContinueUpdateRollback,
 //! RollbackStack and UpdateTerminationProtection.
 
+use super::super::building::{self, BY_USER};
 use super::super::invalid;
 use super::super::operation::{Operation, Pass};
 use super::super::passes;
 use super::super::stack::Stack;
 use super::super::status::{ResourceStatus, StackStatus, Stage, Verb};
-use super::change_sets::BY_USER;
 use super::{authorized, missing, nothing, with_stack};
 use crate::answer::Xml;
 use crate::input::QueryInput;
@@ -31,12 +31,8 @@ pub(super) fn delete(world: &mut World, request: &Request, mut input: QueryInput
     check_deletion(stack, &retained, forced)?;
     with_stack(world, &id, |world, stack| {
         let mut operation = Operation::new(request.caller.clone(), token, Pass::Deleting);
-        // What an unfinished rollback has not cleaned up goes with the stack.
-        let unfinished = stack.operation.take();
-        operation.leftovers = unfinished.map(|unfinished| unfinished.leftovers).unwrap_or_default();
         (operation.retained, operation.forced) = (retained.into_iter().collect(), forced);
-        stack.operation = Some(operation);
-        passes::begin(world, stack, Pass::Deleting, Some(BY_USER.to_owned()));
+        building::delete(world, stack, operation);
     })?;
     nothing()
 }
