@@ -14,6 +14,7 @@ mod cell;
 mod clients;
 mod clock;
 mod cloudformation;
+mod conditions;
 mod disturbance;
 mod events;
 mod federation;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::account::{Permissions, State};
+use super::consent::{Consent, Reason};
 use super::names::account_of;
 use super::policy::{Kind, Policy, Principal, Question, Verdict};
 use crate::request::{Caller, Principal as CallerKind};
-use crate::services::organizations;
+use crate::services::{organizations, s3};
 use crate::{ApiError, World};
 
 /// Decides by the caller's policies. The outer error is a policy that the sandbox cannot evaluate, the inner one the
@@ -23,20 +24,29 @@ pub(crate) fn decide(
     let (permissions, principal_arn, tags) = permissions_of(&world.iam, caller)?;
     let settled = settled(world, permissions);
     let permissions = settled.as_ref().unwrap_or(permissions);
-    let mut context = completed(context, &principal_arn, resource);
+    let owner = s3::owner_of(world, resource).unwrap_or_else(|| account_of(resource));
+    let mut context = completed(context, &principal_arn, owner);
     context.extend(principal_context(world, caller, tags));
+    let organization = world.organizations.id_of(owner);
+    context.extend(organization.map(|id| ("aws:ResourceOrgID".to_owned(), id.to_owned())));
     // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
     let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
     context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
     let question = Question { action, resource, context: &context };
     let reason = match action {
         // An account that cannot be used trusts nobody.
-        "sts:AssumeRole" | "sts:TagSession" if !organizations::admits_sessions(world, account_of(resource)) => {
-            Some(Reason::NoTrust)
-        }
+        "sts:AssumeRole" | "sts:TagSession" if !organizations::admits_sessions(world, owner) => Some(Reason::NoConsent),
         "sts:AssumeRole" | "sts:TagSession" => {
-            let trust = Trust::of(&world.iam, caller, &principal_arn, &question);
-            trust.refusal(own_refusal(&world.iam, permissions, &question), caller.account == account_of(resource))
+            // A role that is not there trusts nobody; AWS does not tell the two apart either.
+            let trust = world.iam.role_by_arn(resource).ok().map(|role| &role.trust);
+            let consent = Consent::of(trust, caller, &principal_arn, &question);
+            consent.refusal(own_refusal(&world.iam, permissions, &question), caller.account == owner)
+        }
+        _ if resource.contains(":s3:::") && !owner.is_empty() => {
+            let policy =
+                s3::policy_on(world, resource).map(|policy| Policy::new(Kind::Resource, policy)).transpose()?;
+            let consent = Consent::of(policy.as_ref(), caller, &principal_arn, &question);
+            consent.refusal_by_bucket(own_refusal(&world.iam, permissions, &question), caller.account == owner)
         }
         _ => own_refusal(&world.iam, permissions, &question),
     };
@@ -79,11 +89,11 @@ pub(super) fn simulate(
     (action, resource): (&str, &str),
     context: &BTreeMap<String, String>,
 ) -> Simulated {
-    let context = completed(context, principal_arn, resource);
+    let context = completed(context, principal_arn, account_of(resource));
     let decision = match own_refusal(iam, permissions, &Question { action, resource, context: &context }) {
         None => "allowed",
-        Some(Reason::DeniedByIdentityPolicy | Reason::DeniedByBoundary | Reason::DeniedByTrust) => "explicitDeny",
-        Some(Reason::NoIdentityPolicy | Reason::NoBoundary | Reason::NoTrust) => "implicitDeny",
+        Some(Reason::DeniedByIdentityPolicy | Reason::DeniedByBoundary | Reason::DeniedByResource) => "explicitDeny",
+        Some(Reason::NoIdentityPolicy | Reason::NoBoundary | Reason::NoConsent) => "implicitDeny",
     };
     let attached = permissions.attached.iter().chain(&permissions.boundary).filter_map(|arn| iam.managed_policy(arn));
     let asked = permissions.inline.values().chain(attached).flat_map(|policy| policy.condition_keys(action));
@@ -91,14 +101,14 @@ pub(super) fn simulate(
     Simulated { decision, missing: asked.filter(|key| !is_supplied(key)).map(str::to_owned).collect() }
 }
 
-/// The condition keys of a call, with those that every call has.
-fn completed(context: &BTreeMap<String, String>, principal_arn: &str, resource: &str) -> BTreeMap<String, String> {
+/// The condition keys of a call, with those that every call has; `owner` is the account of the resource.
+fn completed(context: &BTreeMap<String, String>, principal_arn: &str, owner: &str) -> BTreeMap<String, String> {
     let mut context = context.clone();
     context.insert("aws:PrincipalArn".to_owned(), principal_arn.to_owned());
     // Loopback stands for the TLS that every SDK uses towards AWS.
     context.insert("aws:SecureTransport".to_owned(), "true".to_owned());
-    if !account_of(resource).is_empty() {
-        context.insert("aws:ResourceAccount".to_owned(), account_of(resource).to_owned());
+    if !owner.is_empty() {
+        context.insert("aws:ResourceAccount".to_owned(), owner.to_owned());
     }
     context
 }
@@ -136,6 +146,11 @@ pub(crate) fn check_resource_policy(policy: &Value) -> Result<(), ApiError> {
     Policy::new(Kind::Resource, policy).map(drop)
 }
 
+/// Whether the policy of a resource lets anybody in at all.
+pub(crate) fn is_public(policy: &Value) -> Result<bool, ApiError> {
+    Policy::new(Kind::Resource, policy).map(|policy| policy.is_public())
+}
+
 /// Whether a service may assume a role, such as `lambda.amazonaws.com` that of a function.
 pub(crate) fn trusts_service(world: &World, role_arn: &str, service: &str) -> Result<bool, ApiError> {
     let context = BTreeMap::new();
@@ -161,17 +176,6 @@ pub(crate) fn trusts_provider(
     Ok(trust.verdict_for(is_meant, &question) == Verdict::Allow)
 }
 
-/// Why something is refused, in AWS's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    NoIdentityPolicy,
-    NoBoundary,
-    NoTrust,
-    DeniedByIdentityPolicy,
-    DeniedByBoundary,
-    DeniedByTrust,
-}
-
 /// Why the caller's own policies refuse; `None` when they allow.
 fn own_refusal(iam: &State, permissions: &Permissions, question: &Question<'_>) -> Option<Reason> {
     let attached = permissions.attached.iter().filter_map(|arn| iam.managed_policy(arn));
@@ -186,44 +190,6 @@ fn own_refusal(iam: &State, permissions: &Permissions, question: &Question<'_>) 
         (Verdict::Silent, _) => Some(Reason::NoIdentityPolicy),
         (Verdict::Allow, Verdict::Silent) => Some(Reason::NoBoundary),
         (Verdict::Allow, Verdict::Allow) => None,
-    }
-}
-
-/// What the trust policy of a role says of somebody who wants to assume it.
-struct Trust {
-    /// Of them by their own ARN.
-    direct: Verdict,
-    /// Of all of their account, as far as the account's own policies let them.
-    through_account: Verdict,
-}
-
-impl Trust {
-    fn of(iam: &State, caller: &Caller, principal_arn: &str, question: &Question<'_>) -> Self {
-        // A role that is not there trusts nobody; AWS does not tell the two apart either.
-        let Ok(role) = iam.role_by_arn(question.resource) else {
-            return Self { direct: Verdict::Silent, through_account: Verdict::Silent };
-        };
-        let is_direct = |principal: &Principal| match principal {
-            Principal::Anyone => true,
-            Principal::Arn(arn) => *arn == caller.arn || *arn == principal_arn,
-            Principal::Account(_) | Principal::Federated(_) | Principal::Service(_) => false,
-        };
-        let is_account = |principal: &Principal| *principal == Principal::Account(caller.account.clone());
-        Self {
-            direct: role.trust.verdict_for(is_direct, question),
-            through_account: role.trust.verdict_for(is_account, question),
-        }
-    }
-
-    /// Why a role cannot be assumed. Inside an account, a trust policy that names the caller is enough; otherwise
-    /// both sides must agree.
-    fn refusal(&self, own_refusal: Option<Reason>, same_account: bool) -> Option<Reason> {
-        match (self.direct.max(self.through_account), own_refusal) {
-            (Verdict::Deny, _) => Some(Reason::DeniedByTrust),
-            (Verdict::Silent, _) => Some(Reason::NoTrust),
-            (Verdict::Allow, Some(Reason::NoIdentityPolicy)) if same_account && self.direct == Verdict::Allow => None,
-            (Verdict::Allow, own_refusal) => own_refusal,
-        }
     }
 }
 
@@ -256,10 +222,10 @@ fn access_denied(who: &str, action: &str, resource: &str, reason: Reason) -> Api
     let because = match reason {
         Reason::NoIdentityPolicy => format!("because no identity-based policy allows the {action} action"),
         Reason::NoBoundary => format!("because no permissions boundary allows the {action} action"),
-        Reason::NoTrust => format!("because no resource-based policy allows the {action} action"),
+        Reason::NoConsent => format!("because no resource-based policy allows the {action} action"),
         Reason::DeniedByIdentityPolicy => "with an explicit deny in an identity-based policy".to_owned(),
         Reason::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
-        Reason::DeniedByTrust => "with an explicit deny in a resource-based policy".to_owned(),
+        Reason::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
     };
     let (code, status) = match action.split_once(':').map(|(service, _)| service) {
         Some("iam" | "sts" | "cloudformation" | "s3") => ("AccessDenied", 403),

@@ -4,6 +4,7 @@ mod access_keys;
 mod account;
 mod authentication;
 mod authorization_details;
+mod consent;
 mod credentials;
 mod decision;
 mod federation;
@@ -31,7 +32,7 @@ pub(crate) use account::State;
 pub(crate) use authentication::authenticate;
 pub use credentials::{AccessKey, Credentials, KeyStatus, LastUse};
 pub(crate) use decision::{
-    check_resource_policy, decide, is_unsettled, resource_policy_allows, trusts_provider, trusts_service,
+    check_resource_policy, decide, is_public, is_unsettled, resource_policy_allows, trusts_provider, trusts_service,
 };
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
@@ -52,6 +53,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
         "GetUser" => users::get,
         "ListAccessKeys" => access_keys::list,
         "ListPolicies" => policies::list,
+        "ListUserTags" => users::list_tags,
         "ListUsers" => users::list,
         "SimulatePrincipalPolicy" => simulation::principal,
         "UpdateAccessKey" => access_keys::update,

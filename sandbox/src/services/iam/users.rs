@@ -43,6 +43,17 @@ pub(super) fn list(world: &mut World, caller: &Caller, mut input: QueryInput) ->
     Ok(Xml::new().members("Users", users).text("IsTruncated", truncated).optional("Marker", next))
 }
 
+/// ListUserTags. A user has 50 tags at most, which fit on one page.
+pub(super) fn list_tags(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {
+    let name = input.required("UserName")?;
+    page_size(&mut input)?;
+    input.finish()?;
+    check_name("userName", &name, 1..=128)?;
+    permit(world, caller, "iam:ListUserTags", &name)?;
+    let tags = tag_list(world.iam.user(&caller.account, &name)?);
+    Ok(Xml::new().members("Tags", tags).text("IsTruncated", false))
+}
+
 pub(super) fn delete(world: &mut World, caller: &Caller, mut input: QueryInput) -> Result<Xml, ApiError> {
     let name = input.required("UserName")?;
     input.finish()?;
@@ -99,8 +110,11 @@ pub(super) fn page_size(input: &mut QueryInput) -> Result<usize, ApiError> {
 
 /// Adds a user's tags, when there are any.
 pub(super) fn with_tags(xml: Xml, user: &User) -> Xml {
-    let tag = |(key, value): (&String, &String)| Xml::new().text("Key", key).text("Value", value);
-    if user.tags.is_empty() { xml } else { xml.members("Tags", user.tags.iter().map(tag)) }
+    if user.tags.is_empty() { xml } else { xml.members("Tags", tag_list(user)) }
+}
+
+fn tag_list(user: &User) -> impl Iterator<Item = Xml> {
+    user.tags.iter().map(|(key, value)| Xml::new().text("Key", key).text("Value", value))
 }
 
 pub(super) fn shown(user: &User) -> Xml {

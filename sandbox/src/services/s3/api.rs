@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bucket::{Bucket, Version, of_account};
+use super::bucket::{Bucket, Version, named};
 use super::checksum::etag;
 use super::delete_list::{self, Doomed};
 use super::error::{invalid_argument, no_such_key, no_such_version};
@@ -21,7 +21,7 @@ const ENCRYPTION: &str = "AES256";
 pub(super) fn head_bucket(world: &mut World, request: &Request, call: Call) -> Result<Answer, ApiError> {
     call.finish("")?;
     world.authorize(&request.caller, "s3:ListBucket", &call.arn(request.caller.partition()), &BTreeMap::new())?;
-    let region = of_account(world, &request.caller.account, &call.bucket)?.region.clone();
+    let region = named(world, &call.bucket)?.region.clone();
     // A redirection has no body either, and says where the bucket is.
     let status = if region == request.region { 200 } else { 301 };
     Ok(Answer::Raw { status, headers: vec![("x-amz-bucket-region", region)], body: Vec::new() })
@@ -111,7 +111,7 @@ pub(super) fn delete_objects(world: &mut World, request: &Request, mut call: Cal
         return Err(ApiError::new("InvalidRequest", message));
     }
     let (list, quiet) = delete_list::read(&request.http.body)?;
-    of_account(world, &request.caller.account, &call.bucket)?.check_region(&request.region)?;
+    named(world, &call.bucket)?.check_region(&request.region)?;
     let mut result = Xml::new();
     for doomed in &list {
         let named = Xml::new().text("Key", &doomed.key).optional("VersionId", doomed.version.as_ref());
@@ -143,7 +143,7 @@ fn delete(
     let arn = format!("arn:{}:s3:::{bucket}/{}", request.caller.partition(), doomed.key);
     world.authorize(&request.caller, action, &arn, &BTreeMap::new())?;
     let (now, marker_id) = (world.now(), world.random_text(VERSION_ID, 32));
-    let bucket = of_account(world, &request.caller.account, bucket)?;
+    let bucket = named(world, bucket)?;
     bucket.check_region(&request.region)?;
     match &doomed.version {
         Some(id) => {
@@ -228,7 +228,7 @@ fn permitted<'a>(
     action: &str,
 ) -> Result<&'a mut Bucket, ApiError> {
     world.authorize(&request.caller, action, &call.arn(request.caller.partition()), &BTreeMap::new())?;
-    let bucket = of_account(world, &request.caller.account, &call.bucket)?;
+    let bucket = named(world, &call.bucket)?;
     bucket.check_region(&request.region)?;
     Ok(bucket)
 }

@@ -15,13 +15,13 @@ pub(super) struct Bucket {
     pub(super) account: String,
     pub(super) region: String,
     pub(super) settings: Settings,
-    /// The bucket policy, which is stored and not evaluated: what keyturn writes there asks for TLS, and loopback has none.
+    /// The bucket policy.
     pub(super) policy: Option<Value>,
     /// The versions of every object, oldest first.
     pub(super) objects: BTreeMap<String, Vec<Version>>,
 }
 
-/// What a bucket is configured with. Only versioning has an effect.
+/// What a bucket is configured with. Only versioning has an effect, and that public policies are blocked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Settings {
     pub(super) versioned: bool,
@@ -42,6 +42,14 @@ pub(super) struct Version {
     pub(super) sha256: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) modified: Timestamp,
+}
+
+impl Settings {
+    /// Whether a policy that lets anybody in is refused.
+    pub(super) fn blocks_public_policies(&self) -> bool {
+        let blocked = self.others.get("PublicAccessBlockConfiguration");
+        blocked.and_then(|it| it.get("BlockPublicPolicy")).is_some_and(|it| it == true || it == "true")
+    }
 }
 
 impl Bucket {
@@ -85,9 +93,14 @@ impl Bucket {
     }
 }
 
-/// The bucket, if it belongs to the account: the sandbox grants nothing across accounts.
+/// The bucket. Whoever comes from another account has been let in by its policy.
+pub(super) fn named<'a>(world: &'a mut World, name: &str) -> Result<&'a mut Bucket, ApiError> {
+    world.s3.buckets.get_mut(name).ok_or_else(no_such_bucket)
+}
+
+/// The bucket, if it belongs to the account: nobody configures one of another account.
 pub(super) fn of_account<'a>(world: &'a mut World, account: &str, name: &str) -> Result<&'a mut Bucket, ApiError> {
-    let bucket = world.s3.buckets.get_mut(name).ok_or_else(no_such_bucket)?;
+    let bucket = named(world, name)?;
     if bucket.account == account { Ok(bucket) } else { Err(access_denied()) }
 }
 

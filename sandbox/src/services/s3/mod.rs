@@ -12,6 +12,8 @@ mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::answer::Answer;
 use crate::request::{Caller, Request};
 use crate::{ApiError, World};
@@ -40,6 +42,21 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
     }
 }
 
+/// The account that the bucket in an ARN belongs to: the ARN itself does not tell.
+pub(crate) fn owner_of<'a>(world: &'a World, arn: &str) -> Option<&'a str> {
+    bucket_in(world, arn).map(|bucket| bucket.account.as_str())
+}
+
+/// The policy of the bucket in an ARN.
+pub(crate) fn policy_on<'a>(world: &'a World, arn: &str) -> Option<&'a Value> {
+    bucket_in(world, arn)?.policy.as_ref()
+}
+
+fn bucket_in<'a>(world: &'a World, arn: &str) -> Option<&'a bucket::Bucket> {
+    let path = arn.strip_prefix("arn:")?.split_once(":s3:::")?.1;
+    world.s3.buckets.get(path.split('/').next().unwrap_or_default())
+}
+
 /// Reads an object with the permissions of `caller`, for CloudFormation's TemplateURL.
 pub(crate) fn read(world: &mut World, caller: &Caller, bucket: &str, key: &str) -> Result<Vec<u8>, ApiError> {
     world.authorize(
@@ -48,7 +65,7 @@ pub(crate) fn read(world: &mut World, caller: &Caller, bucket: &str, key: &str) 
         &format!("arn:{}:s3:::{bucket}/{key}", caller.partition()),
         &BTreeMap::new(),
     )?;
-    let bucket = bucket::of_account(world, &caller.account, bucket)?;
+    let bucket = bucket::named(world, bucket)?;
     Ok(bucket.latest(key).and_then(|version| version.body.as_deref()).ok_or_else(error::no_such_key)?.to_vec())
 }
 
@@ -63,7 +80,7 @@ pub(crate) fn read_in_region(
 ) -> Result<Arc<[u8]>, ApiError> {
     let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
     world.authorize(caller, action, &format!("arn:{}:s3:::{bucket}/{key}", caller.partition()), &BTreeMap::new())?;
-    let bucket = bucket::of_account(world, &caller.account, bucket)?;
+    let bucket = bucket::named(world, bucket)?;
     bucket.check_region(region)?;
     let found = match version {
         Some(id) => bucket.version(key, id),

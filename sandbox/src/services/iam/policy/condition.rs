@@ -33,6 +33,7 @@ const KEYS: &[&str] = &[
     "aws:PrincipalArn",
     "aws:PrincipalOrgID",
     "aws:ResourceAccount",
+    "aws:ResourceOrgID",
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",
@@ -41,9 +42,15 @@ const KEYS: &[&str] = &[
     "iam:PolicyARN",
     "kms:ViaService",
     "lambda:SourceFunctionArn",
+    "organizations:ServicePrincipal",
     "sts:ExternalId",
     "sts:RoleSessionName",
 ];
+
+/// Keys that tell who somebody is: a policy for anyone is not public when one of them must have a fixed value (S3 user
+/// guide, "The meaning of public"; of the organization's id it speaks as of a principal).
+const IDENTIFYING_KEYS: &[&str] =
+    &["aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalOrgID", "aws:SourceAccount", "aws:SourceArn"];
 
 /// Keys that go on with the key of a tag.
 const TAG_KEYS: &[&str] =
@@ -70,6 +77,13 @@ impl Condition {
 
     pub(super) fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether it says who somebody must be.
+    pub(super) fn identifies(&self) -> bool {
+        let compares = matches!(self.operator, Operator::StringEquals | Operator::StringLike | Operator::ArnLike);
+        let is_fixed = self.values.iter().all(|value| !value.contains(['*', '?']));
+        compares && is_fixed && IDENTIFYING_KEYS.iter().any(|key| key.eq_ignore_ascii_case(&self.key))
     }
 
     pub(super) fn holds(&self, context: &BTreeMap<String, String>) -> bool {

@@ -93,6 +93,11 @@ impl Policy {
         self.verdict_on(|statement| statement.principals.iter().any(&is_meant), question)
     }
 
+    /// Whether it lets anybody in at all.
+    pub(crate) fn is_public(&self) -> bool {
+        self.statements.iter().any(Statement::is_public)
+    }
+
     /// The condition keys that the statements on an action ask for.
     pub(crate) fn condition_keys<'a>(&'a self, action: &str) -> impl Iterator<Item = &'a str> {
         let action = action.to_ascii_lowercase();

@@ -77,6 +77,13 @@ impl Statement {
 }
 
 impl Statement {
+    /// Whether it lets anybody in at all.
+    pub(super) fn is_public(&self) -> bool {
+        self.effect == Verdict::Allow
+            && self.principals.contains(&Principal::Anyone)
+            && !self.conditions.iter().any(Condition::identifies)
+    }
+
     /// Whether it speaks of an action, which is given in lower case.
     pub(super) fn is_about(&self, action: &str) -> bool {
         self.actions.iter().any(|pattern| pattern::matches(pattern, action))

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::bucket::of_account;
 use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set};
+use crate::services::iam;
 use crate::{ApiError, World};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -25,7 +26,13 @@ pub(super) fn put(world: &mut World, order: &Order) -> Result<Created, ApiError>
     let policy = input.value("PolicyDocument");
     input.finish()?;
     permit(world, order, &name, "s3:PutBucketPolicy")?;
-    of_account(world, &order.caller.account, &name)?.policy = policy;
+    let is_public = policy.as_ref().map(iam::is_public).transpose()?.unwrap_or_default();
+    let bucket = of_account(world, &order.caller.account, &name)?;
+    if is_public && bucket.settings.blocks_public_policies() {
+        let message = "public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.";
+        return Err(ApiError::new("AccessDenied", message).with_status(403));
+    }
+    bucket.policy = policy;
     Ok(Created { physical_id: name, attributes: BTreeMap::new() })
 }
 
