@@ -108,6 +108,9 @@ fn conditions_hold_as_their_operator_says() {
         ("Null", key, json!("true"), Some(arn), false),
         ("Null", key, json!(false), Some(arn), true),
         ("StringEquals", "aws:ResourceTag/team", json!("a"), None, false),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), None, true),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), Some("a"), true),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), Some("b"), false),
     ];
     for (operator, name, wanted, actual, holds) in table {
         let shown = format!("{operator} {name} {wanted} {actual:?}");
