@@ -78,6 +78,8 @@ pub(crate) enum NotEnrolled {
     NameTaken,
     /// The secret of that name waits for its deletion.
     NameInDeletion,
+    /// The secret belongs to another user of the same name, who is gone.
+    UserReplaced,
     /// The user had another name before, and the secret still bears it.
     Renamed,
     /// A person has turned the rotation off.
@@ -183,8 +185,7 @@ pub(crate) fn decide(
     if let Some(person) = person {
         match (binding.user.is_same_user(&person.name), binding.id == person.id) {
             (true, true) => {}
-            // The sweeper tells of a user who was made again.
-            (true, false) => return Ok(Vec::new()),
+            (true, false) => return told(NotEnrolled::UserReplaced),
             (false, true) => return told(NotEnrolled::Renamed),
             (false, false) => return told(NotEnrolled::NameTaken),
         }
@@ -251,6 +252,7 @@ impl NotEnrolled {
         match self {
             Self::NameTaken => "name_taken",
             Self::NameInDeletion => "name_in_deletion",
+            Self::UserReplaced => "user_replaced",
             Self::Renamed => "renamed",
             Self::TurnedOff => "rotation_off",
         }
@@ -262,6 +264,9 @@ impl fmt::Display for NotEnrolled {
         f.write_str(match self {
             Self::NameTaken => "a secret of the name that the user's would have is none of this stack's",
             Self::NameInDeletion => "a secret of the name that the user's would have waits for its deletion",
+            Self::UserReplaced => {
+                "the secret belongs to a user of the same name who is gone; delete it to have a new one"
+            }
             Self::Renamed => "the user had another name when the secret was made; delete that secret to have a new one",
             Self::TurnedOff => "somebody has turned the rotation of the user's secret off",
         })

@@ -144,7 +144,7 @@ mod tests {
     fn what_one_template_cannot_say_is_told_with_its_line() {
         let long = format!(
             "{{ select: {{ path: / }}, exempt: {{ names: [{}] }} }}",
-            (0..400).map(|n| format!("user-{n}")).collect::<Vec<_>>().join(", ")
+            (0..600).map(|n| format!("user-{n}")).collect::<Vec<_>>().join(", ")
         );
         let table = [
             ("[ci]", "", "defaults.users"),

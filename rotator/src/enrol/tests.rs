@@ -223,7 +223,11 @@ fn what_is_none_of_ours_or_a_persons_decision_is_told_and_not_touched() {
         ("waiting for its deletion", found(|secret| secret.deleted = true), Err(NotEnrolled::NameInDeletion)),
         ("the user's under another name", tag(tag_keys::USER, "ci-old"), Err(NotEnrolled::Renamed)),
         ("turned off by a person", found(off), Err(NotEnrolled::TurnedOff)),
-        ("of a user who was made again", tag(tag_keys::USER_ID, "AIDA0000000000000009"), Ok(vec![])),
+        (
+            "of a user who was made again",
+            tag(tag_keys::USER_ID, "AIDA0000000000000009"),
+            Err(NotEnrolled::UserReplaced),
+        ),
         ("unbound", found(|secret| drop(secret.tags.remove(tag_keys::USER))), Ok(vec![])),
         (
             "held",
