@@ -235,7 +235,7 @@ impl Work<'_> {
             name,
             tags,
         };
-        Ok(secrets::create(self.clients, secret).await?)
+        secrets::create(self.clients, secret).await
     }
 
     /// Gives up a version that will not become current. If it holds a key already, that is marked as superseded.

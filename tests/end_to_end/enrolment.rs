@@ -3,7 +3,7 @@
 mod interruptions;
 mod least_privilege;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType};
@@ -132,7 +132,7 @@ impl Member {
     }
 
     async fn assert_nothing_was_broken(&self) {
-        assert_eq!(self.stage.sandbox.visit(|world| world.findings().to_vec()).await, [] as [String; 0]);
+        assert_eq!(self.stage.sandbox.visit(|world| world.findings().first().cloned()).await, None);
         self.stage.assert_no_secret_left_behind().await;
     }
 }
@@ -161,19 +161,20 @@ async fn who_is_meant_is_enrolled_and_rotated_by_the_schedule_and_nobody_else() 
     member.stage.sandbox.visit(|world| world.pause_rules(false)).await;
     let rotate = &[("Rotate", "yes")];
     member.user("ci", "/service/", rotate).await;
-    member.user("a,b-abcdef", "/service/mail/", rotate).await;
+    member.user("ci-abcdef", "/service/mail/", rotate).await;
     member.user("odd", "/service/", &[("rotate", "Yes")]).await;
     member.user("none", "/service/", &[]).await;
     member.user("fire", "/service/", &[("rotate", "yes"), ("KEYTURN", "Never")]).await;
     member.user("jane", "/people/", rotate).await;
     member.stage.sandbox.advance(HOUR + HOUR / 2).await;
     let secrets = |world: &mut World| world.secrets(ACCOUNT, REGION).into_iter().map(|secret| secret.name).collect();
-    let names: Vec<String> = member.stage.sandbox.visit(secrets).await;
-    assert_eq!(names, ["keyturn/a//b-abcdef/user", "keyturn/ci"], "{}", member.log().await);
+    let names: BTreeSet<String> = member.stage.sandbox.visit(secrets).await;
+    let expected = ["keyturn/ci", "keyturn/ci-abcdef/user"].map(str::to_owned);
+    assert_eq!(names, expected.into(), "{}", member.log().await);
     assert_eq!(member.standing("ci").await, "on");
-    let secret = member.stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/a//b-abcdef/user")).await;
+    let secret = member.stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/ci-abcdef/user")).await;
     let secret = secret.unwrap();
-    assert_eq!((&*secret.tags["keyturn:user"], &*secret.tags["keyturn:stack"]), ("a/b-abcdef", "keyturn"));
+    assert_eq!((&*secret.tags["keyturn:user"], &*secret.tags["keyturn:stack"]), ("ci-abcdef", "keyturn"));
     assert!(key_in(&secret, "AWSCURRENT").is_some());
 
     // Somebody comes later, and time passes.

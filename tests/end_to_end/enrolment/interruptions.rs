@@ -10,13 +10,13 @@ use crate::stage::ACCOUNT;
 fn effects() -> Vec<(&'static str, FaultEffect)> {
     let refusal = || ApiError::new("SimulatedRefusal", "as ordered");
     vec![
-        ("killed-before", FaultEffect::KillBefore),
-        ("killed-after", FaultEffect::KillAfter),
+        ("killed_before", FaultEffect::KillBefore),
+        ("killed_after", FaultEffect::KillAfter),
         ("refused", FaultEffect::FailBefore(refusal())),
-        ("done-and-refused", FaultEffect::FailAfter(refusal())),
-        ("request-lost", FaultEffect::LoseRequest),
-        ("answer-lost", FaultEffect::LoseAnswer),
-        ("another-pass", FaultEffect::Meanwhile(br#"{"enrol":"all"}"#.to_vec())),
+        ("done_and_refused", FaultEffect::FailAfter(refusal())),
+        ("request_lost", FaultEffect::LoseRequest),
+        ("answer_lost", FaultEffect::LoseAnswer),
+        ("another_pass", FaultEffect::Meanwhile(br#"{"enrol":"all"}"#.to_vec())),
     ]
 }
 
@@ -43,7 +43,7 @@ async fn joining_survives_any_strike() {
     let member = Member::deployed(enrolment(), None).await;
     for operation in ["secretsmanager:DescribeSecret", "secretsmanager:CreateSecret", "secretsmanager:RotateSecret"] {
         for (name, effect) in effects() {
-            let user = format!("{}-{name}", &operation[15..]);
+            let user = format!("{}_{name}", &operation[15..]);
             member.user(&user, "/service/", &[("rotate", "yes")]).await;
             member.pass_struck(operation, 0, effect).await;
             assert_eq!((member.standing(&user).await.as_str(), member.keys(&user).await), ("on", 1), "{user}");
