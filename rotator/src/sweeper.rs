@@ -107,10 +107,11 @@ pub(crate) async fn sweep(
 }
 
 /// Whether the user was taken out of the stack: the secret keeps its tags, but nobody rotates it any more, and the role
-/// has lost its permission. What is denied of a secret that is rotated is a failure.
+/// has lost its permission. What is denied of a secret that is rotated is a failure, unless its user is on the way out: the
+/// permission on the keys went with the tag or the path.
 fn has_left(secret: &Listed, swept: &Result<Swept, RotationError>) -> bool {
-    let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.code == "AccessDeniedException");
-    is_denied && !secret.is_rotated
+    let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.code.starts_with("AccessDenied"));
+    is_denied && (!secret.is_rotated || secret.left.is_some())
 }
 
 /// The secrets in the order of this pass, and those that bear a bookmark: it goes on behind the newest, where the pass

@@ -321,6 +321,9 @@ async fn who_leaves_during_a_rotation_is_let_go_when_it_is_over_or_after_a_day()
         member.pass_in_order().await;
         assert_eq!(member.standing("ci").await, "on, left, under way");
     }
+    // The permission on the keys went with the tag. That is no failure of the sweeper's.
+    let (failure, answer) = member.stage.invoke(br#"{"sweep":"all"}"#).await;
+    assert_eq!((failure, &answer["swept"]), (None, &json!(0)), "{answer}");
     // Back before it was over, and away again.
     member.tag("ci", "rotate", "yes").await;
     member.pass_in_order().await;

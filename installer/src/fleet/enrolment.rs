@@ -1,6 +1,8 @@
 //! Turns what a fleet's file says of users into what one template can say for all accounts: the function finds them
 //! itself, by path and tags.
 
+use std::collections::BTreeMap;
+
 use contract::{Enrolment, Exempt, variables};
 
 use super::Fleet;
@@ -65,7 +67,7 @@ fn check_users(select: &Criteria, exempt: &Exemptions) -> Result<(), Fault> {
         return Err(fault(&["users", "select", "path"], "has a `*`, `?` or `$`, which no policy can name"));
     }
     let text = "has a character that no tag of a user can have";
-    let wrong = |tags: &std::collections::BTreeMap<String, String>| !tags.iter().all(|(key, value)| is_tag(key, value));
+    let wrong = |tags: &BTreeMap<String, String>| !tags.iter().all(|(key, value)| is_tag(key, value));
     match (wrong(&select.tags), wrong(&exempt.tags)) {
         (true, _) => Err(fault(&["users", "select", "tags"], text)),
         (_, true) => Err(fault(&["users", "exempt", "tags"], text)),
