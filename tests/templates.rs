@@ -1,5 +1,5 @@
 //! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
-//! `target/rendered-templates` for `.ci/lint-templates`.
+//! `target/rendered-templates` and `target/rendered-for-many` for `.ci/lint-templates`.
 
 #![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use contract::{ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
+use contract::{Enrolment, Exempt, ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
 use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
 use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
@@ -15,6 +15,9 @@ use installer::template::{self, BoundUser, CodeLocation, Template};
 /// The largest template that CloudFormation reads, in bytes, and how many resources it may have (quotas).
 const LARGEST: usize = 1_000_000;
 const RESOURCES: usize = 500;
+
+/// The largest that it takes in a request, in bytes.
+const LARGEST_INLINE: usize = 51_200;
 
 /// Names with every character that IAM allows, and some that YAML gives a meaning.
 const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
@@ -64,7 +67,7 @@ const OPTIONS: [(&str, Change); 14] = [
 
 #[test]
 fn every_rendering_keeps_the_limits() {
-    let directory = empty_directory();
+    let directory = directory("rendered-templates");
     for home in ["eu-central-1", "cn-north-1", "us-gov-west-1"] {
         for count in [0, 1, 3, 200] {
             render(&directory, home, "plain", count, &[]);
@@ -73,6 +76,49 @@ fn every_rendering_keeps_the_limits() {
     }
     for (name, change) in OPTIONS {
         render(&directory, "eu-central-1", name, 3, &[change]);
+    }
+}
+
+/// The template that serves many accounts. CloudFormation takes 51,200 bytes of it in a request, and more from a bucket.
+#[test]
+fn every_rendering_for_many_accounts_keeps_the_limits() {
+    let directory = directory("rendered-for-many");
+    let tags = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let plain = Enrolment {
+        path: "/service/".to_owned(),
+        tags: tags(&[]),
+        exempt: Exempt::default(),
+        schedule: "rate(30 days)".to_owned(),
+        window: None,
+        kms_key: None,
+        render: Renderings::AsFound,
+    };
+    let full = Enrolment {
+        path: "/".to_owned(),
+        tags: tags(&[("rotate", "*"), ("team", "a: b"), ("no", "1e3")]),
+        exempt: Exempt {
+            names: NAMES.map(|name| UserName::new(name).expect("a user name")).into(),
+            path: Some("/people/".to_owned()),
+            tags: tags(&[("keyturn", "never")]),
+        },
+        schedule: "cron(0 3 ? * SUN#1 *)".to_owned(),
+        window: Some(3),
+        ..plain.clone()
+    };
+    for home in ["eu-central-1", "cn-north-1", "us-gov-west-1"] {
+        for (name, enrolment, changes) in
+            [("plain", &plain, &[][..]), ("full", &full, &OPTIONS.map(|(_, change)| change))]
+        {
+            let mut config = Config::for_users(region(home), Vec::new()).expect("it is right");
+            changes.iter().for_each(|change| change(&mut config));
+            let code =
+                CodeLocation { bucket: "keyturn-artifacts-111122223333".to_owned(), key: "keyturn/0.zip".to_owned() };
+            let template = template::member(&config, enrolment, &code).expect("it can be filled in");
+            let text = template.to_text();
+            assert!(text.len() < LARGEST_INLINE, "{home} {name} has {} bytes", text.len());
+            assert_eq!(Template::parse(&text).expect("it is YAML"), template);
+            fs::write(directory.join(format!("{home}-{name}.yaml")), text).expect("it can be written");
+        }
     }
 }
 
@@ -124,9 +170,9 @@ fn arn(config: &Config, service: &str, resource: &str) -> String {
     format!("arn:{partition}:{service}:{home}:111122223333:{resource}")
 }
 
-/// The directory of the renderings, without those of an earlier run.
-fn empty_directory() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("rendered-templates");
+/// A directory for renderings, without those of an earlier run.
+fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(name);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("it can be made");
     directory

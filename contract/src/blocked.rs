@@ -6,9 +6,10 @@
 pub const DENIED: &str = "denied";
 
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 23] = [
+pub const REASONS: [(&str, &str); 24] = [
     ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
     ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
+    ("left", "the user is no longer among those whom the function enrols; key and secret stay as they are"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
     ("other_user", "the secret's value names another user than its tags; put the right `UserName` back"),
     (

@@ -4,6 +4,8 @@
 
 pub mod blocked;
 mod document;
+mod enrolment;
+pub mod matching;
 pub mod metrics;
 mod names;
 mod order;
@@ -13,7 +15,11 @@ mod settings;
 mod tags;
 
 pub use document::{DocumentError, KeyPair, SecretDocument};
-pub use names::{AccessKeyId, AccountId, NameError, Region, SecretArn, UserId, UserName, VersionToken};
+pub use enrolment::{Enrolment, Exempt};
+pub use names::{
+    AccessKeyId, AccountId, NameError, Region, SECRET_PREFIX, SecretArn, UserId, UserName, VersionToken,
+    looks_like_an_arn,
+};
 pub use order::{OrderAnswer, Outcome, Reissue, SAME_REVOCATION};
 pub use rendering::{Rendering, Renderings};
 pub use secret_text::SecretText;

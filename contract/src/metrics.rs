@@ -49,7 +49,16 @@ pub const ROTATIONS_FAILED: Metric = count("RotationsFailed");
 /// A step of a rotation has stopped for one of the named [reasons](crate::blocked), which Lambda counts as an error.
 pub const ROTATIONS_BLOCKED: Metric = count("RotationsBlocked");
 
-/// All of them. The first ten custom metrics of an account are free of charge (CloudWatch pricing, "free tier").
+/// How many users are enrolled, where the function enrols them by itself.
+pub const USERS_ENROLLED: Metric = count("UsersEnrolled");
+/// How many users a pass could not judge, enrol or let go; the next pass tries again.
+pub const ENROLMENTS_FAILED: Metric = count("EnrolmentsFailed");
+
+/// What only a function has that enrols users. Beside it such a pass counts those among [`USERS_BLOCKED`] who should be
+/// enrolled and cannot be.
+pub const OF_ENROLMENT: [Metric; 2] = [USERS_ENROLLED, ENROLMENTS_FAILED];
+
+/// All that every function has. The first ten custom metrics of an account are free of charge (CloudWatch pricing, "free tier").
 pub const ALL: [Metric; 10] = [
     USERS_SWEPT,
     USERS_FAILED,

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// What the name of a user's secret begins with.
+pub const SECRET_PREFIX: &str = "keyturn/";
 
 /// An identifier that does not have the form AWS gives it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +143,33 @@ impl SecretArn {
     }
 }
 
+impl VersionToken {
+    /// A token that is the same for the same words, so that a request that is made again is the same request.
+    pub fn derived(words: &[&str]) -> Self {
+        let digest = Sha256::digest(words.join("\n"));
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Whether the name of a secret ends in a hyphen and six characters: a search by a part of the ARN could take it for
+/// another secret.
+pub fn looks_like_an_arn(secret: &str) -> bool {
+    secret.bytes().rev().nth(6) == Some(b'-')
+}
+
 impl UserName {
+    /// The name of the user's secret when nobody gives another one: `keyturn/<user>`, made legal.
+    ///
+    /// Different users get different names: a user's name holds no slash, so that only a comma gives an even run of
+    /// slashes and only the appendix a single one.
+    pub fn secret_name(&self) -> String {
+        let mut name = format!("{SECRET_PREFIX}{}", self.0.replace(',', "//"));
+        while looks_like_an_arn(&name) {
+            name.push_str("/user");
+        }
+        name
+    }
+
     /// Whether both names mean the same user: IAM compares user names without case.
     pub fn is_same_user(&self, other: &UserName) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
@@ -185,6 +215,16 @@ mod tests {
         assert_eq!(name.to_tag(), "a_B9+=/.@-/");
         assert_eq!(UserName::of_tag(&name.to_tag())?, name);
         Ok(())
+    }
+
+    #[test]
+    fn a_derived_token_depends_on_every_word() {
+        let token = |words: &[&str]| VersionToken::derived(words);
+        assert_eq!(token(&["enrol", "alice"]), token(&["enrol", "alice"]));
+        for other in [["enrol", "bob"], ["enroll", "alice"], ["alice", "enrol"]] {
+            assert_ne!(token(&["enrol", "alice"]), token(&other));
+        }
+        assert!(VersionToken::new(token(&[]).as_str()).is_ok());
     }
 
     #[test]

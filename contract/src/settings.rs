@@ -26,6 +26,25 @@ pub mod variables {
     pub const IN_USE: &str = "KEYTURN_KEYS_IN_USE";
     /// The stack whose secrets the function sweeps. Not one of the settings: it says where, not how.
     pub const STACK: &str = "KEYTURN_STACK";
+    /// What the path of the users begins with whom the function enrols by itself, `/` for all. Nobody when it is not set;
+    /// then the others below, which belong to an [`Enrolment`](crate::Enrolment), mean nothing.
+    pub const ENROL_PATH: &str = "KEYTURN_ENROL_PATH";
+    /// The tags that such a user has, as a JSON object; the value `*` stands for any.
+    pub const ENROL_TAGS: &str = "KEYTURN_ENROL_TAGS";
+    /// The names of the users who are not enrolled, separated by `;`.
+    pub const EXEMPT_NAMES: &str = "KEYTURN_EXEMPT_NAMES";
+    /// What the path of users begins with who are not enrolled.
+    pub const EXEMPT_PATH: &str = "KEYTURN_EXEMPT_PATH";
+    /// The tags of users who are not enrolled, as those of [`ENROL_TAGS`]; one of them is enough.
+    pub const EXEMPT_TAGS: &str = "KEYTURN_EXEMPT_TAGS";
+    /// When those who are enrolled are rotated: Secrets Manager's `rate(…)` or `cron(…)`.
+    pub const SCHEDULE: &str = "KEYTURN_SCHEDULE";
+    /// How many hours the rotation window is open.
+    pub const SCHEDULE_WINDOW: &str = "KEYTURN_SCHEDULE_WINDOW";
+    /// The ARN of the key that encrypts the secrets.
+    pub const KMS_KEY: &str = "KEYTURN_KMS_KEY";
+    /// In which other forms the secrets hold the keys, as the tag [`RENDER`](crate::tag_keys::RENDER) says it.
+    pub const RENDER: &str = "KEYTURN_RENDER";
     /// The names of the only secrets that a direct invocation rotates, separated by `;`; all when it is not set. The
     /// name is the one that hand-made rotation functions have given it.
     pub const SECRETS: &str = "secrets";

@@ -29,6 +29,11 @@ pub mod keys {
     pub const BLOCKED: &str = "keyturn:blocked";
     /// Where the sweeper was cut off, and when; the next pass goes on behind it.
     pub const SWEPT: &str = "keyturn:swept";
+    /// Since when the user is no longer among those whom the function enrols, and the rotation therefore turned off. It
+    /// is set before the rotation is turned off, so that what a person has turned off is told apart.
+    pub const LEFT: &str = "keyturn:left";
+    /// The schedule that the function has given the secret, see [`Enrolment::schedule_tag`](crate::Enrolment::schedule_tag).
+    pub const SCHEDULE: &str = "keyturn:schedule";
     /// Present, with any value: rotation and sweeper leave this user alone. The value may say why.
     pub const HOLD: &str = "keyturn:hold";
     /// What begins the tag of a key that a person has given up, see [`GiveUp`](crate::GiveUp).

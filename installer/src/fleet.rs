@@ -1,6 +1,7 @@
 //! Many accounts at once: which ones, as whom, which users in each, and in which order. What is done in each account is
 //! what the commands for one account do.
 
+pub mod enrolment;
 pub mod journal;
 mod manifest;
 pub mod selection;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use contract::AccountId;
+use contract::{AccountId, Enrolment};
 
 use crate::config::{self, Config, ConfigError};
 use selection::Selection;
@@ -68,6 +69,14 @@ pub struct Wanted {
 /// [`ConfigError`] names the file, the line and the field.
 pub fn read(path: &Path) -> Result<Fleet, ConfigError> {
     manifest::parse(path, &config::text(path)?)
+}
+
+/// Reads a fleet whose users are not looked for by us: in every account the function does that by itself.
+///
+/// # Errors
+/// [`ConfigError`] names the file, the line and the field, also of what one template cannot say for all accounts.
+pub fn read_enrolling(path: &Path) -> Result<(Fleet, Enrolment), ConfigError> {
+    manifest::parse_enrolling(path, &config::text(path)?)
 }
 
 impl Access {

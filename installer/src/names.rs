@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use contract::{AccountId, Region, UserName};
+use contract::{AccountId, Region, UserName, looks_like_an_arn};
 use sha2::{Digest as _, Sha256};
 
 /// The stack that holds the artifact bucket.
@@ -21,9 +21,6 @@ const MOST_CELLS: usize = 5_000;
 
 /// What the logical ids of the policies on users and secrets begin with; their names in IAM have the stack's before it.
 pub const USER_POLICY: &str = "UserPolicy";
-
-/// What the name of a user's secret starts with.
-const SECRET_PREFIX: &str = "keyturn/";
 
 /// A name that AWS would not accept, or that would bring trouble later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,16 +127,9 @@ impl SecretName {
         if looks_like_an_arn(&name) { Err(NameError::SecretLikeArn(name)) } else { Ok(Self(name)) }
     }
 
-    /// The name of a user's secret when the configuration gives none: `keyturn/<user>`, made legal.
-    ///
-    /// Different users get different names: a user's name holds no slash, so that only a comma gives an even run of
-    /// slashes and only the appendix a single one.
+    /// The name of a user's secret when the configuration gives none.
     pub fn of_user(user: &UserName) -> Self {
-        let mut name = format!("{SECRET_PREFIX}{}", user.as_str().replace(',', "//"));
-        while looks_like_an_arn(&name) {
-            name.push_str("/user");
-        }
-        Self(name)
+        Self(user.secret_name())
     }
 
     /// The name as AWS writes it.
@@ -172,11 +162,6 @@ pub(crate) fn excerpt(text: &str) -> String {
 pub(crate) fn printable(text: &str) -> String {
     let harmless = |c: char| c == '\n' || !c.is_control();
     text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
-}
-
-/// Whether a name ends in a hyphen and six characters: a search by a part of the ARN could take it for another secret.
-fn looks_like_an_arn(name: &str) -> bool {
-    name.bytes().rev().nth(6) == Some(b'-')
 }
 
 /// The logical ids of a user's resources.

@@ -1,6 +1,7 @@
 //! The templates of the stacks, as values: the files of `templates/`, and the resources of each user.
 
 mod json;
+mod member;
 mod parameters;
 mod policy;
 mod resource;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::names::{SecretName, USER_POLICY, UserResources, subscription_id};
 use policy::Grant;
 
+pub use member::member;
 pub use policy::Filling;
 
 /// The stack of the artifact bucket, as it stands in the repository.
@@ -169,10 +171,7 @@ pub fn artifacts() -> Result<Template, TemplateError> {
 /// # Errors
 /// [`TemplateError`] when the users do not fit, or cannot be named in a policy.
 pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result<Template, TemplateError> {
-    let mut template = Template(parameters::fill(Template::parse(CELL)?.0, &parameters::of(config, code))?);
-    for address in &config.alerts.email {
-        template.add(&subscription_id(address), &subscription::of(address))?;
-    }
+    let mut template = filled(config, &parameters::of(config, code))?;
     let secrets = secret_names(config, users)?;
     let grants =
         users.iter().zip(&secrets).map(|(user, secret)| Grant::new(user, secret)).collect::<Result<Vec<_>, _>>()?;
@@ -188,6 +187,15 @@ pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result
         let ids = UserResources::of(&user.name);
         template.add(&ids.secret, &user::secret(config, user, secret))?;
         template.add(&ids.rotation, &user::rotation(&config.schedule, ids.secret.clone(), needed.clone()))?;
+    }
+    Ok(template)
+}
+
+/// The stack of the function, with these values for its parameters.
+fn filled(config: &Config, values: &BTreeMap<&'static str, String>) -> Result<Template, TemplateError> {
+    let mut template = Template(parameters::fill(Template::parse(CELL)?.0, values)?);
+    for address in &config.alerts.email {
+        template.add(&subscription_id(address), &subscription::of(address))?;
     }
     Ok(template)
 }

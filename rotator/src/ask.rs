@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::act::TIME_TO_ACT;
 use crate::aws::secrets::Listed;
 use crate::aws::{Clients, secrets};
+use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::Users;
 use crate::{Scope, pace};
@@ -32,11 +33,13 @@ pub(crate) async fn ask(
     let listed = secrets::of_stack(clients, &scope.stack).await?;
     let mut answer = Answer { failed: strangers(users, &listed), ..Answer::default() };
     let meant = |secret: &Listed| secret.user.as_ref().is_some_and(|user| users.contains(user));
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        listed.into_iter().filter(meant).partition(|secret| scope.contains(&secret.name));
+    // To rotate those who have left would turn their rotation on again.
+    let (left, listed): (Vec<_>, Vec<_>) = listed.into_iter().filter(meant).partition(Listed::has_left);
+    let (inside, outside): (Vec<_>, Vec<_>) = listed.into_iter().partition(|secret| scope.contains(&secret.name));
     if let Users::Named(_) = users {
         let reason = |secret: Listed| (secret.name, "it is not among the function's `secrets`".to_owned());
         answer.failed.extend(outside.into_iter().map(reason));
+        answer.failed.extend(left.into_iter().map(|secret| (secret.name, Blocked::Left.to_string())));
     }
     let names: Vec<String> = inside.iter().map(|secret| secret.name.clone()).collect();
     let latest = end.checked_sub(TIME_TO_ACT).unwrap_or(end);

@@ -12,6 +12,8 @@ pub(crate) enum Blocked {
     Held,
     /// Somebody has turned the rotation of the secret off.
     RotationOff,
+    /// The user is no longer among those whom the function enrols, so it has turned the rotation off.
+    Left,
     /// The secret has no binding to a user: its tags are missing.
     Unbound,
     /// The secret's value names another user than its tags.
@@ -69,6 +71,7 @@ impl Blocked {
             | Self::CurrentDisabled { .. }
             | Self::UnknownStatus { .. } => true,
             Self::Held
+            | Self::Left
             | Self::InFlight { .. }
             | Self::Overlap { .. }
             | Self::InUse { .. }
@@ -94,6 +97,7 @@ impl Blocked {
         match self {
             Self::Held => "held",
             Self::RotationOff => "rotation_off",
+            Self::Left => "left",
             Self::Unbound => "unbound",
             Self::OtherUser => "other_user",
             Self::UnreadableValue(_) => "unreadable_value",
@@ -123,6 +127,7 @@ impl fmt::Display for Blocked {
         match self {
             Self::Held => write!(f, "the secret carries the tag `{}`", contract::tag_keys::HOLD),
             Self::RotationOff => f.write_str("rotation of the secret is turned off"),
+            Self::Left => f.write_str("the user is no longer among those whom the function enrols"),
             Self::Unbound => write!(
                 f,
                 "the secret is not bound to a user: the tags `{}` and `{}` are missing",
@@ -173,6 +178,7 @@ mod tests {
         let reasons = [
             Blocked::Held,
             Blocked::RotationOff,
+            Blocked::Left,
             Blocked::Unbound,
             Blocked::OtherUser,
             Blocked::UnreadableValue(DocumentError::NotAnObject),

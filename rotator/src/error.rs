@@ -92,6 +92,10 @@ pub(crate) enum RotationError {
     OutOfTime,
     #[error("{failed} of {swept} secrets could not be swept; the log says why, the next pass tries again")]
     SweepIncomplete { failed: usize, swept: usize },
+    #[error("{failed} users could not be judged, enrolled or let go; the log says why, the next pass tries again")]
+    EnrolmentIncomplete { failed: usize },
+    #[error("the function enrols nobody: `{}` is not set", contract::variables::ENROL_PATH)]
+    EnrolsNobody,
 }
 
 impl RotationError {
@@ -115,6 +119,8 @@ impl RotationError {
             Self::PendingDropped => "PendingDropped".into(),
             Self::OutOfTime => "OutOfTime".into(),
             Self::SweepIncomplete { .. } => "SweepIncomplete".into(),
+            Self::EnrolmentIncomplete { .. } => "EnrolmentIncomplete".into(),
+            Self::EnrolsNobody => "EnrolsNobody".into(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What the function is asked for, parsed and checked at the door: a step of a rotation by Secrets Manager, a pass of
-//! the sweeper by its schedule, rotations and orders by a person.
+//! the sweeper or of the enroller by its schedule, rotations and orders by a person.
 
 use std::fmt;
 
@@ -13,6 +13,8 @@ pub(crate) enum Request {
     Step(RotationEvent),
     /// The sweeper's schedule, or a person: `{"sweep": "all"}`.
     Sweep(Users),
+    /// The enroller's schedule, or a person: `{"enrol": "all"}`.
+    Enrol,
     /// A person wants users rotated: `{"rotate": "all"}`, `{"rotate": ["alice"]}`.
     Rotate(Users),
     /// A person orders something that no schedule does, for named users only.
@@ -79,6 +81,8 @@ pub(crate) enum EventError {
     Token,
     #[error("the event's `{0}` is neither \"all\" nor a list of user names")]
     Users(&'static str),
+    #[error("the event's `enrol` is not \"all\"")]
+    Enrol,
     #[error("the event's `{0}` is not a list of user names")]
     Names(&'static str),
     #[error("the event's `keys` is not a list of access key ids that stands beside the `revoke` of exactly one user")]
@@ -89,20 +93,28 @@ impl Request {
     /// Reads an event.
     pub(crate) fn parse(event: &Value) -> Result<Self, EventError> {
         let fields = event.as_object().ok_or(EventError::NotAnObject)?;
-        let asked = [SWEEP, ROTATE, ROLLBACK, REVOKE].map(|verb| fields.get(verb));
+        let asked = [SWEEP, ENROL, ROTATE, ROLLBACK, REVOKE].map(|verb| fields.get(verb));
         match (fields.get("Step"), asked) {
-            (None, [Some(users), None, None, None]) => {
+            (None, [Some(users), None, None, None, None]) => {
                 Users::parse(users).map(Self::Sweep).ok_or(EventError::Users(SWEEP))
             }
-            (None, [None, Some(users), None, None]) => {
+            // Whom to enrol the settings say, and not the caller.
+            (None, [None, Some(users), None, None, None]) => {
+                if users == ALL {
+                    Ok(Self::Enrol)
+                } else {
+                    Err(EventError::Enrol)
+                }
+            }
+            (None, [None, None, Some(users), None, None]) => {
                 Users::parse(users).map(Self::Rotate).ok_or(EventError::Users(ROTATE))
             }
-            (None, [None, None, Some(_), None]) if fields.contains_key(KEYS) => Err(EventError::Keys),
-            (None, [None, None, Some(users), None]) => {
+            (None, [None, None, None, Some(_), None]) if fields.contains_key(KEYS) => Err(EventError::Keys),
+            (None, [None, None, None, Some(users), None]) => {
                 let users = named(users).ok_or(EventError::Names(ROLLBACK))?;
                 Ok(Self::Order(Order::Rollback, users))
             }
-            (None, [None, None, None, Some(users)]) => {
+            (None, [None, None, None, None, Some(users)]) => {
                 let users = named(users).ok_or(EventError::Names(REVOKE))?;
                 let leaked = Leaked::parse(fields.get(KEYS), &users).ok_or(EventError::Keys)?;
                 Ok(Self::Order(Order::Revoke(leaked), users))
@@ -113,10 +125,12 @@ impl Request {
 }
 
 const SWEEP: &str = "sweep";
+const ENROL: &str = "enrol";
 const ROTATE: &str = "rotate";
 const ROLLBACK: &str = "rollback";
 const REVOKE: &str = "revoke";
 const KEYS: &str = "keys";
+const ALL: &str = "all";
 
 fn named(value: &Value) -> Option<Vec<UserName>> {
     value.as_array()?.iter().map(|name| UserName::new(name.as_str()?).ok()).collect()
@@ -134,7 +148,7 @@ impl Leaked {
 impl Users {
     fn parse(value: &Value) -> Option<Self> {
         match value {
-            Value::String(all) if all == "all" => Some(Self::All),
+            Value::String(all) if all == ALL => Some(Self::All),
             names => named(names).map(Self::Named),
         }
     }
@@ -222,6 +236,7 @@ mod tests {
             Ok(Request::Sweep(users)) => Ok(("sweep", users)),
             Ok(Request::Rotate(users)) => Ok(("rotate", users)),
             Ok(Request::Step(_)) => Ok(("step", Users::All)),
+            Ok(Request::Enrol) => Ok(("enrol", Users::All)),
             Ok(Request::Order(..)) => Ok(("order", Users::All)),
             Err(error) => Err(error),
         };
@@ -229,6 +244,9 @@ mod tests {
         assert_eq!(users(event()), Ok(("step", Users::All)));
         assert_eq!(users(json!({"sweep": "all"})), Ok(("sweep", Users::All)));
         assert_eq!(users(json!({"sweep": ["alice"]})), Ok(("sweep", alice())));
+        assert_eq!(users(json!({"enrol": "all"})), Ok(("enrol", Users::All)));
+        assert_eq!(users(json!({"enrol": ["alice"]})), Err(EventError::Enrol));
+        assert_eq!(users(json!({"enrol": "all", "sweep": "all"})), Err(EventError::Missing("Step")));
         assert_eq!(users(json!({"rotate": "all"})), Ok(("rotate", Users::All)));
         assert_eq!(users(json!({"rotate": ["alice"]})), Ok(("rotate", alice())));
         assert!(alice().contains(&UserName::new("Alice").unwrap()));

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::SystemTime;
 
-use contract::{OrderAnswer, Outcome, SecretArn};
+use contract::{OrderAnswer, Outcome, SecretArn, UserName};
 use serde_json::{Value, json};
 
 use crate::ask::Answer;
+use crate::enroller;
 use crate::error::{RotationError, chain};
 use crate::event::{Order, RotationEvent};
 use crate::metrics;
@@ -42,6 +43,35 @@ pub(crate) fn swept(secret: &SecretArn, result: &Result<Swept, RotationError>) {
 pub(crate) fn sweep(report: &Report, stack: Option<&str>) {
     let line = json!({ "level": "INFO", "message": "sweep", "report": report });
     write(&metrics::embed(line, stack, &metrics::of_pass(report), now()));
+}
+
+/// Writes what a pass over the users has found and done for one of them, unless that is nothing.
+pub(crate) fn enrolled(user: Option<&UserName>, result: &Result<enroller::Outcome, RotationError>) {
+    let user = user.map(UserName::as_str);
+    let line = match result.as_ref().map(|outcome| &outcome.steps) {
+        Ok(Ok(steps)) if steps.is_empty() => return,
+        Ok(Ok(steps)) => json!({
+            "level": "INFO",
+            "message": "enrolment",
+            "user": user,
+            "did": steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Ok(Err(why)) => json!({
+            "level": "WARN",
+            "message": "not enrolled",
+            "user": user,
+            "blocked": [why.name()],
+            "why": [why.to_string()],
+        }),
+        Err(error) => json!({ "level": "ERROR", "message": chain(error), "user": user }),
+    };
+    write(&line);
+}
+
+/// Writes what a pass over the users has come to, as metrics too.
+pub(crate) fn enrolment(report: &enroller::Report, stack: &str) {
+    let line = json!({ "level": "INFO", "message": "enrolment", "report": report });
+    write(&metrics::embed(line, Some(stack), &metrics::of_enrolment(report), now()));
 }
 
 /// Writes what a direct invocation has come to.

@@ -1,13 +1,15 @@
 //! The rotation function: Secrets Manager calls it once for each step of a rotation, a schedule for each pass of the
-//! sweeper, and a person for what no schedule does.
+//! sweeper and of the enroller, and a person for what no schedule does.
 //!
 //! Start-up reads the environment once; then every event is answered by [`rotate::rotate`], [`sweeper::sweep`],
-//! [`ask::ask`] or [`order::order`].
+//! [`enroller::enrol`], [`ask::ask`] or [`order::order`].
 
 mod act;
 mod ask;
 mod aws;
 mod blocked;
+mod enrol;
+mod enroller;
 mod error;
 mod event;
 mod log;
@@ -33,7 +35,7 @@ mod worlds;
 
 use std::time::{Duration, SystemTime};
 
-use contract::{Settings, variables};
+use contract::{Enrolment, Settings, SettingsError, variables};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -49,14 +51,25 @@ struct Scope {
     stack: String,
     /// The names of the only secrets that a direct invocation reaches.
     secrets: Option<Vec<String>>,
+    /// Whom the function enrols by itself.
+    enrolment: Option<Enrolment>,
 }
 
 impl Scope {
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let names =
             |text: String| text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let secrets = variable(variables::SECRETS).map(names).filter(|names: &Vec<String>| !names.is_empty());
-        Self { stack: variable(variables::STACK).unwrap_or_default(), secrets }
+        let stack = variable(variables::STACK).unwrap_or_default();
+        Ok(Self { stack, secrets, enrolment: Enrolment::read(variable)? })
+    }
+
+    /// What a pass over the users works with; `function` is the ARN that the function was called by.
+    fn place(&self, function: &str) -> Option<enroller::Place> {
+        // Behind the name may stand a version or an alias, with which this was called and Secrets Manager need not.
+        let function = function.splitn(8, ':').take(7).collect::<Vec<_>>().join(":");
+        let enrolment = self.enrolment.clone()?;
+        Some(enroller::Place { stack: self.stack.clone(), function, enrolment })
     }
 
     /// Whether a direct invocation reaches the secret of this name.
@@ -71,7 +84,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let variable = |name: &str| std::env::var(name).ok();
     let clients = Clients::new(variable).inspect_err(|error| log::start_failure(error))?;
     let settings = Settings::read(variable).inspect_err(|error| log::start_failure(error))?;
-    let scope = Scope::read(variable);
+    let scope = Scope::read(variable).inspect_err(|error| log::start_failure(error))?;
     let answer = |event| invoke(&clients, &settings, &scope, event);
     lambda_runtime::run(service_fn(answer)).await
 }
@@ -94,6 +107,13 @@ async fn invoke(
         }
         Ok(Request::Sweep(users)) => {
             let result = sweeper::sweep(clients, settings, &scope.stack, &users, end).await;
+            result.inspect_err(|error| log::refused(request_id, error)).map(|report| json!(report))
+        }
+        Ok(Request::Enrol) => {
+            let result = match scope.place(&event.context.invoked_function_arn) {
+                Some(place) => enroller::enrol(clients, settings, place, end).await,
+                None => Err(RotationError::EnrolsNobody),
+            };
             result.inspect_err(|error| log::refused(request_id, error)).map(|report| json!(report))
         }
         Ok(Request::Rotate(users)) => {

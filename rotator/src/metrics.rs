@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::metrics::{self, DIMENSION, Metric, NAMESPACE};
 use serde_json::{Value, json};
 
+use crate::enroller;
 use crate::error::RotationError;
 use crate::rotate::Done;
 use crate::sweeper::Report;
@@ -26,6 +27,16 @@ pub(crate) fn of_pass(report: &Report) -> Vec<Sample> {
     let oldest = report.oldest_key_days.map(|days| (metrics::OLDEST_KEY_DAYS, json!(days)));
     let next = report.next_step_seconds.map(|seconds| (metrics::DAYS_TO_NEXT_STEP, in_days(seconds)));
     counts.chain(oldest).chain(next).collect()
+}
+
+/// What a pass over the users to be enrolled has come to. Where somebody is meant and cannot be enrolled, a person has to
+/// look, as at those whom the sweeper counts.
+pub(crate) fn of_enrolment(report: &enroller::Report) -> Vec<Sample> {
+    vec![
+        (metrics::USERS_ENROLLED, json!(report.enrolled)),
+        (metrics::ENROLMENTS_FAILED, json!(report.failed)),
+        (metrics::USERS_BLOCKED, json!(report.blocked.values().sum::<usize>())),
+    ]
 }
 
 /// What a step of a rotation has come to; nothing when the rotation just goes on.
@@ -135,6 +146,14 @@ mod tests {
             names.extend(assert_is_embedded(&embed(json!({}), Some("keyturn"), &of_step(end), at())));
         }
         assert_eq!(names, metrics::ALL.iter().map(|metric| metric.name.to_owned()).collect());
+
+        let report =
+            enroller::Report { enrolled: 5, failed: 1, blocked: [("renamed", 2)].into(), ..Default::default() };
+        let pass = embed(json!({ "message": "enrolment" }), Some("keyturn"), &of_enrolment(&report), at());
+        let names = assert_is_embedded(&pass);
+        assert!(metrics::OF_ENROLMENT.iter().all(|metric| names.contains(metric.name)), "{names:?}");
+        let values = ["UsersEnrolled", "EnrolmentsFailed", "UsersBlocked"].map(|name| &pass[name]);
+        assert_eq!(values, [5, 1, 2]);
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub(crate) struct Paced<T> {
     pub(crate) left: usize,
 }
 
+/// So many can be begun until `latest`, when nothing holds them up.
+pub(crate) fn reach(latest: Instant) -> usize {
+    let left = latest.saturating_duration_since(Instant::now());
+    BURST + usize::try_from(left.as_millis() / APART.as_millis()).unwrap_or(usize::MAX - BURST)
+}
+
 /// Does `work` on every item, beginning none after `latest`.
 pub(crate) async fn for_each<I, T, F>(items: Vec<I>, latest: Instant, work: impl Fn(I) -> F) -> Paced<T>
 where

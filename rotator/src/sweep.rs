@@ -53,7 +53,8 @@ pub(crate) fn gate(secret: &Description) -> Result<Binding, Blocked> {
         return Err(Blocked::Held);
     }
     if secret.rotation_enabled != Some(true) {
-        return Err(Blocked::RotationOff);
+        let has_left = secret.tags.contains_key(contract::tag_keys::LEFT);
+        return Err(if has_left { Blocked::Left } else { Blocked::RotationOff });
     }
     protocol::binding(secret)
 }

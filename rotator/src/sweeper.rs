@@ -26,7 +26,7 @@ use crate::sweep::{self, Sweep, SweepStep};
 
 /// The time that reading what there is to know of one user may take. Together with [`TIME_TO_ACT`] it is less than
 /// [`contract::SHORTEST_TIMEOUT`], or a pass with that timeout would begin with nobody.
-const TIME_TO_READ: Duration = Duration::from_secs(25);
+pub(crate) const TIME_TO_READ: Duration = Duration::from_secs(25);
 
 /// What a pass has done, as the answer and the log tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -71,6 +71,8 @@ pub(crate) async fn sweep(
     end: Instant,
 ) -> Result<Report, RotationError> {
     let mut listed = secrets::of_stack(clients, stack).await?;
+    // Nothing is left to do for those whom the function itself has let go.
+    listed.retain(|secret| !secret.has_left());
     listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
     // Whoever names users wants all of them.
     let (queue, bookmarks) = if *users == Users::All { queue(listed) } else { (listed, Vec::new()) };
@@ -105,10 +107,11 @@ pub(crate) async fn sweep(
 }
 
 /// Whether the user was taken out of the stack: the secret keeps its tags, but nobody rotates it any more, and the role
-/// has lost its permission. What is denied of a secret that is rotated is a failure.
+/// has lost its permission. What is denied of a secret that is rotated is a failure, unless its user is on the way out: the
+/// permission on the keys went with the tag or the path.
 fn has_left(secret: &Listed, swept: &Result<Swept, RotationError>) -> bool {
     let is_denied = matches!(swept, Err(RotationError::Call(error)) if error.is_denied());
-    is_denied && !secret.is_rotated
+    is_denied && (!secret.is_rotated || secret.left.is_some())
 }
 
 /// The secrets in the order of this pass, and those that bear a bookmark: it goes on behind the newest, where the pass
@@ -259,7 +262,8 @@ mod tests {
     fn listed(letter: char, bookmark: Option<&str>) -> Listed {
         let arn = format!("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/{letter}-AbCdEf");
         let arn = SecretArn::new(arn).unwrap();
-        Listed { name: letter.to_string(), arn, user: None, is_rotated: true, bookmark: bookmark.map(str::to_owned) }
+        let bookmark = bookmark.map(str::to_owned);
+        Listed { bookmark, ..Listed::rotated(letter.to_string(), arn) }
     }
 
     fn order(secrets: Vec<Listed>) -> (String, usize) {

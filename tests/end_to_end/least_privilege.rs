@@ -12,7 +12,7 @@ use crate::stage::{ACCOUNT, REGION, Stage};
 const DAY: Duration = Duration::from_hours(24);
 
 /// The actions that a rendered template allows, in whatever policy of it.
-fn allowed_actions(template: &str) -> BTreeSet<String> {
+pub(crate) fn allowed_actions(template: &str) -> BTreeSet<String> {
     let words = template.split(|c: char| !c.is_ascii_alphanumeric() && c != ':');
     let prefixes = ["iam:", "kms:", "logs:", "secretsmanager:", "ec2:", "lambda:", "sts:"];
     let actions = words.filter(|word| {
@@ -20,13 +20,19 @@ fn allowed_actions(template: &str) -> BTreeSet<String> {
         prefixes.iter().any(|prefix| word.starts_with(prefix)) && word.matches(':').count() == 1
     });
     // The trust of the role, and conditions.
-    let others = ["sts:AssumeRole", "kms:ViaService", "lambda:SourceFunctionArn"];
+    let others = [
+        "sts:AssumeRole",
+        "kms:ViaService",
+        "lambda:SourceFunctionArn",
+        "iam:ResourceTag",
+        "secretsmanager:ResourceTag",
+    ];
     actions.filter(|action| !others.contains(action)).map(str::to_owned).collect()
 }
 
 /// The actions that the function's role has needed so far, and those among them that it was denied. Lambda asks for
 /// those on the network, for the role, while whoever deploys is the caller.
-fn needed_actions(world: &mut World) -> (BTreeSet<String>, Vec<String>) {
+pub(crate) fn needed_actions(world: &mut World) -> (BTreeSet<String>, Vec<String>) {
     let calls = world.calls().iter();
     let checks = calls.flat_map(|call| call.checks.iter().map(|check| (call.principal.as_str(), check.clone())));
     let is_the_roles =
@@ -41,7 +47,7 @@ fn keys_of_alice(world: &mut World) -> Vec<KeyStatus> {
 }
 
 /// A key of the customer's for the secrets.
-const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+pub(crate) const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 /// A key from before keyturn, secrets under a key of the customer's, a function in a network, two rotations, the
 /// retirement of both kinds of old key, sweeps, and a direct invocation: every kind of thing that the function does.

@@ -15,6 +15,7 @@ mod disturbed;
 mod doctor;
 mod drift;
 mod emergencies;
+mod enrolment;
 mod express;
 mod fleet;
 mod function;

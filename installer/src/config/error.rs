@@ -129,6 +129,9 @@ pub enum Problem {
     /// It is outside what AWS offers; the text says what that is.
     #[error("{0}")]
     Limit(String),
+    /// It cannot be said for all accounts at once; the text says why.
+    #[error("{0}")]
+    OneTemplate(String),
     /// It contradicts another field; the text has the arithmetic.
     #[error("{0}")]
     Contradiction(String),
@@ -167,6 +170,7 @@ impl Problem {
                 "remove one of them; names that differ in case only are the same to IAM".to_owned()
             }
             Self::TooManyUsers(_) => "give each account a configuration of its own".to_owned(),
+            Self::OneTemplate(_) => "leave it out, or roll out without StackSets".to_owned(),
             Self::Contradiction(_) => "change one of these figures, or the schedule".to_owned(),
             Self::Kind { .. } | Self::Malformed { .. } | Self::Unusable(_) | Self::Limit(_) => {
                 "correct the value".to_owned()

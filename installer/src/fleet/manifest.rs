@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{AccountId, UserName};
+use contract::{AccountId, Enrolment, UserName};
 use serde_yaml::{Mapping, Value};
 
 use super::selection::{Criteria, Exemptions, Selection};
 use super::waves::{self, Pick, Tolerance, Wave};
-use super::{Access, Fleet, Wanted};
+use super::{Access, Fleet, Wanted, enrolment};
 use crate::config::fields::{Fault, Field, Fields, Place};
 use crate::config::line::Step;
 use crate::config::{self, ConfigError, Problem};
@@ -29,6 +29,15 @@ const READY_WITHIN: Duration = Duration::from_mins(15);
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Fleet, ConfigError> {
     config::document(path, text, |document| build(path, document))
+}
+
+/// Reads the same when the function is to find the users.
+pub(super) fn parse_enrolling(path: &Path, text: &str) -> Result<(Fleet, Enrolment), ConfigError> {
+    config::document(path, text, |document| {
+        let fleet = build(path, document)?;
+        let enrolment = enrolment::of(&fleet)?;
+        Ok((fleet, enrolment))
+    })
 }
 
 fn build(path: &Path, document: Field) -> Result<Fleet, Fault> {

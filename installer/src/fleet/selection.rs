@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contract::UserName;
+use contract::{UserName, matching};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -81,10 +81,7 @@ impl Selection {
 impl Criteria {
     /// Whether a user fulfils everything but the age of the keys.
     fn covers(&self, person: &Person) -> bool {
-        let by_tags = self
-            .tags
-            .iter()
-            .all(|(key, value)| value_of(person, key).is_some_and(|found| value == "*" || value == found));
+        let by_tags = matching::has_tags(&self.tags, &person.tags);
         let by_groups = self.groups.is_empty() || self.groups.iter().any(|group| is_in(person, group));
         self.path.as_ref().is_none_or(|path| person.path.starts_with(path)) && by_tags && by_groups
     }
@@ -100,17 +97,15 @@ impl Criteria {
 }
 
 impl Exemptions {
-    /// What exempts a user. Case and spaces around a value make no difference: they are likelier to be slips than meant.
+    /// What exempts a user.
     fn by(&self, person: &Person) -> Option<String> {
         let by_name = self.names.iter().find(|name| name.is_same_user(&person.name)).map(|_| "the name".to_owned());
         let by_path = || {
-            let path = self.path.as_ref().filter(|path| folded(&person.path).starts_with(&folded(path)))?;
+            let path = self.path.as_ref().filter(|path| matching::is_exempting_path(path, &person.path))?;
             Some(format!("the path `{path}`"))
         };
         let by_tag = || {
-            let found = self.tags.iter().find(|(key, value)| {
-                value_of(person, key).is_some_and(|found| value.as_str() == "*" || folded(found) == folded(value))
-            });
+            let found = matching::exempting_tag(&self.tags, &person.tags);
             found.map(|(key, value)| format!("the tag `{key}={value}`"))
         };
         let by_group = || {
@@ -121,17 +116,9 @@ impl Exemptions {
     }
 }
 
-/// The value of a user's tag. IAM tells no two keys apart that differ in case only, nor two groups.
-fn value_of<'a>(person: &'a Person, key: &str) -> Option<&'a String> {
-    person.tags.iter().find(|(found, _)| found.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-}
-
+/// IAM tells no two groups apart that differ in case only.
 fn is_in(person: &Person, group: &str) -> bool {
     person.groups.iter().any(|found| found.eq_ignore_ascii_case(group))
-}
-
-fn folded(text: &str) -> String {
-    text.trim().to_lowercase()
 }
 
 #[cfg(test)]

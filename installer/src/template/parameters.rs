@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::variables;
+use contract::{Enrolment, variables};
 use serde_yaml::value::{Tag, TaggedValue};
 use serde_yaml::{Mapping, Value};
 
@@ -25,6 +25,21 @@ const SETTINGS: [(&str, &str); 10] = [
     (variables::FOREIGN, "ForeignKeys"),
     (variables::IN_USE, "KeysInUse"),
 ];
+
+/// Those that say whom the function enrols. The key that encrypts the secrets is known from the configuration.
+const ENROLMENT: [(&str, &str); 8] = [
+    (variables::ENROL_PATH, "EnrolPath"),
+    (variables::ENROL_TAGS, "EnrolTags"),
+    (variables::EXEMPT_NAMES, "ExemptNames"),
+    (variables::EXEMPT_PATH, "ExemptPath"),
+    (variables::EXEMPT_TAGS, "ExemptTags"),
+    (variables::SCHEDULE, "ScheduleExpression"),
+    (variables::SCHEDULE_WINDOW, "ScheduleWindowHours"),
+    (variables::RENDER, "Render"),
+];
+
+/// The name of the stack, as templates ask for it.
+const STACK_NAME: &str = "AWS::StackName";
 
 /// The values of the parameters of `templates/keyturn.yaml` that a configuration stands for.
 pub(super) fn of(config: &Config, code: &CodeLocation) -> BTreeMap<&'static str, String> {
@@ -48,11 +63,29 @@ pub(super) fn of(config: &Config, code: &CodeLocation) -> BTreeMap<&'static str,
         ("AlertTopic", text(&config.alerts.topic)),
         ("HasDashboard", config.alerts.dashboard.to_string()),
     ]);
-    for (variable, value) in config.settings.to_environment() {
-        let parameter = SETTINGS.iter().find(|(name, _)| *name == variable);
-        values.extend(parameter.map(|(_, parameter)| (*parameter, value)));
-    }
+    values.extend(ENROLMENT.map(|(_, parameter)| (parameter, String::new())));
+    values.extend(named(&SETTINGS, config.settings.to_environment()));
     values
+}
+
+/// Those values for a function that enrols its users by itself. Its stack has the name of the configuration for whatever
+/// is called after it, also where a service has given the stack another one.
+pub(super) fn of_member(config: &Config, enrolment: &Enrolment, code: &CodeLocation) -> BTreeMap<&'static str, String> {
+    let mut values = of(config, code);
+    values.extend(named(&ENROLMENT, enrolment.to_environment()));
+    values.insert(STACK_NAME, config.stack.to_string());
+    values
+}
+
+/// The values of an environment, by the parameters that stand for the variables.
+fn named<'a>(
+    parameters: &'a [(&str, &'static str)],
+    environment: Vec<(&'static str, String)>,
+) -> impl Iterator<Item = (&'static str, String)> + use<'a> {
+    environment.into_iter().filter_map(|(variable, value)| {
+        let (_, parameter) = parameters.iter().find(|(name, _)| *name == variable)?;
+        Some((*parameter, value))
+    })
 }
 
 /// The template without parameters and conditions: every value and every choice is written out.
@@ -63,6 +96,8 @@ pub(super) fn fill(mut template: Mapping, values: &BTreeMap<&'static str, String
     };
     let [parameters, conditions] = ["Parameters", "Conditions"].map(section);
     let mut filling = Filling { values: typed(&parameters?, values)?, conditions: BTreeMap::new() };
+    let stack = values.get(STACK_NAME).map(|name| (STACK_NAME.to_owned(), Value::from(name.as_str())));
+    filling.values.extend(stack);
     for (name, condition) in conditions? {
         let holds = filling.holds(&condition)?;
         filling.conditions.insert(text(&name)?.to_owned(), holds);

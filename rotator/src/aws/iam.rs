@@ -1,10 +1,15 @@
-//! IAM: the user, the user's keys, and their last use.
+//! IAM: users, their keys, and the last use of these.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::StatusType;
 use contract::{AccessKeyId, KeyPair, SecretText, UserId, UserName};
+use jiff::Timestamp;
 
+use super::clock::AnswerTime;
 use super::{Clients, call_error, timestamp};
+use crate::enrol::Person;
 use crate::error::{CallError, RotationError};
 use crate::observed::{Key, KeyStatus, LastUse, User};
 
@@ -22,6 +27,56 @@ pub(crate) async fn user(clients: &Clients, name: &UserName) -> Result<Option<Us
         name: UserName::new(user.user_name).map_err(|_| RotationError::Answer("UserName"))?,
         id: UserId::new(user.user_id).map_err(|_| RotationError::Answer("UserId"))?,
     }))
+}
+
+/// The largest page that IAM gives (API reference, ListUsers, MaxItems).
+const LARGEST_PAGE: i32 = 1000;
+
+/// The users that a listing has told of.
+#[derive(Debug)]
+pub(crate) struct People {
+    pub(crate) people: Vec<Person>,
+    /// The time by the clock of AWS.
+    pub(crate) now: Option<Timestamp>,
+    /// Why these are not all.
+    pub(crate) failure: Option<RotationError>,
+}
+
+/// The users whose path begins with this. Those before a page that cannot be read are told all the same.
+pub(crate) async fn people(clients: &Clients, path: &str) -> People {
+    let clock = AnswerTime::default();
+    let (mut people, mut marker, mut failure) = (Vec::new(), None, None);
+    loop {
+        let call = clients.iam.list_users().path_prefix(path).max_items(LARGEST_PAGE).set_marker(marker);
+        let page = match call.customize().interceptor(clock.clone()).send().await {
+            Ok(page) => page,
+            Err(error) => {
+                failure = Some(call_error("iam:ListUsers", &error).into());
+                break;
+            }
+        };
+        for user in page.users {
+            match (UserName::new(user.user_name), UserId::new(user.user_id)) {
+                (Ok(name), Ok(id)) => people.push(Person { user: User { name, id }, path: user.path }),
+                _ => failure = Some(RotationError::Answer("UserName")),
+            }
+        }
+        marker = page.marker.filter(|_| page.is_truncated);
+        if marker.is_none() {
+            break;
+        }
+    }
+    People { people, now: clock.read().ok(), failure }
+}
+
+/// The user's tags, or `None` when there is no such user.
+pub(crate) async fn tags(clients: &Clients, name: &UserName) -> Result<Option<BTreeMap<String, String>>, CallError> {
+    // A user has 50 tags at most (IAM quotas), so the answer has one page.
+    match clients.iam.list_user_tags().user_name(name.as_str()).send().await {
+        Ok(answer) => Ok(Some(answer.tags.into_iter().map(|tag| (tag.key, tag.value)).collect())),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_entity_exception()) => Ok(None),
+        Err(error) => Err(call_error("iam:ListUserTags", &error)),
+    }
 }
 
 /// All access keys of the user.

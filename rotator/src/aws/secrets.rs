@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
+use aws_sdk_secretsmanager::operation::rotate_secret::RotateSecretError;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, RotationRulesType, Tag};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use contract::{SecretArn, SecretDocument, SecretText, UserName, VersionToken, tag_keys};
+use contract::{SecretArn, SecretDocument, SecretText, UserId, UserName, VersionToken, tag_keys};
 use jiff::Timestamp;
 
 use super::clock::AnswerTime;
@@ -20,6 +23,95 @@ pub(crate) async fn describe(clients: &Clients, secret: &SecretArn) -> Result<De
     let answer = call.customize().interceptor(clock.clone()).send().await;
     let answer = answer.map_err(|error| call_error("secretsmanager:DescribeSecret", &error))?;
     description(answer, clock.read()?)
+}
+
+/// The same for a secret that may not be there, by its name or ARN.
+pub(crate) async fn find(clients: &Clients, id: &str) -> Result<Option<(SecretArn, Description)>, RotationError> {
+    let clock = AnswerTime::default();
+    match clients.secrets.describe_secret().secret_id(id).customize().interceptor(clock.clone()).send().await {
+        Ok(answer) => {
+            let arn = answer.arn.as_deref().and_then(|arn| SecretArn::new(arn).ok());
+            let arn = arn.ok_or(RotationError::Answer("ARN"))?;
+            Ok(Some((arn, description(answer, clock.read()?)?)))
+        }
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
+        Err(error) => Err(call_error("secretsmanager:DescribeSecret", &error).into()),
+    }
+}
+
+/// A secret that is to be made.
+#[derive(Debug)]
+pub(crate) struct NewSecret<'a> {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) value: SecretText,
+    pub(crate) token: VersionToken,
+    pub(crate) kms_key: Option<&'a str>,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+/// Makes a secret. `None` when there is one of that name by now.
+pub(crate) async fn create(clients: &Clients, secret: NewSecret<'_>) -> Result<Option<SecretArn>, RotationError> {
+    let call = clients
+        .secrets
+        .create_secret()
+        .name(secret.name)
+        .description(secret.description)
+        .secret_string(secret.value.expose())
+        .client_request_token(secret.token.as_str())
+        .set_kms_key_id(secret.kms_key.map(str::to_owned))
+        .set_tags(Some(tags_of(&secret.tags)));
+    match call.send().await {
+        Ok(answer) => {
+            let arn = answer.arn.and_then(|arn| SecretArn::new(arn).ok());
+            arn.map(Some).ok_or(RotationError::Answer("ARN"))
+        }
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => Ok(None),
+        Err(error) => Err(call_error("secretsmanager:CreateSecret", &error).into()),
+    }
+}
+
+/// How a secret is to be rotated.
+#[derive(Debug)]
+pub(crate) struct Rotation<'a> {
+    /// The ARN of the function.
+    pub(crate) function: &'a str,
+    pub(crate) schedule: &'a str,
+    pub(crate) window: Option<u8>,
+    /// Whether a rotation begins now, and not only when the schedule says so.
+    pub(crate) at_once: bool,
+    /// The same for requests that are the same.
+    pub(crate) token: Option<VersionToken>,
+}
+
+/// Turns rotation on. While a rotation that has begun before is not complete Secrets Manager refuses, and goes on with
+/// that one; where one was wanted at once that is as good.
+pub(crate) async fn turn_on(clients: &Clients, secret: &SecretArn, rotation: &Rotation<'_>) -> Result<(), CallError> {
+    let rules = RotationRulesType::builder()
+        .schedule_expression(rotation.schedule)
+        .set_duration(rotation.window.map(|hours| format!("{hours}h")));
+    let call = clients
+        .secrets
+        .rotate_secret()
+        .secret_id(secret.as_str())
+        .rotation_lambda_arn(rotation.function)
+        .rotation_rules(rules.build())
+        .rotate_immediately(rotation.at_once)
+        .set_client_request_token(rotation.token.as_ref().map(VersionToken::to_string));
+    match call.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if rotation.at_once && goes_on(&error) => Ok(()),
+        Err(error) => Err(call_error("secretsmanager:RotateSecret", &error)),
+    }
+}
+
+/// Turns rotation off. What is off already, or waits for its deletion, is as good as that.
+pub(crate) async fn turn_off(clients: &Clients, secret: &SecretArn) -> Result<(), CallError> {
+    match clients.secrets.cancel_rotate_secret().secret_id(secret.as_str()).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_invalid_request_exception()) => Ok(()),
+        Err(error) => Err(call_error("secretsmanager:CancelRotateSecret", &error)),
+    }
 }
 
 fn description(answer: DescribeSecretOutput, now: Timestamp) -> Result<Description, RotationError> {
@@ -161,10 +253,29 @@ pub(crate) struct Listed {
     pub(crate) arn: SecretArn,
     pub(crate) name: String,
     pub(crate) user: Option<UserName>,
+    pub(crate) user_id: Option<UserId>,
     /// Whether it has a schedule.
     pub(crate) is_rotated: bool,
     /// The value of the tag that says where a pass was cut off.
     pub(crate) bookmark: Option<String>,
+    /// The value of the tag that says since when its user is no longer enrolled.
+    pub(crate) left: Option<String>,
+    /// The value of the tag that says which schedule it was given.
+    pub(crate) schedule: Option<String>,
+}
+
+impl Listed {
+    /// A secret that is rotated, with no tag that this is about.
+    #[cfg(test)]
+    pub(crate) fn rotated(name: String, arn: SecretArn) -> Self {
+        let (user, user_id, bookmark, left, schedule) = Default::default();
+        Self { arn, name, user, user_id, is_rotated: true, bookmark, left, schedule }
+    }
+
+    /// Whether the function has turned the rotation off, because the user is no longer enrolled.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.is_some() && !self.is_rotated
+    }
 }
 
 /// The secrets of a stack, but for those that wait for their deletion.
@@ -185,12 +296,19 @@ pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Liste
                     name: secret.name.ok_or(RotationError::Answer("Name"))?,
                     user: tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok()),
                     is_rotated: secret.rotation_enabled == Some(true),
+                    user_id: tags.get(tag_keys::USER_ID).and_then(|id| UserId::new(id).ok()),
                     bookmark: tags.get(tag_keys::SWEPT).cloned(),
+                    left: tags.get(tag_keys::LEFT).cloned(),
+                    schedule: tags.get(tag_keys::SCHEDULE).cloned(),
                 });
             }
         }
     }
     Ok(secrets)
+}
+
+fn tags_of(tags: &[(String, String)]) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 fn tag_map(tags: Vec<Tag>) -> BTreeMap<String, String> {
@@ -202,12 +320,15 @@ fn tag_map(tags: Vec<Tag>) -> BTreeMap<String, String> {
 pub(crate) async fn rotate(clients: &Clients, secret: &SecretArn) -> Result<(), CallError> {
     match clients.secrets.rotate_secret().secret_id(secret.as_str()).send().await {
         Ok(_) => Ok(()),
-        Err(error) => {
-            let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
-            let goes_on = message.contains("previous rotation isn't complete");
-            if goes_on { Ok(()) } else { Err(call_error("secretsmanager:RotateSecret", &error)) }
-        }
+        Err(error) if goes_on(&error) => Ok(()),
+        Err(error) => Err(call_error("secretsmanager:RotateSecret", &error)),
     }
+}
+
+/// Whether a rotation was refused because Secrets Manager goes on with the one before.
+fn goes_on(error: &SdkError<RotateSecretError, Response>) -> bool {
+    let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    message.contains("previous rotation isn't complete")
 }
 
 /// Sets a tag.
@@ -217,8 +338,7 @@ pub(crate) async fn tag(clients: &Clients, secret: &SecretArn, key: &str, value:
 
 /// Sets tags, all or none.
 pub(crate) async fn tag_all(clients: &Clients, secret: &SecretArn, tags: &[(String, String)]) -> Result<(), CallError> {
-    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    let answer = clients.secrets.tag_resource().secret_id(secret.as_str()).set_tags(Some(tags)).send().await;
+    let answer = clients.secrets.tag_resource().secret_id(secret.as_str()).set_tags(Some(tags_of(tags))).send().await;
     answer.map(drop).map_err(|error| call_error("secretsmanager:TagResource", &error))
 }
 

@@ -55,8 +55,8 @@ fn field() -> impl Strategy<Value = Value> {
 
 /// An object with some of the names that an event has.
 fn near_miss() -> impl Strategy<Value = Value> {
-    let names =
-        ["Step", "SecretId", "ClientRequestToken", "RotationToken", SWEEP, ROTATE, ROLLBACK, REVOKE, KEYS, "Records"];
+    let verbs = [SWEEP, ENROL, ROTATE, ROLLBACK, REVOKE, KEYS];
+    let names = [&["Step", "SecretId", "ClientRequestToken", "RotationToken", "Records"], &verbs[..]].concat();
     let fields = prop::collection::btree_map(prop::sample::select(names.to_vec()), field(), 0..=names.len());
     fields.prop_map(|fields| Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
@@ -92,7 +92,7 @@ proptest! {
                 prop_assert!(parsed.is_ok_and(|text| text.starts_with(&shown) && !text[shown.len()..].contains(MARK)));
             }
             // Users and keys that are named have passed their checks too.
-            Ok(Request::Sweep(_) | Request::Rotate(_) | Request::Order(..)) => {}
+            Ok(Request::Sweep(_) | Request::Enrol | Request::Rotate(_) | Request::Order(..)) => {}
             Err(error) => prop_assert!(!format!("{error} {error:?}").contains(MARK), "{error}"),
         }
     }

@@ -199,6 +199,13 @@ fn the_gate_names_what_is_left_alone() {
     assert_eq!(gate(|secret| drop(secret.tags.insert(tag_keys::HOLD.into(), "x".into()))), Err(Blocked::Held));
     assert_eq!(gate(|secret| secret.rotation_enabled = Some(false)), Err(Blocked::RotationOff));
     assert_eq!(gate(|secret| secret.rotation_enabled = None), Err(Blocked::RotationOff));
+    let left = |secret: &mut Description| drop(secret.tags.insert(tag_keys::LEFT.into(), "x".into()));
+    assert_eq!(gate(left), Ok(()), "it is rotated as long as it is on");
+    let gone = |secret: &mut Description| {
+        secret.tags.insert(tag_keys::LEFT.into(), "x".into());
+        secret.rotation_enabled = Some(false);
+    };
+    assert_eq!(gate(gone), Err(Blocked::Left));
     assert_eq!(gate(|secret| drop(secret.tags.remove(tag_keys::USER))), Err(Blocked::Unbound));
 }
 

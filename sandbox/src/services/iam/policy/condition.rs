@@ -11,6 +11,8 @@ use crate::ApiError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition {
     operator: Operator,
+    /// Whether it holds also where nobody supplies the key.
+    if_exists: bool,
     key: String,
     values: Vec<String>,
 }
@@ -64,12 +66,17 @@ impl Condition {
     pub(super) fn all(block: Option<&Value>) -> Result<Vec<Self>, ApiError> {
         let mut conditions = Vec::new();
         for (operator, keys) in block.map(fields).transpose()?.into_iter().flatten() {
-            let operator = Operator::new(&operator)?;
+            // IAM user guide, "...IfExists condition operators": every operator but Null.
+            let (name, if_exists) = match operator.strip_suffix("IfExists") {
+                Some(name) if name != "Null" => (name, true),
+                _ => (operator.as_str(), false),
+            };
+            let operator = Operator::new(name)?;
             for (key, values) in fields(&keys)? {
                 if !is_known(&key) {
                     return Err(ApiError::unknown("condition key", &key));
                 }
-                conditions.push(Self { operator, key, values: operator.checked(texts(&values)?)? });
+                conditions.push(Self { operator, if_exists, key, values: operator.checked(texts(&values)?)? });
             }
         }
         Ok(conditions)
@@ -91,7 +98,7 @@ impl Condition {
         let mut values = self.values.iter();
         match (self.operator, actual) {
             (Operator::Null, actual) => values.any(|value| value.eq_ignore_ascii_case("true") == actual.is_none()),
-            (_, None) => false,
+            (_, None) => self.if_exists,
             (Operator::StringEquals, Some(actual)) => values.any(|value| value == actual),
             (Operator::StringLike, Some(actual)) => values.any(|value| pattern::matches(value, actual)),
             (Operator::ArnLike, Some(actual)) => values.any(|value| pattern::matches_arn(value, actual)),

@@ -108,6 +108,9 @@ fn conditions_hold_as_their_operator_says() {
         ("Null", key, json!("true"), Some(arn), false),
         ("Null", key, json!(false), Some(arn), true),
         ("StringEquals", "aws:ResourceTag/team", json!("a"), None, false),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), None, true),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), Some("a"), true),
+        ("StringEqualsIfExists", "aws:ResourceTag/team", json!("a"), Some("b"), false),
     ];
     for (operator, name, wanted, actual, holds) in table {
         let shown = format!("{operator} {name} {wanted} {actual:?}");
@@ -148,7 +151,7 @@ fn what_the_sandbox_does_not_know_is_named() {
     let table = [
         (with(json!({ "NotAction": "iam:GetUser" })), "policy element `NotAction`"),
         (with(json!({ "Condition": { "DateLessThan": {} } })), "condition operator `DateLessThan`"),
-        (with(json!({ "Condition": { "StringLikeIfExists": {} } })), "condition operator `StringLikeIfExists`"),
+        (with(json!({ "Condition": { "NullIfExists": {} } })), "condition operator `NullIfExists`"),
         (
             with(json!({ "Condition": { "Bool": { "aws:ViaAWSService": "true" } } })),
             "condition key `aws:ViaAWSService`",
