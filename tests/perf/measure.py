@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -23,6 +24,29 @@ def built(options):
     keyturn = options.keyturn or TARGET / "release/keyturn"
     function = options.function or TARGET / "function/bootstrap"
     return keyturn.resolve(), function.resolve()
+
+
+def peak(process):
+    """The most memory that a process has had so far, in MiB."""
+    lines = pathlib.Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+class Watch(threading.Thread):
+    """Looks at the memory of a process as long as it lives. What the kernel tells at its end is at least the memory of this
+    script, which it was forked from."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.process, self.peak = process, 0
+
+    def run(self):
+        while True:
+            try:
+                self.peak = max(self.peak, peak(self.process))
+            except OSError:
+                return
+            time.sleep(0.05)
 
 
 class Sandbox:
@@ -54,6 +78,8 @@ class Sandbox:
         process = subprocess.Popen(
             command, cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL, stdout=outputs[0], stderr=outputs[1]
         )
+        watch = Watch(process.pid)
+        watch.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -62,12 +88,8 @@ class Sandbox:
         outputs[0].seek(0)
         answer = json.loads(outputs[0].read())
         result = {"case": case, "wall_s": wall, "load": load, "cpu_s": usage.ru_utime + usage.ru_stime}
-        result |= {"peak_rss_mib": usage.ru_maxrss / 1024, "sandbox_peak_rss_mib": self.peak()}
+        result |= {"peak_rss_mib": watch.peak, "sandbox_peak_rss_mib": peak(self.process.pid)}
         return result, answer, self.report()
-
-    def peak(self):
-        lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
     def stop(self):
         self.process.stdin.close()

@@ -299,7 +299,7 @@ impl Run {
         let waves = if self.work == Work::Deploy { fleet.waves.as_slice() } else { &all };
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (index, (wave, members)) in waves.iter().zip(divide(waves, &accounts)).enumerate() {
-            let number = index + 1;
+            let (number, size) = (index + 1, members.len());
             let mut targets = Vec::new();
             for target in members.iter().filter_map(|account| self.target(account)) {
                 if before.contains(&target.account) {
@@ -309,7 +309,7 @@ impl Run {
                 }
             }
             if !targets.is_empty() {
-                groups.push(Group { number, wave: wave.clone(), targets });
+                groups.push(Group { number, wave: wave.clone(), size, targets });
             }
         }
         (groups, rows)
@@ -323,7 +323,7 @@ impl Run {
         let question = match self.work {
             Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
             Work::Deploy => {
-                for Group { number, wave, targets } in groups {
+                for Group { number, wave, targets, .. } in groups {
                     printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
                 }
                 self.show_first(groups).await?;

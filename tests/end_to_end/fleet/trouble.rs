@@ -1,13 +1,15 @@
 //! A rollout that does not go as it should: accounts that cannot be entered, failures, Ctrl-C, and death.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sandbox::{StackAction, World};
+use serde_json::{Value, json};
 
 use super::{USERS, account, configure, rollout, served, settings, stage, take_calls};
-use crate::stage::{REGION, function};
+use crate::stage::{REGION, Stage, function};
 
 #[tokio::test]
 async fn accounts_that_cannot_be_used_are_told_and_the_others_served() {
@@ -81,6 +83,65 @@ async fn a_rollout_that_is_killed_anywhere_goes_on_and_deploys_no_account_twice(
         assert_eq!(executed, 2, "the bucket's stack and the cell, each once, in account {number}");
         let keys = stage.sandbox.visit(move |world| USERS.map(|user| world.access_keys(&account(number), user).len()));
         assert_eq!(keys.await, [1, 1]);
+    }
+}
+
+/// From this call on, each by its number, nothing is allowed in these accounts any more.
+async fn forbid_from(stage: &Stage, victims: &[(usize, usize)]) {
+    let mut left: BTreeMap<String, usize> = victims.iter().map(|(number, calls)| (account(*number), *calls)).collect();
+    let forbid = move |world: &mut World| {
+        world.sabotage(move |_, upcoming| {
+            let is_ours = upcoming.principal.contains("OrganizationAccountAccessRole");
+            let left = left.get_mut(upcoming.principal.split(':').nth(4)?).filter(|_| is_ours)?;
+            let denial = sandbox::ApiError::new("AccessDenied", "explicit deny in a service control policy");
+            match left.checked_sub(1) {
+                Some(fewer) => {
+                    *left = fewer;
+                    None
+                }
+                None => Some(sandbox::FaultEffect::FailBefore(denial.with_status(403))),
+            }
+        });
+    };
+    stage.sandbox.visit(forbid).await;
+}
+
+#[tokio::test]
+async fn one_account_in_twenty_that_fails_at_any_call_is_tolerated_and_two_are_not() {
+    let stage = stage(40).await;
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("at_once: 1", "at_once: 8");
+    let waves = "waves: [{ percent: 50, tolerate: 5% }, { percent: 100, tolerate: 5% }]\n";
+    std::fs::write(stage.path("fleet.yaml"), text + waves).unwrap();
+    let run_on = async |victims: &[(usize, usize)], arguments: &[&str]| {
+        forbid_from(&stage, victims).await;
+        let run = rollout(&stage, &[&["--output", "json"], arguments].concat()).await;
+        stage.sandbox.visit(|world| world.sabotage(|_, _| None)).await;
+        let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
+        let rows = report["accounts"].as_array().unwrap().iter();
+        let failed =
+            rows.filter(|row| row["outcome"] == "failed" && row["cause"].as_str().unwrap().contains("not allowed"));
+        let failed: Vec<String> = failed.map(|row| row["account"].as_str().unwrap().to_owned()).collect();
+        (run.code, failed, report["summary"].clone())
+    };
+    // Two of twenty are one too many.
+    let (code, failed, summary) = run_on(&[(3, 4), (9, 31)], &[]).await;
+    assert_eq!((code, &failed), (4, &vec![account(3), account(9)]), "{summary}");
+    assert_eq!(summary["failed"], 2);
+    let not_reached = summary["not_reached"].as_u64().unwrap();
+    assert!(not_reached >= 20 && summary["done"] == 38 - not_reached, "{summary}");
+    // One in each wave is tolerated, whatever it is in the middle of.
+    let (code, failed, summary) = run_on(&[(9, 12), (33, 27)], &["--resume"]).await;
+    assert_eq!((code, &failed), (3, &vec![account(9), account(33)]), "{summary}");
+    assert_eq!((&summary["failed"], &summary["not_reached"]), (&json!(2), &json!(0)), "{summary}");
+    let done = served(&stage, 40).await;
+    assert!((1..=40).all(|number| [9, 33].contains(&number) || done.contains(&number)), "{done:?}");
+    // Both are whole, and what is left to do is done.
+    assert_eq!(run_on(&[], &[]).await.0, 0);
+    assert_eq!(served(&stage, 40).await, (1..=40).collect::<Vec<_>>());
+    let calls = take_calls(&stage).await;
+    for number in 1..=40 {
+        let keys = stage.sandbox.visit(move |world| USERS.map(|user| world.access_keys(&account(number), user).len()));
+        assert_eq!((keys.await, calls.contains_key(&account(number))), ([1, 1], true));
     }
 }
 

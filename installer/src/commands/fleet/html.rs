@@ -38,6 +38,7 @@ fn write_page(page: &mut String, report: &FleetReport, now: Option<Timestamp>) -
         escaped(&at)
     )?;
     summary(page, report)?;
+    injected(page, report)?;
     timeline(page, &report.accounts)?;
     ages(page, &report.accounts)?;
     blocked(page, &report.accounts)?;
@@ -62,6 +63,17 @@ fn summary(page: &mut String, report: &FleetReport) -> fmt::Result {
     if let Some(stopped) = &report.stopped {
         writeln!(page, "<p class=\"bad\">{}</p>", escaped(&stopped.to_string()))?;
     }
+    Ok(())
+}
+
+/// What was made to fail, in a rehearsal.
+fn injected(page: &mut String, report: &FleetReport) -> fmt::Result {
+    let Some(injected) = &report.injected else { return Ok(()) };
+    page.push_str(
+        "<h2>Rehearsal</h2>\n<p>In a sandboxed copy; nothing was changed in AWS. What was made to fail:</p>\n<ul>\n",
+    );
+    injected.iter().try_for_each(|failure| writeln!(page, "<li>{}</li>", escaped(&failure.to_string())))?;
+    page.push_str("</ul>\n");
     Ok(())
 }
 
@@ -153,7 +165,7 @@ fn blocked(page: &mut String, accounts: &[AccountRow]) -> fmt::Result {
 }
 
 fn accounts(page: &mut String, accounts: &[AccountRow]) -> fmt::Result {
-    page.push_str("<h2>Accounts</h2>\n<table>\n<tr><th>account</th><th>name</th><th>wave</th><th>outcome</th><th>took</th><th>detail</th></tr>\n");
+    page.push_str("<h2>Accounts</h2>\n<table class=\"accounts\">\n<tr><th>account</th><th>name</th><th>wave</th><th>outcome</th><th>took</th><th>detail</th></tr>\n");
     for row in accounts {
         let class = if row.outcome.has_failed() || row.outcome.word() == "look" { " class=\"bad\"" } else { "" };
         write!(

@@ -9,7 +9,7 @@ use super::account::{Visit, Visited, Work};
 use super::report::{AccountRow, Outcome, Stopped};
 use super::{Entered, Run};
 use crate::apply::rotations::WAITS;
-use crate::aws::secrets;
+use crate::aws::{identity, secrets};
 use crate::error::Error;
 use crate::fleet::journal::{Done, Journal, JournalError};
 use crate::fleet::targets::Target;
@@ -22,6 +22,8 @@ pub(super) struct Group {
     /// Counted from 1.
     pub(super) number: usize,
     pub(super) wave: Wave,
+    /// How many accounts the wave has, those included that were done before: that is what a share of it means.
+    pub(super) size: usize,
     pub(super) targets: Vec<Target>,
 }
 
@@ -49,7 +51,7 @@ pub(super) async fn work(
             continue;
         }
         let wave = group.wave.clone();
-        let (number, size) = (group.number, group.targets.len());
+        let (number, size) = (group.number, group.size);
         let (mut done, halted) = one(run, group, journal).await?;
         stopped = halted;
         if stopped.is_none() && !wave.soak.is_zero() && run.work == Work::Deploy {
@@ -73,8 +75,8 @@ async fn one(
     group: Group,
     journal: &mut Option<Journal>,
 ) -> Result<(Vec<AccountRow>, Option<Stopped>), JournalError> {
-    let Group { number, wave, targets } = group;
-    let (size, mut queue) = (targets.len(), VecDeque::from(targets));
+    let Group { number, wave, size, targets } = group;
+    let mut queue = VecDeque::from(targets);
     let (mut rows, mut under_way, mut stopped, mut failed) = (Vec::new(), JoinSet::new(), None, 0);
     let (mut unwritable, interrupts) = (None, &run.entrance.session.interrupts);
     loop {
@@ -173,6 +175,11 @@ async fn soak(run: &Run, wave: &Wave, rows: &mut [AccountRow]) -> Option<Stopped
     let interrupts = &run.entrance.session.interrupts;
     run.entrance.session.printer.say(format!("waiting {} before the users are looked at again", span(wave.soak)));
     if interrupts.unless_pressed(run.pass(wave.soak)).await.is_err() {
+        return Some(Stopped::Interrupted);
+    }
+    // The clock of the caller's account stood still meanwhile, and the next accounts begin by it.
+    let asking = identity::caller(&run.entrance.session.clients);
+    if interrupts.unless_pressed(asking).await.is_err() {
         return Some(Stopped::Interrupted);
     }
     let sound = rows.iter_mut().filter(|row| !row.outcome.has_failed() && row.began.is_some());
