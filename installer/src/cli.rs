@@ -279,6 +279,9 @@ pub enum Command {
         /// Which one.
         #[arg(value_enum, default_value = "cell")]
         which: Which,
+        /// The fleet, for the role.
+        #[arg(long, value_name = "FILE", default_value = "fleet.yaml")]
+        fleet: PathBuf,
         /// A function that was built before: the executable or the zip.
         #[arg(long, value_name = "FILE")]
         artifact: Option<PathBuf>,
@@ -418,6 +421,8 @@ pub enum Which {
     Cell,
     /// The bucket for the function's code.
     Artifacts,
+    /// The role by which `rollout` enters the accounts of a fleet, with the permissions that it needs there.
+    RolloutRole,
 }
 
 #[cfg(test)]

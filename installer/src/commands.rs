@@ -34,7 +34,7 @@ use fleet::{Manner as Fleetwide, Rehearsal, Work};
 use pipeline::Manner;
 
 use crate::aws::{Clients, Connection, Source, identity};
-use crate::cli::{Cli, Command, Global, Over, Rehearse, Target};
+use crate::cli::{Cli, Command, Global, Over, Rehearse, Target, Which};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
 use crate::plan::{Options, Refusal, Refusals, Unfit};
@@ -128,10 +128,8 @@ async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Man { directory } => man::run(printer, directory.as_deref()),
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
         Command::Sandbox { delays, accounts, users } => Box::pin(sandbox::run(users, *delays, *accounts)).await,
-        Command::Template { which, artifact } => {
-            let config = configuration(global, &[])?;
-            let session = connect(global, &config, printer, seed).await?;
-            Box::pin(template::run(&session, &config, *which, artifact.as_deref())).await
+        Command::Template { which, fleet, artifact } => {
+            Box::pin(show_template(global, *which, fleet, artifact.as_deref(), (printer, seed))).await
         }
     }
 }
@@ -145,6 +143,27 @@ async fn over_fleet(cli: &Cli, file: &Path, work: Work, printer: Printer, seed: 
     let fleet = crate::fleet::read(file)?;
     let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
     Box::pin(fleet::run(session, &fleet, work, &Fleetwide::of(&cli.command))).await
+}
+
+/// Prints a template.
+async fn show_template(
+    global: &Global,
+    which: Which,
+    fleet: &Path,
+    artifact: Option<&Path>,
+    (printer, seed): (Printer, u64),
+) -> Result<Exit, Error> {
+    if which == Which::RolloutRole {
+        let fleet = crate::fleet::read(fleet)?;
+        let session = connect(global, &fleet.defaults.config, printer, seed).await?;
+        return template::rollout_role(&session, &fleet).await;
+    }
+    let config = configuration(global, &[])?;
+    let session = connect(global, &config, printer, seed).await?;
+    match which {
+        Which::Artifacts => template::artifacts(&session),
+        Which::Cell | Which::RolloutRole => template::cell(&session, &config, artifact).await,
+    }
 }
 
 /// Rolls out, or rehearses that.

@@ -15,6 +15,8 @@ use std::time::Duration;
 use contract::{AccountId, Enrolment};
 
 use crate::config::{self, Config, ConfigError};
+#[cfg(test)]
+pub(crate) use manifest::parse;
 use selection::Selection;
 use waves::Wave;
 

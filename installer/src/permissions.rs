@@ -81,10 +81,6 @@ pub enum When {
     Dashboard,
     /// When alarms are told by e-mail.
     Mails,
-    /// When alarms are told by e-mail and the configuration has tags.
-    TaggedMails,
-    /// When the configuration has tags.
-    Tags,
     /// Only with `--drift`: what CloudFormation looks at, it looks at with the caller's permissions.
     Drift,
     /// The same of the bucket that keyturn makes itself.
@@ -99,7 +95,8 @@ macro_rules! table {
     };
 }
 
-/// Everything that bootstrap, rotate, hold, rollback, revoke, status and teardown need.
+/// Everything that bootstrap, rotate, hold, rollback, revoke, status and teardown need. The permission to tag belongs to
+/// it: CloudFormation puts tags of its own on most of what it makes, whatever the configuration says.
 pub const PERMISSIONS: &[Permission] = table! {
     Users, Always, "look the users and their keys up": "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed";
     Users, Always, "retire keys with `teardown --keys revoke`": "iam:UpdateAccessKey", "iam:DeleteAccessKey";
@@ -127,7 +124,7 @@ pub const PERMISSIONS: &[Permission] = table! {
     Role, Always, "take the role away": "iam:DeleteRole", "iam:DetachRolePolicy";
     Role, Network, "let the function into the network": "iam:PutRolePolicy", "iam:DeleteRolePolicy";
     Role, Boundary, "bound the role": "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary";
-    Role, Tags, "tag the role": "iam:TagRole", "iam:UntagRole";
+    Role, Always, "tag the role": "iam:TagRole", "iam:UntagRole";
     Policies, Always, "make the role's policies, and change them with the users":
         "iam:CreatePolicy", "iam:GetPolicy", "iam:CreatePolicyVersion", "iam:DeletePolicyVersion",
         "iam:ListPolicyVersions";
@@ -139,32 +136,32 @@ pub const PERMISSIONS: &[Permission] = table! {
     Function, Always, "call it, also through RotateSecret": "lambda:InvokeFunction";
     Function, Always, "see whether it is there": "lambda:GetFunctionConfiguration";
     Function, Always, "take it away": "lambda:DeleteFunction";
-    Function, Tags, "tag it": "lambda:TagResource", "lambda:UntagResource";
+    Function, Always, "tag it": "lambda:TagResource", "lambda:UntagResource";
     Everything, Network, "put the function into the network":
         "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs";
     LogGroup, Always, "make the function's log": "logs:CreateLogGroup", "logs:PutRetentionPolicy";
     LogGroup, Always, "take it away": "logs:DeleteLogGroup";
-    LogGroup, Tags, "tag it": "logs:TagResource", "logs:UntagResource";
+    LogGroup, Always, "tag it": "logs:TagResource", "logs:UntagResource";
     Everything, Always, "look at the logs": "logs:DescribeLogGroups";
     Rule, Always, "make the sweeper's schedule": "events:PutRule", "events:DescribeRule", "events:PutTargets";
     Rule, Always, "take it away": "events:RemoveTargets", "events:DeleteRule";
-    Rule, Tags, "tag it": "events:TagResource", "events:UntagResource";
+    Rule, Always, "tag it": "events:TagResource", "events:UntagResource";
     Alarms, Always, "make the alarms": "cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms";
     Alarms, Always, "take them away": "cloudwatch:DeleteAlarms";
-    Alarms, Tags, "tag them": "cloudwatch:TagResource", "cloudwatch:UntagResource";
+    Alarms, Always, "tag them": "cloudwatch:TagResource", "cloudwatch:UntagResource";
     Dashboard, Dashboard, "make the dashboard": "cloudwatch:PutDashboard", "cloudwatch:GetDashboard";
     Dashboard, Dashboard, "take it away": "cloudwatch:DeleteDashboards";
     Topic, Mails, "make the topic of the alarms":
         "sns:CreateTopic", "sns:SetTopicAttributes", "sns:GetTopicAttributes", "sns:Subscribe";
     Topic, Mails, "take it away": "sns:Unsubscribe", "sns:DeleteTopic";
-    Topic, TaggedMails, "tag it": "sns:TagResource", "sns:UntagResource";
+    Topic, Mails, "tag it": "sns:TagResource", "sns:UntagResource";
     Secrets, Replicas, "replicate the secrets":
         "secretsmanager:ReplicateSecretToRegions", "secretsmanager:RemoveRegionsFromReplication";
     Bucket, OwnBucket, "make the bucket of the function's code":
         "s3:CreateBucket", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutBucketPublicAccessBlock",
         "s3:PutBucketOwnershipControls", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy";
     Bucket, OwnBucket, "empty it and take it away": "s3:ListBucketVersions", "s3:DeleteBucketPolicy", "s3:DeleteBucket";
-    Bucket, Tags, "tag it": "s3:PutBucketTagging";
+    Bucket, OwnBucket, "tag it": "s3:PutBucketTagging";
     Bucket, Always, "see what is in the bucket": "s3:ListBucket";
     Objects, Always, "upload the function, and have Lambda fetch it": "s3:PutObject", "s3:GetObject";
     Objects, OwnBucket, "empty the bucket": "s3:DeleteObjectVersion";
@@ -210,8 +207,6 @@ impl When {
             Self::Replicas => !config.replicas.is_empty(),
             Self::Dashboard => config.alerts.dashboard,
             Self::Mails | Self::DriftOfTopic => !config.alerts.email.is_empty(),
-            Self::TaggedMails => Self::Mails.holds(config) && Self::Tags.holds(config),
-            Self::Tags => !config.tags.is_empty(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod member;
 mod parameters;
 mod policy;
 mod resource;
+mod rollout_role;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use policy::Grant;
 
 pub use member::member;
 pub use policy::Filling;
+pub use rollout_role::rollout_role;
 
 /// The stack of the artifact bucket, as it stands in the repository.
 const ARTIFACTS: &str = include_str!("../../templates/artifacts.yaml");

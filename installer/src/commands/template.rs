@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::pipeline;
-use crate::cli::Which;
+use crate::aws::identity;
 use crate::config::Config;
 use crate::error::{Error, Exit};
+use crate::fleet::Fleet;
 use crate::plan::{Refusal, Refusals};
 use crate::session::Session;
 use crate::template::{self, CodeLocation, Template};
@@ -18,21 +19,13 @@ struct Report {
     template: String,
 }
 
-pub(super) async fn run(
-    session: &Session,
-    config: &Config,
-    which: Which,
-    prebuilt: Option<&Path>,
-) -> Result<Exit, Error> {
-    let template = match which {
-        Which::Artifacts => template::artifacts()?,
-        Which::Cell => cell(session, config, prebuilt).await?,
-    };
-    session.printer.result("template", &Report { template: template.to_text() })?;
-    Ok(Exit::Done)
+/// Prints the stack of the artifact bucket.
+pub(super) fn artifacts(session: &Session) -> Result<Exit, Error> {
+    print(session, &template::artifacts()?)
 }
 
-async fn cell(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Template, Error> {
+/// Prints the stack of the function and its users.
+pub(super) async fn cell(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Result<Exit, Error> {
     let artifact = pipeline::artifact(session, config, prebuilt).await?;
     let observed = pipeline::observed(session, config).await?;
     let code = CodeLocation { bucket: observed.bucket(config), key: artifact.object_key() };
@@ -43,7 +36,21 @@ async fn cell(session: &Session, config: &Config, prebuilt: Option<&Path>) -> Re
             None => unknown.push(Refusal::UnknownUser(user.name)),
         }
     }
-    if unknown.is_empty() { Ok(template::cell(config, &users, &code)?) } else { Err(Refusals(unknown).into()) }
+    if !unknown.is_empty() {
+        return Err(Refusals(unknown).into());
+    }
+    print(session, &template::cell(config, &users, &code)?)
+}
+
+/// Prints the role by which the caller enters the accounts of a fleet.
+pub(super) async fn rollout_role(session: &Session, fleet: &Fleet) -> Result<Exit, Error> {
+    let caller = session.interrupts.unless_pressed(identity::caller(&session.clients)).await??;
+    print(session, &template::rollout_role(fleet, &caller.account)?)
+}
+
+fn print(session: &Session, template: &Template) -> Result<Exit, Error> {
+    session.printer.result("template", &Report { template: template.to_text() })?;
+    Ok(Exit::Done)
 }
 
 impl fmt::Display for Report {

@@ -27,7 +27,7 @@ const MOST_AT_ONCE: usize = 200;
 /// How long AWS takes to make a new account ready, as a rule.
 const READY_WITHIN: Duration = Duration::from_mins(15);
 
-pub(super) fn parse(path: &Path, text: &str) -> Result<Fleet, ConfigError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Fleet, ConfigError> {
     config::document(path, text, |document| build(path, document))
 }
 

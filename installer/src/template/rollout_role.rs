@@ -1,0 +1,168 @@
+//! The role by which a rollout enters an account: it may do what keyturn needs there, by the table of which `keyturn doctor`
+//! asks, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::AccountId;
+use serde_json::{Value as Json, json};
+
+use super::{Template, TemplateError};
+use crate::config::Config;
+use crate::fleet::{Access, Fleet, Wanted};
+use crate::names::artifact_bucket;
+use crate::permissions::{On, PERMISSIONS, SIX, Scope, TWELVE, UUID};
+
+/// What stands for the account until CloudFormation knows it.
+const ANY_ACCOUNT: &str = "000000000000";
+
+/// What is needed where users are selected, beyond the table.
+const SELECTING: &str = "iam:GetAccountAuthorizationDetails";
+
+/// The actions that could give the function's role more than it should have: they are bound to the policies of the stack.
+const ATTACHING: [&str; 2] = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"];
+
+const PASSING: &str = "iam:PassRole";
+
+/// The template of the role, for every account of a fleet. `trusted` is the account that may assume it.
+///
+/// # Errors
+/// [`TemplateError`] when it cannot be written.
+pub fn rollout_role(fleet: &Fleet, trusted: &AccountId) -> Result<Template, TemplateError> {
+    let Access { role, external_id, .. } = &fleet.access;
+    let (path, name) =
+        role.rsplit_once('/').map_or(("/".to_owned(), role.as_str()), |(path, name)| (format!("/{path}/"), name));
+    let mut trust = json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": sub(&format!("arn:${{AWS::Partition}}:iam::{trusted}:root")) },
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    });
+    if let (Some(id), Some(fields)) = (external_id, trust.as_object_mut()) {
+        fields.insert("Condition".to_owned(), json!({ "StringEquals": { "sts:ExternalId": id } }));
+    }
+    let document = |statements: Vec<Json>| json!({ "Version": "2012-10-17", "Statement": statements });
+    let properties = json!({
+        "RoleName": name,
+        "Path": path,
+        "Description": "keyturn rollout enters the account by this role",
+        "AssumeRolePolicyDocument": document(vec![trust]),
+        "Policies": [{ "PolicyName": "keyturn", "PolicyDocument": document(statements(fleet)) }],
+    });
+    let template = "AWSTemplateFormatVersion: '2010-09-09'\nDescription: keyturn - lets a rollout into this account\nResources: {}\n";
+    let mut template = Template::parse(template)?;
+    template.add("Role", &json!({ "Type": "AWS::IAM::Role", "Properties": properties }))?;
+    Ok(template)
+}
+
+/// A statement for each kind of resource, with all that any account of the fleet needs.
+fn statements(fleet: &Fleet) -> Vec<Json> {
+    let mut actions: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
+    let mut arns: BTreeMap<On, BTreeSet<String>> = BTreeMap::new();
+    for wanted in fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]) {
+        let needed = PERMISSIONS.iter().filter(|it| !it.when.is_optional() && it.when.holds(&wanted.config));
+        for permission in needed {
+            actions.entry(permission.on).or_default().insert(permission.action);
+            arns.entry(permission.on).or_default().extend(resources(permission.on, wanted));
+        }
+        if wanted.selection.is_some() {
+            actions.entry(On::Everything).or_default().insert(SELECTING);
+        }
+    }
+    let policies: Vec<Json> = arns.get(&On::Policies).into_iter().flatten().map(|arn| sub(arn)).collect();
+    let mut statements = Vec::new();
+    for (on, mut actions) in actions {
+        let resources: Vec<Json> = arns.get(&on).into_iter().flatten().map(|arn| sub(arn)).collect();
+        let mut allow = |sid: String, actions: Vec<&str>, condition: Option<Json>| {
+            let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": &resources });
+            if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
+                fields.insert("Condition".to_owned(), condition);
+            }
+            statements.push(statement);
+        };
+        let attaching: Vec<&str> = ATTACHING.into_iter().filter(|action| actions.remove(action)).collect();
+        if !attaching.is_empty() {
+            allow("Attach".to_owned(), attaching, Some(json!({ "ArnLike": { "iam:PolicyARN": &policies } })));
+        }
+        if actions.remove(PASSING) {
+            let to_lambda = json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } });
+            allow("Pass".to_owned(), vec![PASSING], Some(to_lambda));
+        }
+        allow(format!("{on:?}"), actions.into_iter().collect(), None);
+    }
+    statements
+}
+
+/// The ARNs in any account, with what AWS makes up left open.
+fn resources(on: On, wanted: &Wanted) -> Vec<String> {
+    let Wanted { config, selection } = wanted;
+    let user = |rest: &str| format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:user/{rest}");
+    let secret = |name: &str| {
+        let region = &config.region;
+        format!("arn:${{AWS::Partition}}:secretsmanager:{region}:${{AWS::AccountId}}:secret:{name}")
+    };
+    let path = selection.as_ref().map(|selection| selection.select.path.as_deref().unwrap_or("/"));
+    match (on, path) {
+        (On::Users, Some(path)) => vec![user(&format!("{}*", path.trim_start_matches('/')))],
+        // A name says nothing of the path.
+        (On::Users, None) => {
+            config.users.iter().flat_map(|it| [user(it.name.as_str()), user(&format!("*/{}", it.name))]).collect()
+        }
+        (On::Secrets | On::SecretNames, Some(_)) => vec![secret("keyturn/*")],
+        (On::Secrets, None) => {
+            config.users.iter().map(|it| secret(&format!("{}-??????", config.secret_name(&it.name)))).collect()
+        }
+        (On::SecretNames, None) => {
+            config.users.iter().map(|it| secret(&config.secret_name(&it.name).to_string())).collect()
+        }
+        _ => of_stacks(on, config),
+    }
+}
+
+fn of_stacks(on: On, config: &Config) -> Vec<String> {
+    let Ok(account) = AccountId::new(ANY_ACCOUNT) else { return Vec::new() };
+    let own = artifact_bucket(&account, &config.region);
+    let bucket = config.artifact_bucket.as_deref().unwrap_or(&own);
+    let scope = Scope { partition: "${AWS::Partition}", account: &account, config, bucket, users: &[], secrets: &[] };
+    let open = |arn: String| {
+        // A UUID ends as long as an account number.
+        let arn = arn.replace(UUID, "*").replace(TWELVE, "*").replace(SIX, "??????");
+        arn.replace(ANY_ACCOUNT, "${AWS::AccountId}")
+    };
+    scope.arns(on).into_iter().map(open).collect()
+}
+
+fn sub(text: &str) -> Json {
+    if text.contains("${") { json!({ "Fn::Sub": text }) } else { json!(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn written(fleet: &str) -> String {
+        let fleet = crate::fleet::parse(Path::new("fleet.yaml"), fleet).unwrap();
+        rollout_role(&fleet, &AccountId::new("111122223333").unwrap()).unwrap().to_text()
+    }
+
+    #[test]
+    fn the_role_is_for_whom_the_fleet_is_about() {
+        let named = written(
+            "version: 1\naccess: { role: ops/rollout, external_id: sesame }\nunits: [r-abcd]\ndefaults: { region: eu-central-1, users: [ci] }\n",
+        );
+        for part in
+            ["user/*/ci", "secret:keyturn/ci-??????", "sts:ExternalId: sesame", "RoleName: rollout", "Path: /ops/"]
+        {
+            assert!(named.contains(part), "{part}: {named}");
+        }
+        assert!(!named.contains(ANY_ACCOUNT) && !named.contains(SELECTING) && !named.contains(UUID), "{named}");
+        let selected = written(
+            "version: 1\nunits: [r-abcd]\ndefaults: { region: eu-central-1, users: { select: { path: /service/ } } }\n",
+        );
+        for part in ["user/service/*", "secret:keyturn/*", SELECTING] {
+            assert!(selected.contains(part), "{part}: {selected}");
+        }
+        // All inline policies of a role together (IAM quotas, "IAM and AWS STS quotas, name requirements").
+        assert!(named.len().max(selected.len()) < 10_240, "{} and {}", named.len(), selected.len());
+    }
+}
