@@ -1,5 +1,5 @@
 //! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
-//! `target/rendered-templates` and `target/rendered-for-many` for `.ci/lint-templates`.
+//! `target/rendered-templates`, `target/rendered-for-many` and `target/rendered-roles` for `.ci/lint-templates`.
 
 #![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
 
@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use contract::{Enrolment, Exempt, ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
+use contract::{
+    AccountId, Enrolment, Exempt, ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName,
+};
 use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
 use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
@@ -119,6 +121,26 @@ fn every_rendering_for_many_accounts_keeps_the_limits() {
             assert_eq!(Template::parse(&text).expect("it is YAML"), template);
             fs::write(directory.join(format!("{home}-{name}.yaml")), text).expect("it can be written");
         }
+    }
+}
+
+/// The role by which a rollout enters an account. All inline policies of a role have 10,240 characters at most (IAM quotas).
+#[test]
+fn the_role_of_a_rollout_keeps_the_limits() {
+    let directory = directory("rendered-roles");
+    let trusted = AccountId::new("111122223333").expect("an account");
+    for (name, users) in [("named", "[ci, mail]"), ("selected", "{ select: { path: /service/ } }")] {
+        let file = directory.join(format!("{name}.fleet"));
+        let defaults =
+            format!("defaults: {{ region: eu-central-1, users: {users}, alerts: {{ email: [a@example.org] }} }}\n");
+        let access = "access: { role: ops/keyturn-rollout, external_id: sesame }\n";
+        fs::write(&file, format!("version: 1\nunits: [r-abcd]\n{access}{defaults}")).expect("it can be written");
+        let fleet = installer::fleet::read(&file).expect("it is right");
+        let template = template::rollout_role(&fleet, &trusted).expect("it can be written");
+        let role = template.resources().remove("Role").expect("it is there");
+        let policies = role.properties["Policies"].to_string();
+        assert!(policies.len() < 10_240, "{name} has {} characters", policies.len());
+        fs::write(directory.join(format!("{name}.yaml")), template.to_text()).expect("it can be written");
     }
 }
 

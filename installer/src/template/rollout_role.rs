@@ -162,7 +162,5 @@ mod tests {
         for part in ["user/service/*", "secret:keyturn/*", SELECTING] {
             assert!(selected.contains(part), "{part}: {selected}");
         }
-        // All inline policies of a role together (IAM quotas, "IAM and AWS STS quotas, name requirements").
-        assert!(named.len().max(selected.len()) < 10_240, "{} and {}", named.len(), selected.len());
     }
 }
