@@ -1,6 +1,7 @@
 //! Many accounts: `rollout`, and `plan`, `status` and `teardown` over a fleet.
 
 mod rehearsal;
+mod stack_sets;
 mod trouble;
 
 use std::collections::BTreeMap;

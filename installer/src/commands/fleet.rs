@@ -5,6 +5,7 @@ mod functions;
 mod html;
 mod rehearsal;
 mod report;
+pub(super) mod stack_sets;
 mod waves;
 
 use std::io;
@@ -30,6 +31,7 @@ use crate::cli::{Command, Over};
 use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
+use crate::fleet::stack_sets::StackSetError;
 use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
@@ -115,6 +117,34 @@ pub enum FleetError {
     /// There is no function for an account, because nobody knew that it would need one.
     #[error("there is no function for {0}")]
     NoFunction(Architecture),
+    /// StackSets is not asked like that.
+    #[error("`{option}` is not for a fleet that StackSets serves")]
+    NotWithStackSets {
+        /// The option.
+        option: &'static str,
+    },
+    /// There is no organization whose accounts StackSets could serve.
+    #[error("the account {0} is in no organization")]
+    NoOrganization(AccountId),
+    /// StackSets is to be asked from another account.
+    #[error(
+        "the fleet is for the management account {management} of the organization, and these credentials are of {caller}"
+    )]
+    NotManagement {
+        /// The management account.
+        management: AccountId,
+        /// The caller's.
+        caller: AccountId,
+    },
+    /// The management account is no delegated administrator.
+    #[error("the fleet is for a delegated administrator, and these credentials are of the management account {0}")]
+    NotDelegate(AccountId),
+    /// StackSets may not work in the accounts.
+    #[error("StackSets has no access to the accounts of the organization")]
+    NotActivated,
+    /// What StackSets has begun cannot be stopped by keyturn in the middle.
+    #[error(transparent)]
+    StackSet(#[from] StackSetError),
     /// A report cannot be written.
     #[error("cannot write the report to {}", path.display())]
     Report {
@@ -128,11 +158,27 @@ pub enum FleetError {
 
 impl FleetError {
     /// What to do now.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
             Self::NoFunction(_) => "run the same command again",
+            Self::NotWithStackSets { option: "--keys revoke" } => {
+                "run `keyturn teardown --fleet FILE --engine direct --keys revoke` first, which enters every account; then the same command again without it"
+            }
+            Self::NotWithStackSets { .. } => {
+                "leave it out, or choose `--engine direct`: whatever StackSets has begun is gone on with anyway"
+            }
+            Self::NoOrganization(_) => "use the organization's management account, or `permissions: self-managed`",
+            Self::NotManagement { .. } => {
+                "use the credentials of the management account, or set `stacksets.as: delegated-administrator`"
+            }
+            Self::NotDelegate(_) => "leave `stacksets.as` out, or use the credentials of the delegated administrator",
+            Self::NotActivated => {
+                "in the management account: `aws cloudformation activate-organizations-access`; then run the same command again"
+            }
+            Self::StackSet(error) => return error.hint(),
             Self::Report { .. } => "the accounts are as the run has left them; choose another place for the report",
         }
+        .to_owned()
     }
 }
 
@@ -200,11 +246,16 @@ async fn run_on(
         run.entrance.session.printer.say(stopped);
     }
     let injected = run.stage.as_ref().map(|stage| stage.injected.clone());
-    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, injected, work: work.done() };
+    let summary = Summary::of(&rows);
+    let report = FleetReport { summary, accounts: rows, stopped, injected, stack_set: None, work: work.done() };
+    publish(&run.entrance.session, &report, work, manner)
+}
+
+/// Writes the report wherever it is wanted, and gives the exit code.
+fn publish(session: &Session, report: &FleetReport, work: Work, manner: &Manner) -> Result<Exit, Error> {
     write(manner.csv.as_deref(), || report.to_csv())?;
-    let now = run.entrance.session.clients.clock.now();
-    write(manner.html.as_deref(), || html::page(&report, now))?;
-    run.entrance.session.printer.result(work.command(), &report)?;
+    write(manner.html.as_deref(), || html::page(report, session.clients.clock.now()))?;
+    session.printer.result(work.command(), report)?;
     Ok(report.exit(manner.detailed_exitcode))
 }
 
@@ -376,11 +427,7 @@ impl Run {
 
     /// Tells what came of an account.
     fn tell(&self, row: &AccountRow) {
-        self.entrance.session.printer.event("account", row);
-        let (name, word, detail) = (&row.name, row.outcome.word(), row.outcome.detail());
-        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
-        let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
-        self.entrance.session.printer.say(format!("  {}{name}: {word}{detail}", row.account));
+        row.tell(&self.entrance.session.printer);
     }
 }
 

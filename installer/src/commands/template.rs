@@ -25,7 +25,7 @@ pub(super) async fn run(
     prebuilt: Option<&Path>,
 ) -> Result<Exit, Error> {
     let template = match which {
-        Which::Artifacts => template::artifacts()?,
+        Which::Artifacts => template::artifacts(None)?,
         Which::Cell => cell(session, config, prebuilt).await?,
     };
     session.printer.result("template", &Report { template: template.to_text() })?;
