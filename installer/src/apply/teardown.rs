@@ -19,9 +19,9 @@ use crate::concurrent::{self, Pace};
 use crate::config::Config;
 use crate::error::Error;
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
-use crate::{observe, plan};
 use crate::session::Session;
 use crate::ui::Interrupted;
+use crate::{observe, plan};
 use keys::{managed, revoke};
 
 pub use keys::Managed;

@@ -318,7 +318,7 @@ pub async fn create(clients: &Clients, name: &Name, token: &str, wish: &Wish<'_>
     Ok(())
 }
 
-/// Begins to make the set another one, and its instances: all of them, or those of some accounts.
+/// Begins to make the set another one, and all of its instances; or to bring those of some accounts to what the set is.
 ///
 /// # Errors
 /// [`CallError`], with the code `OperationInProgressException` while another operation is in the way.
@@ -347,6 +347,8 @@ pub async fn update(
         .set_execution_role_name(execution_role)
         .managed_execution(ManagedExecution::builder().active(true).build());
     let asked = match &wish.template {
+        // A template that is named outdates the others too, also when it is the same.
+        _ if only.is_some() => asked.use_previous_template(true),
         Source::Body(text) => asked.template_body(*text),
         Source::Url(url) => asked.template_url(url),
     };

@@ -162,12 +162,14 @@ impl FleetError {
         match self {
             Self::NoFunction(_) => "run the same command again",
             Self::NotWithStackSets { option: "--keys revoke" } => {
-                "run `keyturn teardown --fleet FILE --engine direct --keys revoke` first, which enters every account; then the same command again without it"
+                "leave it out, so that no function is left; then `keyturn teardown --engine direct --keys revoke` with the same `--fleet` enters every account"
             }
             Self::NotWithStackSets { .. } => {
                 "leave it out, or choose `--engine direct`: whatever StackSets has begun is gone on with anyway"
             }
-            Self::NoOrganization(_) => "use the organization's management account, or `permissions: self-managed`",
+            Self::NoOrganization(_) => {
+                "use an account of the organization; or `permissions: self-managed` and, as `artifact_bucket`, a bucket that the accounts can read"
+            }
             Self::NotManagement { .. } => {
                 "use the credentials of the management account, or set `stacksets.as: delegated-administrator`"
             }

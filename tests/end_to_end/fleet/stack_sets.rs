@@ -1,5 +1,8 @@
 //! A fleet that StackSets serves: one template for all accounts, whose functions find their users themselves.
 
+mod callers;
+mod trouble;
+
 use std::time::Duration;
 
 use sandbox::{StackAction, World};
@@ -70,7 +73,7 @@ async fn a_rollout_serves_every_account_and_those_that_join_later() {
     pass(&stage).await;
     assert_eq!(served(&stage, 3).await, [1, 2, 3]);
     let csv = std::fs::read_to_string(stage.path("fleet.csv")).unwrap();
-    assert!(csv.contains(r#""222233334401","team 1","","deployed""#), "{csv}");
+    assert!(csv.contains(r#""222233334401","team 1","1","deployed""#), "{csv}");
 
     // Nothing to do takes few calls, and none in an account.
     take_calls(&stage).await;
@@ -159,10 +162,58 @@ async fn a_teardown_leaves_nothing_but_secrets_and_keys_which_a_later_rollout_go
     let after = stage.sandbox.visit(|world| [1, 2].map(|number| keys(world, &account(number)))).await;
     assert_eq!(before, after);
     let run = stage.keyturn(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await;
-    assert_eq!(run.code, 0, "{run}");
+    settings().bind(|| insta::assert_snapshot!("stack_sets_a_second_teardown", run));
+    assert_eq!(run.code, 0);
 
     assert_eq!(rollout(&stage, &[]).await.code, 0);
     pass(&stage).await;
     let on = |world: &mut World| world.secrets(&account(1), REGION).iter().all(|secret| secret.rotation_enabled);
     assert!(stage.sandbox.visit(on).await, "who was rotated before is rotated again");
+
+    // Whoever wants the keys gone as well enters every account, once no function is left.
+    assert_eq!(stage.keyturn(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await.code, 0);
+    let revoke = ["--yes", "teardown", "--fleet", "fleet.yaml", "--engine", "direct", "--keys", "revoke"];
+    let run = stage.keyturn(&revoke).await;
+    assert_eq!(run.code, 0, "{run}");
+    let left = |world: &mut World| USERS.map(|user| world.access_keys(&account(1), user).len());
+    assert_eq!(stage.sandbox.visit(left).await, [0, 0]);
+}
+
+/// The set is StackSets' own business. The bucket is that of the account as well.
+#[tokio::test]
+async fn a_deployment_beside_leaves_the_bucket_to_the_organization() {
+    let stage = stage(1).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "own", "/").map(drop).unwrap()).await;
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [own]\n"));
+    assert_eq!(stage.bootstrap(&[]).await.code, 0);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 0 && run.stdout.contains("1 accounts: 1 unchanged"), "{run}");
+    let run = stage.keyturn(&["--yes", "teardown"]).await;
+    assert!(run.code == 0 && run.stderr.contains("until `keyturn teardown --fleet`"), "{run}");
+    assert_eq!(stacks(&stage).await, ["01 CREATE_COMPLETE", "33 CREATE_COMPLETE"]);
+}
+
+/// Whoever asks for what StackSets cannot do hears it before anything is done.
+#[tokio::test]
+async fn what_stack_sets_cannot_do_is_refused() {
+    let stage = stage(1).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let other = format!("accounts: [{{ id: '{}', schedule: {{ every: 60d }} }}]\n", account(1));
+    for (name, more) in [
+        ("an_override", other.as_str()),
+        ("waves", "waves: [{ count: 1 }, { percent: 100 }]\n"),
+        ("roles", "stacksets: { execution_role: any }\n"),
+        ("a_delegate_of_nobody", "stacksets: { permissions: self-managed, as: delegated-administrator }\n"),
+        ("not_a_delegate", "stacksets: { as: delegated-administrator }\n"),
+    ] {
+        std::fs::write(stage.path("fleet.yaml"), format!("{more}{fleet}")).unwrap();
+        let run = rollout(&stage, &[]).await;
+        settings().bind(|| insta::assert_snapshot!(format!("stack_sets_refused_{name}"), run));
+        assert_eq!(run.code, 1);
+    }
+    std::fs::write(stage.path("fleet.yaml"), fleet).unwrap();
+    for option in [["--waves", "1"].as_slice(), &["--sandbox"], &["--resume"]] {
+        assert_eq!(rollout(&stage, option).await.code, 64, "{option:?}");
+    }
 }

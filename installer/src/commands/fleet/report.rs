@@ -184,10 +184,10 @@ impl Outcome {
 }
 
 impl AccountRow {
-    /// An account that is worked on as all are, with no wave of its own.
+    /// An account of the only wave there is.
     pub(super) fn of(target: &Target, outcome: Outcome) -> Self {
         let (account, name, exempted) = (target.account.clone(), target.name.clone(), Vec::new());
-        Self { account, name, wave: None, began: None, ended: None, outcome, exempted }
+        Self { account, name, wave: Some(1), began: None, ended: None, outcome, exempted }
     }
 
     /// Tells what came of it.

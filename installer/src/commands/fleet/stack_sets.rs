@@ -19,7 +19,7 @@ use crate::aws::bucket;
 use crate::aws::stack_sets::{self, Instance, Name, OperationResult, Preferences, ResultStatus, Tolerated};
 use crate::commands::pipeline;
 use crate::error::{Error, Exit};
-use crate::fleet::stack_sets::{Change, Desired, Observed, Plan, plan};
+use crate::fleet::stack_sets::{Change, Desired, Observed, Plan, Step, plan};
 use crate::fleet::waves::Tolerance;
 use crate::fleet::{Fleet, engine, enrolment};
 use crate::plan::{self, shared_code};
@@ -165,7 +165,7 @@ impl Scene<'_> {
         };
         let mut plan = plan(&self.name.name, &desired, &observed).map_err(FleetError::from)?;
         plan.remarks.extend(enrolment::remark(enrolment));
-        if !plan.steps.is_empty() {
+        if plan.steps.iter().any(|step| matches!(step, Step::Add { .. })) {
             let every = span(config.settings.sweep_every);
             plan.remarks.push(format!("the function looks for its users every {every}: they get their keys then"));
         }

@@ -38,6 +38,9 @@ pub(super) async fn look(session: &Session, fleet: &Fleet) -> Result<Looked, Err
     let is_service_managed = matches!(fleet.stack_sets.permissions, Permissions::ServiceManaged { .. });
     if is_service_managed {
         check(session, fleet, &caller, organization.as_ref()).await?;
+    } else if organization.is_none() && fleet.defaults.config.artifact_bucket.is_none() {
+        // Nobody but an organization is let into the bucket that is made.
+        return Err(FleetError::NoOrganization(caller.account).into());
     }
     let (mut found, mut units) = (Vec::new(), BTreeMap::new());
     for unit in &fleet.units {
