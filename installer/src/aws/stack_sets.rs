@@ -3,12 +3,12 @@
 
 mod operations;
 mod statuses;
+mod targets;
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{
-    AccountFilterType, AutoDeployment, CallAs, Capability, ConcurrencyMode, DeploymentTargets, ManagedExecution,
-    OrganizationStatus, PermissionModels, StackSetOperationPreferences, Tag,
+    AutoDeployment, CallAs, Capability, ManagedExecution, OrganizationStatus, PermissionModels, StackSetStatus, Tag,
 };
 use contract::AccountId;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use super::{CallError, Clients, reduce};
 
 pub use operations::{Operation, OperationResult, active, operation, results, stop};
 pub use statuses::{DetailedStatus, InstanceStatus, OperationStatus, ResultStatus};
+pub use targets::{Preferences, Targets, Tolerated};
 
 /// Which stack set, and on whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,81 +126,6 @@ pub struct Instance {
     pub stack: Option<String>,
 }
 
-/// Which accounts an operation is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Targets {
-    /// All below these units, but for some accounts.
-    Below {
-        /// The units.
-        units: Vec<String>,
-        /// The accounts that are left out.
-        except: Vec<AccountId>,
-    },
-    /// Those of these accounts that are below the units.
-    Among {
-        /// The units.
-        units: Vec<String>,
-        /// The accounts.
-        accounts: Vec<AccountId>,
-    },
-    /// These accounts.
-    Accounts(Vec<AccountId>),
-}
-
-impl Targets {
-    fn request(&self) -> DeploymentTargets {
-        let numbers = |accounts: &[AccountId]| accounts.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let targets = DeploymentTargets::builder();
-        match self {
-            Self::Below { units, except } if except.is_empty() => {
-                targets.set_organizational_unit_ids(Some(units.clone()))
-            }
-            Self::Below { units, except } => targets
-                .set_organizational_unit_ids(Some(units.clone()))
-                .set_accounts(Some(numbers(except)))
-                .account_filter_type(AccountFilterType::Difference),
-            Self::Among { units, accounts } => targets
-                .set_organizational_unit_ids(Some(units.clone()))
-                .set_accounts(Some(numbers(accounts)))
-                .account_filter_type(AccountFilterType::Intersection),
-            Self::Accounts(accounts) => targets.set_accounts(Some(numbers(accounts))),
-        }
-        .build()
-    }
-}
-
-/// How an operation goes about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Preferences {
-    /// How many accounts may fail before it ends.
-    pub tolerated: Tolerated,
-    /// How many are worked on at the same time.
-    pub at_once: i32,
-}
-
-/// So many accounts, or so many in a hundred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Tolerated {
-    Count(i32),
-    Percent(i32),
-}
-
-impl Preferences {
-    /// The number of accounts at the same time stays what it is when some fail: more than are tolerated may do so then.
-    fn request(self) -> StackSetOperationPreferences {
-        let preferences = StackSetOperationPreferences::builder()
-            .concurrency_mode(ConcurrencyMode::SoftFailureTolerance)
-            .max_concurrent_count(self.at_once);
-        match self.tolerated {
-            Tolerated::Count(count) => preferences.failure_tolerance_count(count),
-            Tolerated::Percent(percent) => preferences.failure_tolerance_percentage(percent),
-        }
-        .build()
-    }
-}
-
 /// Looks a set up.
 ///
 /// # Errors
@@ -269,7 +195,7 @@ pub async fn instances(
 pub async fn descriptions(clients: &Clients, is_delegate: bool) -> Result<BTreeMap<String, String>, CallError> {
     let name = Name { name: String::new(), is_delegate };
     let asked = clients.cloudformation.list_stack_sets().set_call_as(name.call_as());
-    let asked = asked.status(aws_sdk_cloudformation::types::StackSetStatus::Active);
+    let asked = asked.status(StackSetStatus::Active);
     let mut pages = asked.into_paginator().items().send();
     let mut sets = BTreeMap::new();
     while let Some(entry) = pages.next().await {

@@ -56,25 +56,24 @@ pub(super) fn read(mut fields: Fields) -> Result<StackSets, Fault> {
             (1..=64).contains(&name.len()) && name.bytes().all(legal)
         })
     });
-    let contradiction = |fields: &Fields, name: &str, text: &str| {
-        Err(fields.place_of(name).fault(Problem::Contradiction(text.to_owned())))
-    };
+    let refused =
+        |fields: &Fields, name: &str, text: &str| Err(fields.place_of(name).fault(Problem::Limit(text.to_owned())));
     if !is_own {
         for (name, is_given) in
             [("administration_role", administration_role.is_some()), ("execution_role", execution_role.is_some())]
         {
             if is_given {
-                return contradiction(&fields, name, "is for `permissions: self-managed`");
+                return refused(&fields, name, "is for `permissions: self-managed`");
             }
         }
         let follows_accounts = follows_accounts.map_or(Ok(true), |field| field.flag())?;
         return Ok(StackSets { permissions: Permissions::ServiceManaged { follows_accounts }, is_delegate });
     }
     if follows_accounts.is_some() {
-        return contradiction(&fields, "auto_deployment", "is for `permissions: service-managed`");
+        return refused(&fields, "auto_deployment", "is for `permissions: service-managed`");
     }
     if is_delegate {
-        return contradiction(&fields, "as", "must be `management` with `permissions: self-managed`");
+        return refused(&fields, "as", "must be `management` with `permissions: self-managed`");
     }
     let (administration_role, execution_role) = (administration_role.transpose()?, execution_role.transpose()?);
     Ok(StackSets { permissions: Permissions::SelfManaged { administration_role, execution_role }, is_delegate })
@@ -102,4 +101,56 @@ pub(super) fn check(fleet: &Fleet) -> Result<(), Fault> {
 /// How many accounts may fail before the operation ends.
 pub fn tolerance(fleet: &Fleet) -> Tolerance {
     fleet.waves.last().map_or(Tolerance::Count(0), |wave| wave.tolerate)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fleet::manifest;
+
+    fn read(top: &str) -> Result<Fleet, String> {
+        let text = format!(
+            "version: 1\nunits: [r-abcd]\n{top}\ndefaults: {{ region: eu-central-1, users: {{ select: {{ path: / }} }} }}\n"
+        );
+        let read = manifest::parse_enrolling(Path::new("fleet.yaml"), &text);
+        read.map(|(fleet, _)| fleet).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_section_says_how_stack_sets_is_asked() {
+        let fleet = read("").unwrap();
+        assert_eq!((fleet.engine, fleet.stack_sets), (Engine::Direct, StackSets::default()));
+        let fleet =
+            read("engine: stacksets\nstacksets: { as: delegated-administrator, auto_deployment: false }").unwrap();
+        let permissions = Permissions::ServiceManaged { follows_accounts: false };
+        assert_eq!(fleet.engine, Engine::Stacksets);
+        assert_eq!(fleet.stack_sets, StackSets { permissions, is_delegate: true });
+        let role = "arn:aws:iam::111122223333:role/sets";
+        let own = format!("{{ permissions: self-managed, administration_role: '{role}', execution_role: set }}");
+        let permissions = Permissions::SelfManaged {
+            administration_role: Some(role.to_owned()),
+            execution_role: Some("set".to_owned()),
+        };
+        assert_eq!(read(&format!("stacksets: {own}")).unwrap().stack_sets.permissions, permissions);
+    }
+
+    #[test]
+    fn what_stack_sets_cannot_do_is_told_with_its_line() {
+        let table = [
+            ("stacksets: { as: anybody }", "`stacksets.as` is `anybody`"),
+            ("stacksets: { execution_role: any }", "`stacksets.execution_role` is for"),
+            ("stacksets: { permissions: self-managed, auto_deployment: true }", "`stacksets.auto_deployment` is for"),
+            ("stacksets: { permissions: self-managed, as: delegated-administrator }", "`stacksets.as` must be"),
+            ("waves: [{ percent: 100, soak: 1h }]", "`waves` must be one wave"),
+            ("accounts: [{ id: '111122223333', stack: other }]", "`accounts[0]` says what is different"),
+        ];
+        for (top, expected) in table {
+            let error = read(top).unwrap_err();
+            assert!(error.starts_with(&format!("fleet.yaml:3: {expected}")), "{error}");
+        }
+        assert_eq!(tolerance(&read("waves: [{ percent: 100, tolerate: 2% }]").unwrap()), Tolerance::Percent(2));
+        assert_eq!(tolerance(&read("").unwrap()), Tolerance::Count(0));
+    }
 }

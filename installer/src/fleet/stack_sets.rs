@@ -146,6 +146,8 @@ pub fn plan(name: &str, desired: &Desired<'_>, observed: &Observed) -> Result<Pl
                 Change::Stuck { reason: reason.clone() }
             }
             Some(_) if updates => Change::Update,
+            // An operation has ended before it got there.
+            Some(Instance { status: InstanceStatus::Outdated, stack: None, .. }) => Change::Add,
             Some(Instance { status: InstanceStatus::Outdated, .. }) => Change::Mend,
             Some(Instance { status: InstanceStatus::Current, .. }) => Change::None,
         };

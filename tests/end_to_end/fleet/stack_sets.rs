@@ -5,7 +5,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use sandbox::{StackAction, World};
+use sandbox::{Options, StackAction, World};
 
 use super::{USERS, account, keys, rollout, served, settings, take_calls};
 use crate::stage::{ACCOUNT, REGION, Stage, function};
@@ -14,7 +14,12 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// An organization that trusts StackSets, and a fleet's file about its accounts.
 async fn stage(accounts: usize) -> Stage {
-    let stage = super::stage(accounts).await;
+    staged(accounts, Options::default()).await
+}
+
+/// The same in another sandbox.
+async fn staged(accounts: usize, options: Options) -> Stage {
+    let stage = super::staged(accounts, options).await;
     let prepare = |world: &mut World| {
         world.activate_stack_sets(ACCOUNT);
         world.pause_rules(false);
@@ -57,11 +62,6 @@ async fn stacks(stage: &Stage) -> Vec<String> {
     let mut stacks: Vec<_> = alive.map(|stack| format!("{} {}", &stack.account[10..], stack.status)).collect();
     stacks.sort();
     stacks
-}
-
-/// What was asked for of this kind.
-fn count(calls: &[String], operation: &str) -> usize {
-    calls.iter().filter(|call| call.ends_with(operation)).count()
 }
 
 #[tokio::test]

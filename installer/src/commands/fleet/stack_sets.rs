@@ -77,7 +77,10 @@ pub(in crate::commands) async fn run(
             (rows, stopped, None)
         }
     };
-    rows.extend(scene.looked.targets.left_out.iter().cloned().map(AccountRow::left_out));
+    let left_out =
+        scene.looked.targets.left_out.iter().filter(|left| rows.iter().all(|row| row.account != left.account));
+    let left_out: Vec<AccountRow> = left_out.cloned().map(AccountRow::left_out).collect();
+    rows.extend(left_out);
     if let Some(stopped) = &stopped {
         scene.session.printer.say(stopped);
     }

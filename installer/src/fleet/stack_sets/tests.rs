@@ -69,7 +69,7 @@ impl Case {
             detailed: None,
             reason: (status != InstanceStatus::Current).then(|| "no".to_owned()),
             unit: Some("ou-a".to_owned()),
-            stack: None,
+            stack: Some("arn".to_owned()),
         };
         self.observed.instances.insert(account(number), instance);
         self
@@ -140,6 +140,9 @@ fn what_differs_is_updated_in_all_accounts_and_what_lacks_is_added() {
 fn only_what_has_failed_is_tried_again() {
     let case = Case::deployed().with(2, InstanceStatus::Outdated);
     assert_eq!(case.shown(), ["mend    its stacks in 1 account: 000000000002"]);
+    let mut case = case;
+    case.observed.instances.get_mut(&account(2)).unwrap().stack = None;
+    assert_eq!(case.shown(), ["add     its stack to 1 account: 000000000002"], "nobody has got to it");
     let case = Case::deployed().with(2, InstanceStatus::Inoperable);
     let plan = case.plan().unwrap();
     assert_eq!((plan.steps.len(), plan.change(&account(2))), (0, Change::Stuck { reason: Some("no".to_owned()) }));

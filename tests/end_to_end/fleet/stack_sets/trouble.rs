@@ -1,11 +1,11 @@
 //! StackSets when it does not go as it should: runs that are killed, Ctrl-C, and others at work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use sandbox::World;
+use sandbox::{Options, World};
 
-use super::{ACCOUNT, account, pass, rollout, served, settings, stacks, stage};
+use super::{ACCOUNT, account, pass, rollout, served, settings, stacks, stage, staged};
 use crate::stage::{Run, Stage, function};
 
 const TEARDOWN: [&str; 4] = ["--yes", "teardown", "--fleet", "fleet.yaml"];
@@ -63,32 +63,68 @@ async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twic
     assert_eq!(stage.sandbox.visit(off).await, 0);
 }
 
-/// The operation goes on while nobody looks: the answer to the request, and every look after it, come later.
-#[tokio::test]
-async fn ctrl_c_stops_the_operation_and_the_next_run_does_the_rest() {
-    let stage = stage(4).await;
+/// Accounts one after the other, each of which takes a while.
+async fn slow_stage() -> Stage {
+    let stage = staged(4, Options { pace: 0.02, ..Options::default() }).await;
     let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
     std::fs::write(stage.path("fleet.yaml"), fleet.replace("at_once: 10", "at_once: 1")).unwrap();
+    stage
+}
+
+/// A rollout that gets a signal as soon as the second account is begun.
+async fn signalled(stage: &Stage, signal: &'static str) -> Run {
     let process = Arc::new(AtomicU32::new(0));
-    let (victim, looks) = (process.clone(), Arc::new(AtomicUsize::new(0)));
-    let press = move |_: &World, call: &sandbox::Call| {
-        if call.operation == "cloudformation:CreateStackInstances" && looks.fetch_add(1, Ordering::SeqCst) == 0 {
+    let victim = process.clone();
+    let send = move |_: &World, call: &sandbox::Call| {
+        if call.operation.starts_with("cloudformation:Create AWS::") && call.principal.contains(&account(2)) {
             let process = victim.swap(0, Ordering::SeqCst);
             if process != 0 {
-                let told = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status();
+                let told = std::process::Command::new("kill").args([signal, &process.to_string()]).status();
                 assert!(told.unwrap().success());
             }
         }
         Vec::new()
     };
-    stage.sandbox.visit(move |world| world.observe(press)).await;
+    stage.sandbox.visit(move |world| world.observe(send)).await;
     let run = stage.keyturn_noted(&process, &["--yes", "rollout", "--artifact", function().to_str().unwrap()]).await;
     stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
-    assert!([0, 6].contains(&run.code), "{run}");
+    run
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_the_operation_and_the_next_run_does_the_rest() {
+    let stage = slow_stage().await;
+    let run = signalled(&stage, "-INT").await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_ctrl_c", run));
+    assert_eq!(run.code, 6);
     let run = rollout(&stage, &[]).await;
-    assert_eq!(run.code, 0, "{run}");
-    pass(&stage).await;
-    assert_eq!(served(&stage, 4).await, [1, 2, 3, 4]);
+    assert!(run.code == 0 && run.stdout.contains("4 accounts: 2 deployed, 2 unchanged"), "{run}");
+    let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
+    assert_eq!(sets[0].operations, ["CREATE STOPPED", "CREATE SUCCEEDED"]);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_has_begun_is_waited_for() {
+    let stage = slow_stage().await;
+    assert_eq!(signalled(&stage, "-KILL").await.code, -1);
+    let run = rollout(&stage, &[]).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_after_a_kill", run));
+    assert_eq!(run.code, 0);
+    let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
+    assert_eq!(sets[0].operations, ["CREATE SUCCEEDED"]);
+}
+
+/// What is in a suspended account is out of everybody's reach.
+#[tokio::test]
+async fn a_suspended_account_keeps_nobody_from_a_teardown() {
+    let stage = stage(2).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    stage.sandbox.visit(|world| world.suspend_account(&account(2)).unwrap()).await;
+    let run = stage.keyturn(&TEARDOWN).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_a_suspended_account", run));
+    assert_eq!(run.code, 0);
+    assert_eq!(stacks(&stage).await, ["02 CREATE_COMPLETE"]);
+    assert!(stage.sandbox.visit(|world| world.stack_sets()).await[0].deleted);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::commands::fleet::report::AccountRow;
 use crate::commands::fleet::{Entrance, counted};
 use crate::concurrent::{self, Pace};
 use crate::error::{Error, Exit};
-use crate::fleet::targets::Target;
+use crate::fleet::targets::{Target, Why};
 use crate::names::{ARTIFACTS_STACK, StackName, artifact_bucket};
 
 /// How accounts are entered beside the fleet's own `at_once`: ten a second.
@@ -43,11 +43,9 @@ impl Scene<'_> {
             };
             return Ok((targets.iter().map(|target| AccountRow::of(target, outcome(&target.account))).collect(), None));
         }
-        printer.say(format!(
-            "  delete  the stack set `{}` and its stacks in {}; keys and secrets stay, rotation ends",
-            self.name.name,
-            counted(instances.len())
-        ));
+        let (set, count) = (&self.name.name, counted(instances.len()));
+        printer.say(format!("  delete  the stack set `{set}` and its stacks in {count}"));
+        printer.say("  keep    keys and secrets, whose rotation ends");
         let question = format!("Take everything away from {}?", counted(targets.len()));
         self.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
         let (results, stopped) = Box::pin(self.remove(&instances, force)).await?;
@@ -63,10 +61,13 @@ impl Scene<'_> {
         Ok((rows, None))
     }
 
-    /// The accounts of the fleet, and others in which the set has stacks: it can only go as a whole.
+    /// The accounts of the fleet, and others in which the set has stacks: it can only go as a whole. What is suspended is
+    /// told as left out, and cannot be entered.
     fn with_strangers(&self, instances: &BTreeMap<AccountId, Instance>) -> Vec<Target> {
         let mut targets = self.looked.targets.chosen.clone();
-        let known: Vec<AccountId> = targets.iter().map(|target| target.account.clone()).collect();
+        let unused = self.looked.targets.left_out.iter().filter(|left| matches!(left.why, Why::NotInUse { .. }));
+        let unused = unused.map(|left| left.account.clone());
+        let known: Vec<AccountId> = targets.iter().map(|target| target.account.clone()).chain(unused).collect();
         let stranger = |account: &AccountId| Target {
             account: account.clone(),
             name: String::new(),
@@ -95,6 +96,11 @@ impl Scene<'_> {
             }
             let id = format!("keyturn-{:016x}-{number}", self.session.seed);
             self.begin_removal(&left, &id, retains).await?;
+            if retains {
+                let accounts: Vec<&str> = left.keys().map(AccountId::as_str).collect();
+                let accounts = accounts.join(", ");
+                self.session.printer.say(format!("the stack stays in {accounts}: StackSets cannot delete it there"));
+            }
             let title = if retains { "giving stacks up" } else { "deleting the stacks of the stack set" };
             let Ended { status, is_interrupted, results: of_removal } =
                 follow::follow(self, &id, title, |_| {}).await?;
@@ -161,8 +167,8 @@ impl Scene<'_> {
                     return AccountRow::of(&target, outcome);
                 }
                 let outcome = match end_schedules(&session.clients, &stack).await {
-                    Ok(kept) if kept.is_empty() && matches!(outcome, Outcome::Unchanged) => Outcome::Unchanged,
-                    Ok(kept) => Outcome::GivenUp { kept },
+                    Ok((0, _)) if matches!(outcome, Outcome::Unchanged) => Outcome::Unchanged,
+                    Ok((_, kept)) => Outcome::GivenUp { kept },
                     Err(error) => Outcome::Failed {
                         cause: format!("its stack is gone, but the schedules of its secrets go on without it: {error}"),
                         hint: Some("let the role in `access` be assumed, and run the same command again".to_owned()),
@@ -220,9 +226,9 @@ fn removed(result: Option<&OperationResult>) -> Outcome {
 }
 
 /// Turns the rotation of all secrets of a deployment off, and notes that nobody wanted that of a single one: a later
-/// deployment goes on with them. Gives their names.
-async fn end_schedules(clients: &Clients, stack: &StackName) -> Result<Vec<String>, CallError> {
-    let mut kept = Vec::new();
+/// deployment goes on with them. Gives how many that were, and the names of all.
+async fn end_schedules(clients: &Clients, stack: &StackName) -> Result<(usize, Vec<String>), CallError> {
+    let (mut ended, mut kept) = (0, Vec::new());
     for listed in secrets::of_deployment(clients, stack).await?.into_iter().filter(|secret| !secret.deleted) {
         let secret = secrets::describe(clients, listed.arn.as_str()).await?;
         if secret.is_some_and(|secret| secret.rotator.is_some()) {
@@ -230,8 +236,9 @@ async fn end_schedules(clients: &Clients, stack: &StackName) -> Result<Vec<Strin
             let left = BTreeMap::from([(tag_keys::LEFT.to_owned(), now)]);
             secrets::tag(clients, listed.arn.as_str(), &left).await?;
             secrets::cancel_rotation(clients, &listed.arn).await?;
+            ended += 1;
         }
         kept.push(listed.name);
     }
-    Ok(kept)
+    Ok((ended, kept))
 }
