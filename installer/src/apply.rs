@@ -3,7 +3,7 @@
 mod follow;
 mod function;
 mod history;
-mod pauses;
+pub(crate) mod pauses;
 mod review;
 pub mod rotations;
 pub mod stack;

@@ -18,6 +18,7 @@ mod profile;
 pub mod roles;
 pub mod secrets;
 pub mod simulation;
+pub mod stack_sets;
 pub mod stacks;
 pub mod users;
 

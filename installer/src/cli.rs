@@ -14,6 +14,7 @@ use contract::{AccessKeyId, GiveUp, Region, UserName};
 use crate::commands::{SecretId, refresh};
 use crate::config::is_bucket_name;
 use crate::environment::Environment;
+use crate::fleet::engine::Engine;
 use crate::ui::Format;
 
 pub(crate) use help::examples;
@@ -252,6 +253,10 @@ pub enum Command {
         /// The fleet.
         #[arg(long, value_name = "FILE", default_value = "fleet.yaml")]
         fleet: PathBuf,
+        /// Who brings the stacks into the accounts, instead of what the fleet's file says: keyturn itself, or
+        /// CloudFormation StackSets.
+        #[arg(long, value_enum)]
+        engine: Option<Engine>,
         /// A function that was built before: the executable or the zip.
         #[arg(long, value_name = "FILE")]
         artifact: Option<PathBuf>,
@@ -326,6 +331,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// Who brings stacks into the accounts of a fleet, as far as it says so.
+    pub fn engine(&self) -> Option<Engine> {
+        match self {
+            Self::Rollout { engine, .. }
+            | Self::Plan { over: Over { engine, .. }, .. }
+            | Self::Status { over: Over { engine, .. }, .. }
+            | Self::Teardown { over: Over { engine, .. }, .. } => *engine,
+            _ => None,
+        }
+    }
+
     /// Whether what it prints has a form that another program prescribes, whatever `--output` says.
     pub fn has_own_form(&self) -> bool {
         matches!(self, Self::Credentials { .. } | Self::Completions { .. } | Self::Man { .. })
@@ -338,6 +354,9 @@ pub struct Over {
     /// Every account of this fleet, instead of one account.
     #[arg(long, value_name = "FILE")]
     pub fleet: Option<PathBuf>,
+    /// Who brings the stacks into the accounts, instead of what the fleet's file says.
+    #[arg(long, value_enum, requires = "fleet")]
+    pub engine: Option<Engine>,
     /// Write the report of the fleet as CSV, too.
     #[arg(long, value_name = "FILE", requires = "fleet")]
     pub csv: Option<PathBuf>,

@@ -37,6 +37,7 @@ use crate::aws::{Clients, Connection, Source, identity};
 use crate::cli::{Cli, Command, Global, Over, Rehearse, Target, Which};
 use crate::config::{self, Config, ConfiguredUser};
 use crate::error::{Error, Exit};
+use crate::fleet::engine::Engine;
 use crate::plan::{Options, Refusal, Refusals, Unfit};
 use crate::session::Session;
 use crate::ui::{Interrupts, Printer};
@@ -141,8 +142,20 @@ fn manner(target: &Target, drift: bool, express: bool) -> Manner<'_> {
 /// Runs a command over the accounts of a fleet.
 async fn over_fleet(cli: &Cli, file: &Path, work: Work, printer: Printer, seed: u64) -> Result<Exit, Error> {
     let fleet = crate::fleet::read(file)?;
-    let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
-    Box::pin(fleet::run(session, &fleet, work, &Fleetwide::of(&cli.command))).await
+    let manner = Fleetwide::of(&cli.command);
+    match cli.command.engine().unwrap_or(fleet.engine) {
+        Engine::Direct => {
+            let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
+            Box::pin(fleet::run(session, &fleet, work, &manner)).await
+        }
+        Engine::Stacksets => {
+            // The same file, read as what one template can say.
+            let (fleet, enrolment) = crate::fleet::read_enrolling(file)?;
+            fleet::stack_sets::check(work, &manner)?;
+            let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
+            Box::pin(fleet::stack_sets::run(session, &fleet, &enrolment, work, &manner)).await
+        }
+    }
 }
 
 /// Prints a template.
@@ -172,6 +185,9 @@ async fn roll_out(cli: &Cli, file: &Path, how: &Rehearse, printer: Printer, seed
         return over_fleet(cli, file, Work::Deploy, printer, seed).await;
     }
     let fleet = crate::fleet::read(file)?;
+    if cli.command.engine().unwrap_or(fleet.engine) == Engine::Stacksets {
+        return Err(FleetError::NotWithStackSets { option: "--sandbox" }.into());
+    }
     let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
     let rehearsal = Rehearsal { failures: how.failures, seed: how.failure_seed };
     Box::pin(fleet::rehearse(session, &fleet, &Fleetwide::of(&cli.command), rehearsal)).await

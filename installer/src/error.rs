@@ -142,7 +142,7 @@ impl Error {
             Self::Interrupted(_) => Some("run the same command again; it goes on from what is there".to_owned()),
             Self::Output(_) => None,
             Self::Journal(error) => Some(error.hint().to_owned()),
-            Self::Fleet(error) => Some(error.hint().to_owned()),
+            Self::Fleet(error) => Some(error.hint()),
             Self::Demo(DemoError::Interrupted) => None,
             Self::Demo(_) => Some("please report it, with everything that is printed above".to_owned()),
         }
@@ -165,6 +165,7 @@ impl Error {
             }
             Self::Stack(StackError::Unconfirmed(Unconfirmed::NobodyToAsk))
             | Self::Unconfirmed(Unconfirmed::NobodyToAsk)
+            | Self::Fleet(FleetError::NotWithStackSets { .. })
             | Self::NoConfig
             | Self::Region(_)
             | Self::OtherRegion { .. } => Exit::Usage,

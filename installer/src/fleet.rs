@@ -1,10 +1,12 @@
 //! Many accounts at once: which ones, as whom, which users in each, and in which order. What is done in each account is
 //! what the commands for one account do.
 
+pub mod engine;
 pub mod enrolment;
 pub mod journal;
 mod manifest;
 pub mod selection;
+pub mod stack_sets;
 pub mod targets;
 pub mod waves;
 
@@ -15,6 +17,7 @@ use std::time::Duration;
 use contract::{AccountId, Enrolment};
 
 use crate::config::{self, Config, ConfigError};
+use engine::{Engine, StackSets};
 #[cfg(test)]
 pub(crate) use manifest::parse;
 use selection::Selection;
@@ -25,6 +28,10 @@ use waves::Wave;
 pub struct Fleet {
     /// The file that says so.
     pub file: PathBuf,
+    /// Who brings the stacks into the accounts, unless the command line says another.
+    pub engine: Engine,
+    /// How StackSets is asked, if it is.
+    pub stack_sets: StackSets,
     /// As whom the accounts are entered.
     pub access: Access,
     /// The accounts that are named, in the order of the file, with what is wanted in each.

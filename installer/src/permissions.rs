@@ -190,6 +190,28 @@ pub const PERMISSIONS: &[Permission] = table! {
         "s3:GetBucketObjectLockConfiguration", "s3:GetIntelligentTieringConfiguration";
 };
 
+/// What whoever rolls out with StackSets needs beside the bucket's part of [`PERMISSIONS`]: actions, and what for. `doctor`
+/// is about a single account and does not ask for them.
+pub const STACK_SETS: [(&str, &str); 17] = [
+    ("organizations:DescribeOrganization", "know whom to let into the bucket"),
+    ("organizations:ListRoots", "find accounts that are named"),
+    ("organizations:ListAccountsForParent", "find the accounts of the units"),
+    ("organizations:ListOrganizationalUnitsForParent", "find the units below the units"),
+    ("cloudformation:DescribeOrganizationsAccess", "see whether StackSets may work in the accounts"),
+    ("cloudformation:DescribeStackSet", "look at the set"),
+    ("cloudformation:ListStackInstances", "look at the stacks of the accounts"),
+    ("cloudformation:ListStackSetOperations", "wait for others who work on the set"),
+    ("cloudformation:DescribeStackSetOperation", "follow an operation"),
+    ("cloudformation:ListStackSetOperationResults", "tell what came of each account"),
+    ("cloudformation:CreateStackSet", "make the set"),
+    ("cloudformation:UpdateStackSet", "update the set and its stacks"),
+    ("cloudformation:CreateStackInstances", "bring stacks into accounts"),
+    ("cloudformation:StopStackSetOperation", "stop after Ctrl-C"),
+    ("cloudformation:DeleteStackInstances", "take stacks away"),
+    ("cloudformation:DeleteStackSet", "take the set away"),
+    ("cloudformation:ListStackSets", "see whether another set uses the bucket"),
+];
+
 impl When {
     /// Whether it is only for something that one can do without.
     pub fn is_optional(self) -> bool {

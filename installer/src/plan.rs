@@ -25,14 +25,14 @@ use serde::Serialize;
 
 use crate::aws::identity::Caller;
 use crate::config::Config;
-use crate::names::ARTIFACTS_STACK;
-use crate::observe::Observed;
+use crate::names::{ARTIFACTS_STACK, artifact_bucket};
+use crate::observe::{Observed, ObservedStack};
 use crate::regions;
 use crate::template::{self, BoundUser, CodeLocation, TemplateError};
 
 pub use cells::{Cell, assign, deployed as deployed_cells, deserted as deserted_cells};
 pub use cost::Cost;
-pub use deployment::{Deployment, Joining, deployed};
+pub use deployment::{Deployment, Joining, deployed, template_key};
 pub use diff::{PropertyChange, ResourceChange, Verb, resources as differences};
 pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind, mending};
@@ -87,6 +87,66 @@ impl Plan {
             None => self.unchanged.push(format!("the stack `{stack}` is as it should be")),
         }
     }
+
+    /// Adds what brings the function's code to where CloudFormation finds it.
+    fn provide_code(
+        &mut self,
+        desired: &Desired<'_>,
+        (current, action): (Option<&ObservedStack>, Action),
+        has_code: bool,
+        organization: Option<&str>,
+    ) -> Result<(), TemplateError> {
+        if desired.config.artifact_bucket.is_none() {
+            let wanted = template::artifacts(organization)?;
+            let none = BTreeMap::new();
+            let step = deployment::of(ARTIFACTS_STACK, desired, &wanted, current, action, &none)?;
+            self.remarks.extend(deployment::remarks(ARTIFACTS_STACK, current, step.as_ref())?);
+            self.deploy(ARTIFACTS_STACK, step.map(Step::DeployArtifacts));
+        }
+        if has_code {
+            self.unchanged.push("the bucket holds the function's code".to_owned());
+        } else {
+            let reason = "the bucket does not hold it".to_owned();
+            self.steps.push(Step::UploadCode { key: desired.code.to_owned(), reason });
+        }
+        Ok(())
+    }
+}
+
+/// The organization that the bucket is shared with. A deployment in the bucket's own account leaves that as it is.
+///
+/// # Errors
+/// [`TemplateError`] when the stack's template cannot be read.
+pub fn organization(artifacts: Option<&ObservedStack>) -> Result<Option<String>, TemplateError> {
+    Ok(artifacts.map(deployed).transpose()?.flatten().and_then(|template| template.organization()))
+}
+
+/// Decides what brings the function's code to where all accounts of an organization can read it.
+///
+/// # Errors
+/// [`PlanError`].
+pub fn shared_code(
+    desired: &Desired<'_>,
+    caller: &Caller,
+    artifacts: Option<&ObservedStack>,
+    has_code: bool,
+    organization: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let config = desired.config;
+    let action = stacks::action(ARTIFACTS_STACK, artifacts).map_err(|refusal| Refusals(vec![refusal]))?;
+    let bucket = config.artifact_bucket.clone().unwrap_or_else(|| artifact_bucket(&caller.account, &config.region));
+    let mut plan = Plan {
+        caller: caller.clone(),
+        region: config.region.clone(),
+        bucket,
+        steps: Vec::new(),
+        users: Vec::new(),
+        unchanged: Vec::new(),
+        remarks: Vec::new(),
+        cost: cost::of(config, std::iter::empty()),
+    };
+    plan.provide_code(desired, (artifacts, action), has_code, organization)?;
+    Ok(plan)
 }
 
 /// One step of a plan.
@@ -271,20 +331,8 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         cost: cost::of(config, wanted.values()),
     };
     let awaits = not_awaited(observed, &cells, &users.unrotated);
-    if config.artifact_bucket.is_none() {
-        let wanted = template::artifacts()?;
-        let current = observed.artifacts.as_ref();
-        let none = BTreeMap::new();
-        let step = deployment::of(ARTIFACTS_STACK, desired, &wanted, current, artifacts_action, &none)?;
-        plan.remarks.extend(deployment::remarks(ARTIFACTS_STACK, current, step.as_ref())?);
-        plan.deploy(ARTIFACTS_STACK, step.map(Step::DeployArtifacts));
-    }
-    if observed.has_code {
-        plan.unchanged.push("the bucket holds the function's code".to_owned());
-    } else {
-        let reason = "the bucket does not hold it".to_owned();
-        plan.steps.push(Step::UploadCode { key: code.to_owned(), reason });
-    }
+    let shared = organization(observed.artifacts.as_ref())?;
+    plan.provide_code(desired, (observed.artifacts.as_ref(), artifacts_action), observed.has_code, shared.as_deref())?;
     if !users.adoptions.is_empty() {
         let reason = "they hold what rotation needs".to_owned();
         plan.steps.push(Step::Adopt { secrets: users.adoptions, reason });

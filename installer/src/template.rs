@@ -150,6 +150,16 @@ impl Template {
         }
     }
 
+    /// The organization whose accounts may read what is in the bucket, when this is the stack of one.
+    pub fn organization(&self) -> Option<String> {
+        let resources = self.resources();
+        let statements = resources.get("BucketPolicy")?.properties.pointer("/PolicyDocument/Statement")?.as_array()?;
+        let condition = |statement: &Json| {
+            Some(statement.pointer("/Condition/StringEquals/aws:PrincipalOrgID")?.as_str()?.to_owned())
+        };
+        statements.iter().find_map(condition)
+    }
+
     fn add(&mut self, id: &str, resource: &impl Serialize) -> Result<(), TemplateError> {
         let resource = serde_yaml::to_value(resource).map_err(TemplateError::Unwritable)?;
         match self.0.get_mut("Resources") {
@@ -160,12 +170,13 @@ impl Template {
     }
 }
 
-/// The stack of the artifact bucket.
+/// The stack of the artifact bucket. The accounts of an organization may read what is in it, when one is named.
 ///
 /// # Errors
 /// [`TemplateError::Unreadable`].
-pub fn artifacts() -> Result<Template, TemplateError> {
-    Template::parse(ARTIFACTS)
+pub fn artifacts(organization: Option<&str>) -> Result<Template, TemplateError> {
+    let values = BTreeMap::from([("Organization", organization.unwrap_or_default().to_owned())]);
+    Ok(Template(parameters::fill(Template::parse(ARTIFACTS)?.0, &values)?))
 }
 
 /// The stack of the function and the users, in the order in which they are given.

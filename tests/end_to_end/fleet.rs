@@ -2,6 +2,7 @@
 
 mod rehearsal;
 mod role;
+mod stack_sets;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -29,9 +30,14 @@ fn settings() -> insta::Settings {
 /// An organization with so many accounts in a unit below another one, each with the same users, and a fleet's file about
 /// all of them.
 async fn stage(accounts: usize) -> Stage {
+    staged(accounts, Options::default()).await
+}
+
+/// The same in another sandbox.
+async fn staged(accounts: usize, options: Options) -> Stage {
     // The SDK looks at the clock of this machine for the end of a session.
     let start = jiff::Timestamp::constant(4_102_444_800, 0);
-    let stage = Stage::with_options(&[], Options { start, ..Options::default() }).await;
+    let stage = Stage::with_options(&[], Options { start, ..options }).await;
     let unit = stage.sandbox.visit(move |world| populate(world, accounts)).await;
     configure(&stage, &format!("units: [{unit}]\n"));
     stage

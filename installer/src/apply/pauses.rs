@@ -25,19 +25,19 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// The pauses of one wait.
 #[derive(Debug)]
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     next: Duration,
     random: fastrand::Rng,
 }
 
 impl Pauses {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { next: FIRST, random: fastrand::Rng::with_seed(seed) }
     }
 
     /// The pause after an answer with or without news. A quarter of it is random, so that many installers that were
     /// started together do not ask together.
-    pub(super) fn after(&mut self, is_news: bool) -> Duration {
+    pub(crate) fn after(&mut self, is_news: bool) -> Duration {
         let pause = if is_news { self.next.min(AFTER_NEWS) } else { self.next };
         self.next = (pause * 3 / 2).min(LONGEST);
         pause.mul_f64(0.75 + 0.25 * self.random.f64())

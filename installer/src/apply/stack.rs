@@ -16,7 +16,9 @@ use crate::concurrent::{self, Pace};
 use crate::plan::{Action, Deployment, Joining, ResourceChange, Verb};
 use crate::session::Session;
 use crate::ui::{Progress, Unconfirmed};
-use change_set::{ChangeSet, Made, change_set, clean_up, discard, execute, make, source};
+use change_set::{ChangeSet, Made, change_set, clean_up, discard, execute, make};
+
+pub(crate) use change_set::source;
 
 pub use error::StackError;
 

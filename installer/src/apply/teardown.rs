@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
 use crate::session::Session;
 use crate::ui::Interrupted;
+use crate::{observe, plan};
 use keys::{managed, revoke};
 
 pub use keys::Managed;
@@ -65,6 +66,9 @@ pub struct Inventory {
     /// The stacks of other deployments, for which the bucket and its stack stay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bucket_stays_for: Vec<String>,
+    /// The organization whose accounts have their functions' code from the bucket, for which it stays too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket_shared_with: Option<String>,
     /// The secrets of the stack that are not scheduled for deletion.
     pub secrets: Vec<Managed>,
 }
@@ -92,8 +96,13 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     let listed = secrets::of_deployment(clients, &config.stack).await?;
     let bucket_stays_for = others_of_bucket(clients, config).await?;
+    let bucket_shared_with = match config.artifact_bucket {
+        None => plan::organization(observe::stack(clients, ARTIFACTS_STACK).await?.as_ref())?,
+        Some(_) => None,
+    };
+    let bucket_stays = !bucket_stays_for.is_empty() || bucket_shared_with.is_some();
     for name in stack_names(clients, config, &listed).await? {
-        if name == ARTIFACTS_STACK && !bucket_stays_for.is_empty() {
+        if name == ARTIFACTS_STACK && bucket_stays {
             continue;
         }
         stack::await_idle(session, &name).await?;
@@ -114,7 +123,19 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let secrets = found.into_iter().flatten().collect();
     let region = config.region.clone();
-    Ok(Inventory { caller, region, fate, stacks, protected, stuck, force, bucket, bucket_stays_for, secrets })
+    Ok(Inventory {
+        caller,
+        region,
+        fate,
+        stacks,
+        protected,
+        stuck,
+        force,
+        bucket,
+        bucket_stays_for,
+        bucket_shared_with,
+        secrets,
+    })
 }
 
 /// Takes everything away. Gives the resources that `--force` has given up.
@@ -160,7 +181,7 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
     for name in
         stack_names(clients, config, &listed).await?.iter().chain(inventory.stacks.keys()).collect::<BTreeSet<_>>()
     {
-        if name == ARTIFACTS_STACK && !inventory.bucket_stays_for.is_empty() {
+        if name == ARTIFACTS_STACK && inventory.keeps_bucket() {
             continue;
         }
         if let Some(stack) = stacks::describe(clients, name).await?.filter(exists) {
@@ -217,7 +238,7 @@ async fn stack_names(clients: &Clients, config: &Config, listed: &[Listed]) -> R
 
 /// The stacks of other deployments in the region: they have their functions' code in the same bucket. A tag alone, which
 /// outlives its stack, does not count.
-async fn others_of_bucket(clients: &Clients, config: &Config) -> Result<Vec<String>, CallError> {
+pub async fn others_of_bucket(clients: &Clients, config: &Config) -> Result<Vec<String>, CallError> {
     let (mut others, mut named) = (Vec::new(), BTreeSet::new());
     if config.artifact_bucket.is_some() {
         return Ok(others);
@@ -256,6 +277,11 @@ impl Inventory {
         Some(Doomed { name: name.to_owned(), id, force: self.force && self.stuck.contains_key(name) })
     }
 
+    /// Whether the bucket and its stack are needed by others.
+    fn keeps_bucket(&self) -> bool {
+        !self.bucket_stays_for.is_empty() || self.bucket_shared_with.is_some()
+    }
+
     /// A secret that is left although keys and secrets were to go.
     fn left_secret(&self, left: &Listed) -> String {
         let known = self.secrets.iter().find(|secret| secret.arn == left.arn);
@@ -289,6 +315,12 @@ impl fmt::Display for Inventory {
         }
         for stack in &self.bucket_stays_for {
             writeln!(f, "  keep    the bucket of the functions' code and its stack: the stack `{stack}` uses it")?;
+        }
+        if let Some(organization) = &self.bucket_shared_with {
+            writeln!(
+                f,
+                "  keep    the bucket of the functions' code and its stack: the accounts of {organization} use it, until `keyturn teardown --fleet`"
+            )?;
         }
         for Managed { name, user, keys, other_keys, unreadable, replicas, .. } in &self.secrets {
             if let Some(why) = unreadable {

@@ -99,6 +99,18 @@ pub async fn accounts_below(clients: &Clients, unit: &str) -> Result<Vec<Account
     Ok(accounts.into_values().collect())
 }
 
+/// The root of the organization. Only the management account and delegated administrators may ask.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn root(clients: &Clients) -> Result<String, CallError> {
+    const OPERATION: &str = "organizations:ListRoots";
+    let answer = clients.organizations.list_roots().send().await.map_err(reduce(OPERATION))?;
+    // An organization has one root.
+    let root = answer.roots.unwrap_or_default().into_iter().next().and_then(|root| root.id);
+    root.ok_or_else(|| CallError::incomplete(OPERATION, "Roots"))
+}
+
 /// Looks an account of the organization up; `None` when there is none with this number.
 ///
 /// # Errors

@@ -1,13 +1,14 @@
 //! What the commands over many accounts share: which accounts, as whom, in which order, and the report.
 
 mod account;
+mod error;
 mod functions;
 mod html;
 mod rehearsal;
 mod report;
+pub(super) mod stack_sets;
 mod waves;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::account::Work;
 use self::account::{Visit, Visited};
+pub use self::error::FleetError;
 use self::functions::Functions;
 use self::rehearsal::Stage;
 pub(super) use self::rehearsal::{Rehearsal, rehearse};
@@ -27,7 +29,6 @@ use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
 use crate::cli::{Command, Over};
-use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
@@ -109,33 +110,6 @@ struct Entered {
     main_clock: Clock,
 }
 
-/// What can go wrong beside what goes wrong in an account.
-#[derive(Debug, thiserror::Error)]
-pub enum FleetError {
-    /// There is no function for an account, because nobody knew that it would need one.
-    #[error("there is no function for {0}")]
-    NoFunction(Architecture),
-    /// A report cannot be written.
-    #[error("cannot write the report to {}", path.display())]
-    Report {
-        /// Where to.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl FleetError {
-    /// What to do now.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoFunction(_) => "run the same command again",
-            Self::Report { .. } => "the accounts are as the run has left them; choose another place for the report",
-        }
-    }
-}
-
 /// Does `work` in every account of a fleet.
 pub(super) async fn run(session: Session, fleet: &Fleet, work: Work, manner: &Manner) -> Result<Exit, Error> {
     run_on(session, fleet, work, manner, None).await
@@ -200,11 +174,16 @@ async fn run_on(
         run.entrance.session.printer.say(stopped);
     }
     let injected = run.stage.as_ref().map(|stage| stage.injected.clone());
-    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, injected, work: work.done() };
+    let summary = Summary::of(&rows);
+    let report = FleetReport { summary, accounts: rows, stopped, injected, stack_set: None, work: work.done() };
+    publish(&run.entrance.session, &report, work, manner)
+}
+
+/// Writes the report wherever it is wanted, and gives the exit code.
+fn publish(session: &Session, report: &FleetReport, work: Work, manner: &Manner) -> Result<Exit, Error> {
     write(manner.csv.as_deref(), || report.to_csv())?;
-    let now = run.entrance.session.clients.clock.now();
-    write(manner.html.as_deref(), || html::page(&report, now))?;
-    run.entrance.session.printer.result(work.command(), &report)?;
+    write(manner.html.as_deref(), || html::page(report, session.clients.clock.now()))?;
+    session.printer.result(work.command(), report)?;
     Ok(report.exit(manner.detailed_exitcode))
 }
 
@@ -376,11 +355,7 @@ impl Run {
 
     /// Tells what came of an account.
     fn tell(&self, row: &AccountRow) {
-        self.entrance.session.printer.event("account", row);
-        let (name, word, detail) = (&row.name, row.outcome.word(), row.outcome.detail());
-        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
-        let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
-        self.entrance.session.printer.say(format!("  {}{name}: {word}{detail}", row.account));
+        row.tell(&self.entrance.session.printer);
     }
 }
 

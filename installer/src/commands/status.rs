@@ -98,7 +98,8 @@ fn report(
     let may_lack_bucket = config.users_are_arguments && observed.artifacts.is_none() && !observed.cells.is_empty();
     if config.artifact_bucket.is_none() && !may_lack_bucket {
         let current = observed.artifacts.as_ref();
-        stacks.push(stack_row(ARTIFACTS_STACK, current, Some(&template::artifacts()?))?);
+        let shared = plan::organization(current)?;
+        stacks.push(stack_row(ARTIFACTS_STACK, current, Some(&template::artifacts(shared.as_deref())?))?);
     }
     let templates = deployed_cells(&observed.cells)?;
     let bound: Vec<_> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();

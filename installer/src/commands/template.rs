@@ -21,7 +21,7 @@ struct Report {
 
 /// Prints the stack of the artifact bucket.
 pub(super) fn artifacts(session: &Session) -> Result<Exit, Error> {
-    print(session, &template::artifacts()?)
+    print(session, &template::artifacts(None)?)
 }
 
 /// Prints the stack of the function and its users.

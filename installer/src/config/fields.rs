@@ -87,7 +87,7 @@ impl Fields {
     }
 
     /// One of a few words, or what it is when nothing is said.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &mut self,
         name: &'static str,
         choices: &[(&'static str, T)],
@@ -215,7 +215,7 @@ impl Field {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(self, choices: &[(&'static str, T)]) -> Result<T, Fault> {
+    pub(crate) fn choice<T: Copy>(self, choices: &[(&'static str, T)]) -> Result<T, Fault> {
         let place = self.place.clone();
         let text = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use contract::{AccountId, Enrolment, UserName};
 use serde_yaml::{Mapping, Value};
 
+use super::engine::{self, Engine};
 use super::selection::{Criteria, Exemptions, Selection};
 use super::waves::{self, Pick, Tolerance, Wave};
 use super::{Access, Fleet, Wanted, enrolment};
@@ -14,8 +15,22 @@ use crate::config::fields::{Fault, Field, Fields, Place};
 use crate::config::line::Step;
 use crate::config::{self, ConfigError, Problem};
 
-const FIELDS: [&str; 9] =
-    ["version", "access", "accounts", "units", "except", "defaults", "waves", "at_once", "ready_within"];
+const FIELDS: [&str; 11] = [
+    "version",
+    "engine",
+    "stacksets",
+    "access",
+    "accounts",
+    "units",
+    "except",
+    "defaults",
+    "waves",
+    "at_once",
+    "ready_within",
+];
+
+/// How StackSets is asked.
+const STACK_SETS: [&str; 5] = ["permissions", "as", "auto_deployment", "administration_role", "execution_role"];
 
 /// The role that AWS Organizations makes in the accounts that it creates.
 const ROLE: &str = "OrganizationAccountAccessRole";
@@ -35,6 +50,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Fleet, ConfigError> {
 pub(super) fn parse_enrolling(path: &Path, text: &str) -> Result<(Fleet, Enrolment), ConfigError> {
     config::document(path, text, |document| {
         let fleet = build(path, document)?;
+        engine::check(&fleet)?;
         let enrolment = enrolment::of(&fleet)?;
         Ok((fleet, enrolment))
     })
@@ -52,6 +68,8 @@ fn build(path: &Path, document: Field) -> Result<Fleet, Fault> {
     let except = fields.optional("except").map_or(Ok(BTreeSet::new()), except)?;
     Ok(Fleet {
         file: path.to_owned(),
+        engine: fields.choice("engine", &Engine::CHOICES, Engine::Direct)?,
+        stack_sets: engine::read(fields.inner("stacksets", &STACK_SETS)?)?,
         access: access(fields.inner("access", &["role", "external_id", "session_name", "tags"])?)?,
         waves: fields.optional("waves").map_or_else(|| Ok(waves::by_default()), waves)?,
         at_once: fields.optional("at_once").map_or(Ok(AT_ONCE), |field| between(field, 1, MOST_AT_ONCE))?,

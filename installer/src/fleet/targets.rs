@@ -48,6 +48,8 @@ pub enum Why {
         /// Its status.
         status: AccountStatus,
     },
+    /// It is the management account, into which StackSets never brings a stack of an organization.
+    Management,
 }
 
 /// All accounts of a fleet.
@@ -94,6 +96,7 @@ impl std::fmt::Display for Why {
         match self {
             Self::Excepted => f.write_str("excepted by the fleet"),
             Self::NotInUse { status } => write!(f, "not in use: {status}"),
+            Self::Management => f.write_str("the management account, which StackSets does not reach"),
         }
     }
 }

@@ -162,7 +162,7 @@ fn joining(
 }
 
 /// The key in the bucket of a template that is too long for a request.
-fn template_key(text: &str) -> Option<String> {
+pub fn template_key(text: &str) -> Option<String> {
     (text.len() > LONGEST_INLINE).then(|| format!("keyturn/templates/{}.yaml", digest(text)))
 }
 

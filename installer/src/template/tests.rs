@@ -268,7 +268,7 @@ fn the_text_reads_back_and_does_not_change() {
 
 #[test]
 fn the_artifact_bucket_is_named_as_the_installer_expects() {
-    let bucket = &artifacts().expect("it is YAML").resources()[crate::names::ARTIFACTS_BUCKET];
+    let bucket = &artifacts(None).expect("it is YAML").resources()[crate::names::ARTIFACTS_BUCKET];
     let name = bucket.properties["BucketName"]["Fn::Sub"].as_str().expect("it has a name");
     let name = name.replace("${AWS::AccountId}", "111122223333").replace("${AWS::Region}", "eu-central-1");
     let account = contract::AccountId::new("111122223333").expect("an account");

@@ -1,6 +1,6 @@
 //! Sets: what they are made of, how they are changed, listed and deleted.
 
-use aws_sdk_cloudformation::types::{StackSetStatus, StackSetSummary};
+use aws_sdk_cloudformation::types::{Capability, DeploymentTargets, StackSetStatus, StackSetSummary};
 use sandbox::StackAction;
 
 use super::{Fleet, MEMBERS};
@@ -126,4 +126,20 @@ async fn what_the_sandbox_does_not_know_of_stack_sets_is_named() {
     assert_eq!(refusal(drift), error(501, "SandboxUnsupported"));
     let import = fleet.set(&template(&[role("Role", "")])).stack_set_name("other").stack_id("arn").send().await;
     assert_eq!(refusal(import), error(501, "SandboxUnsupported"));
+}
+
+/// Without another template an update is about the accounts that it names, and about nobody else (API reference,
+/// UpdateStackSet).
+#[tokio::test]
+async fn an_update_without_a_template_outdates_only_what_it_names() {
+    let fleet = Fleet::start_slow().await;
+    fleet.make_set().await;
+    fleet.deploy().await;
+    fleet.sandbox.advance(std::time::Duration::from_secs(600)).await;
+    let targets = DeploymentTargets::builder().accounts(MEMBERS[1]).build();
+    let update = fleet.client.update_stack_set().stack_set_name("keyturn").use_previous_template(true);
+    let update = update.capabilities(Capability::CapabilityNamedIam).deployment_targets(targets).regions(REGION);
+    update.send().await.unwrap();
+    let current: Vec<_> = fleet.shown().await.into_iter().filter(|shown| shown.contains("CURRENT")).collect();
+    assert_eq!(current, ["001 CURRENT SUCCEEDED", "003 CURRENT SUCCEEDED"]);
 }

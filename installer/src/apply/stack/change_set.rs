@@ -29,7 +29,7 @@ pub(super) struct Made {
 }
 
 /// Where CloudFormation finds a template: in the request, or in the bucket, where it is put.
-pub(super) async fn source<'a>(
+pub(crate) async fn source<'a>(
     session: &Session,
     (text, key): (&'a str, Option<&str>),
     code_bucket: &str,

@@ -10,14 +10,16 @@ use serde::Serialize;
 use super::rehearsal::Injected;
 use crate::apply::Applied;
 use crate::apply::rotations::Outcome as RotationOutcome;
+use crate::aws::stack_sets::{Instance, InstanceStatus};
 use crate::commands::status::Report as StatusReport;
 use crate::commands::teardown::TornDown;
 use crate::error::{Error, Exit};
 use crate::fleet::selection::Exempted;
-use crate::fleet::targets::{LeftOut, Why};
+use crate::fleet::stack_sets::{Change, Plan as StackSetPlan};
+use crate::fleet::targets::{LeftOut, Target, Why};
 use crate::names::printable;
 use crate::plan::Plan;
-use crate::ui::{Table, span};
+use crate::ui::{Printer, Table, span};
 
 /// What came of a run.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,9 @@ pub(in crate::commands) struct FleetReport {
     /// What went wrong on purpose, in a rehearsal; none when it was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::commands) injected: Option<Vec<Injected>>,
+    /// What was to be done with the stack set, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::commands) stack_set: Option<StackSetPlan>,
     #[serde(skip)]
     pub(in crate::commands) work: &'static str,
 }
@@ -68,6 +73,15 @@ pub(in crate::commands) enum Outcome {
     Looked { status: Box<StatusReport> },
     /// This was taken away, and this is left.
     TornDown { result: Box<TornDown> },
+    /// A stack set would do this.
+    InSet {
+        #[serde(flatten)]
+        change: Change,
+    },
+    /// This is how the stack of a stack set is doing; none when there is none.
+    Instance { instance: Option<Instance> },
+    /// The stack of a stack set was taken away, and these secrets stay.
+    GivenUp { kept: Vec<String> },
     /// It failed.
     Failed { cause: String, hint: Option<String>, exit_code: u8 },
     /// It was done, but some time later something was wrong.
@@ -89,6 +103,8 @@ pub(in crate::commands) enum Stopped {
     TooManyFailed { wave: usize, failed: usize },
     /// Ctrl-C.
     Interrupted,
+    /// Somebody else has stopped the operation of the stack set.
+    Elsewhere,
     /// It was to go no further.
     AsTold { wave: usize },
 }
@@ -118,7 +134,10 @@ impl Outcome {
             Self::Unchanged
             | Self::DoneBefore
             | Self::Planned { .. }
+            | Self::InSet { .. }
             | Self::Looked { .. }
+            | Self::Instance { .. }
+            | Self::GivenUp { .. }
             | Self::NotReached
             | Self::LeftOut { .. } => false,
         }
@@ -130,11 +149,14 @@ impl Outcome {
             _ if self.has_failed() && !matches!(self, Self::Failed { .. } | Self::Unsound { .. }) => "incomplete",
             Self::Unchanged | Self::DoneBefore => "unchanged",
             Self::Planned { plan } if plan.steps.is_empty() => "unchanged",
-            Self::Planned { .. } => "changes",
+            Self::InSet { change: Change::None } => "unchanged",
+            Self::InSet { change: Change::Stuck { .. } } => "stuck",
+            Self::Planned { .. } | Self::InSet { .. } => "changes",
             Self::Deployed { .. } => "deployed",
             Self::Looked { status } if status.wants_a_person() => "look",
-            Self::Looked { .. } => "in order",
-            Self::TornDown { .. } => "taken away",
+            Self::Instance { instance } if !instance.as_ref().is_some_and(is_in_order) => "look",
+            Self::Looked { .. } | Self::Instance { .. } => "in order",
+            Self::TornDown { .. } | Self::GivenUp { .. } => "taken away",
             Self::Failed { .. } => "failed",
             Self::Unsound { .. } => "unsound",
             Self::NotReached => "not reached",
@@ -151,6 +173,10 @@ impl Outcome {
             Self::Deployed { applied } => deployed(applied),
             Self::Looked { status } => status.in_short(),
             Self::TornDown { result } => result.in_short(),
+            Self::InSet { change } => in_set(change),
+            Self::Instance { instance } => instance.as_ref().map_or_else(|| "it has no stack".to_owned(), of_instance),
+            Self::GivenUp { kept } if kept.is_empty() => String::new(),
+            Self::GivenUp { kept } => format!("kept: {}", kept.join(", ")),
             Self::Failed { cause, .. } | Self::Unsound { cause } => cause.clone(),
             Self::LeftOut { why } => why.to_string(),
         }
@@ -158,6 +184,21 @@ impl Outcome {
 }
 
 impl AccountRow {
+    /// An account of the only wave there is.
+    pub(super) fn of(target: &Target, outcome: Outcome) -> Self {
+        let (account, name, exempted) = (target.account.clone(), target.name.clone(), Vec::new());
+        Self { account, name, wave: Some(1), began: None, ended: None, outcome, exempted }
+    }
+
+    /// Tells what came of it.
+    pub(super) fn tell(&self, printer: &Printer) {
+        printer.event("account", self);
+        let (name, word, detail) = (&self.name, self.outcome.word(), self.outcome.detail());
+        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+        let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+        printer.say(format!("  {}{name}: {word}{detail}", self.account));
+    }
+
     pub(super) fn left_out(LeftOut { account, name, why }: LeftOut) -> Self {
         let outcome = Outcome::LeftOut { why };
         Self { account, name, wave: None, began: None, ended: None, outcome, exempted: Vec::new() }
@@ -191,7 +232,7 @@ impl FleetReport {
         let is_any = |word| self.accounts.iter().any(|row| row.outcome.word() == word);
         match self.stopped {
             Some(Stopped::Interrupted) => Exit::Interrupted,
-            Some(Stopped::TooManyFailed { .. }) => Exit::StackFailed,
+            Some(Stopped::TooManyFailed { .. } | Stopped::Elsewhere) => Exit::StackFailed,
             Some(Stopped::AsTold { .. }) | None if self.summary.failed > 0 => Exit::SomeFailed,
             Some(Stopped::AsTold { .. }) | None if detailed && is_any("changes") => Exit::Changes,
             Some(Stopped::AsTold { .. }) | None if detailed && is_any("look") => Exit::SomeFailed,
@@ -239,6 +280,26 @@ fn told(error: &Error) -> String {
         cause = inner.source();
     }
     printable(&text).replace('\n', " ")
+}
+
+fn is_in_order(instance: &Instance) -> bool {
+    instance.status == InstanceStatus::Current
+}
+
+fn in_set(change: &Change) -> String {
+    match change {
+        Change::Add => "gets its stack".to_owned(),
+        Change::Update => "its stack is updated".to_owned(),
+        Change::Mend => "its stack is brought to what it should have been".to_owned(),
+        Change::None => String::new(),
+        Change::Stuck { reason } => reason.clone().unwrap_or_default(),
+    }
+}
+
+fn of_instance(Instance { status, detailed, reason, .. }: &Instance) -> String {
+    let detailed = detailed.map(|detailed| format!(", {detailed}")).unwrap_or_default();
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{status}{detailed}{reason}")
 }
 
 fn planned(plan: &Plan) -> String {
@@ -311,6 +372,7 @@ impl fmt::Display for Stopped {
             Self::Interrupted => {
                 f.write_str("interrupted: no further account was begun, and those that were are whole")
             }
+            Self::Elsewhere => f.write_str("stopped: somebody has stopped the operation of the stack set"),
             Self::AsTold { wave } => write!(f, "stopped behind wave {wave}, as told"),
         }
     }

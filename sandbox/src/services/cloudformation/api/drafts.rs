@@ -56,6 +56,11 @@ impl DraftInput {
         })
     }
 
+    /// Whether it says another template or other values, be they the same as before.
+    pub(in super::super) fn is_new(&self) -> bool {
+        self.body.is_some() || self.url.is_some() || !self.parameters.is_empty()
+    }
+
     /// The draft; `before` is what the stack is built from now.
     pub(in super::super) fn read(
         self,

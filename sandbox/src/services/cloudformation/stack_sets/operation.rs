@@ -42,6 +42,9 @@ pub(super) enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) recipe: Recipe,
+    /// Whether every instance is outdated by it, not only those that the operation is about (API reference,
+    /// UpdateStackSet, Accounts).
+    pub(super) outdates_all: bool,
     pub(super) description: Option<String>,
     pub(super) auto_deployment: Option<AutoDeployment>,
     pub(super) administration_role: Option<String>,
@@ -246,6 +249,7 @@ mod tests {
             capabilities: Vec::new(),
         };
         let change = Change {
+            outdates_all: true,
             recipe,
             description: None,
             auto_deployment: None,

@@ -68,10 +68,11 @@ fn start(set: &mut StackSet, operation: &mut Operation) {
             }
         }
         Action::Update { overrides, change } => {
-            let changed = change.as_ref().map(|change| apply(set, change));
+            change.iter().for_each(|change| apply(set, change));
+            let outdates_all = change.as_ref().is_some_and(|change| change.outdates_all);
             for (place, instance) in &mut set.instances {
                 let is_meant = operation.work.contains_key(place);
-                if (changed.is_some() || is_meant) && instance.status != InstanceStatus::Inoperable {
+                if (outdates_all || is_meant) && instance.status != InstanceStatus::Inoperable {
                     instance.status = InstanceStatus::Outdated;
                 }
                 if let Some(overrides) = overrides.as_ref().filter(|_| is_meant) {

@@ -177,10 +177,12 @@ pub(super) fn update(world: &mut World, request: &Request, mut input: QueryInput
     }
     let identity = identity(request, &set.account, &set.name, &set.arn);
     let before = set.recipe.blueprint(&identity, &BTreeMap::new(), None)?;
+    let outdates_all = draft.is_new();
     let recipe = recipe(world, request, &identity, draft, Some(&before))?;
     let set = world.cloudformation.sets.sets.get(&set_id).ok_or_else(|| super::not_found(&name))?;
     let change = Change {
         recipe,
+        outdates_all,
         description: settings.description.or_else(|| set.description.clone()),
         auto_deployment: settings.auto_deployment,
         administration_role: settings.administration_role,

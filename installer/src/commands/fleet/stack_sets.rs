@@ -1,0 +1,211 @@
+//! The commands over a fleet that StackSets serves: one template for all accounts, which the function then finds its users
+//! in by itself. What the accounts are and how it is reported is the same as for the other engine.
+
+mod apply;
+mod follow;
+mod look;
+mod teardown;
+
+use std::collections::BTreeMap;
+
+use contract::{AccountId, Enrolment};
+
+use self::look::Looked;
+use super::report::{AccountRow, FleetReport, Outcome, Stopped, Summary};
+use super::{FleetError, Manner, Work, publish};
+use crate::apply::teardown::Fate;
+use crate::artifact::Artifact;
+use crate::aws::bucket;
+use crate::aws::stack_sets::{self, Instance, Name, OperationResult, Preferences, ResultStatus, Tolerated};
+use crate::commands::pipeline;
+use crate::error::{Error, Exit};
+use crate::fleet::stack_sets::{Change, Desired, Observed, Plan, Step, plan};
+use crate::fleet::waves::Tolerance;
+use crate::fleet::{Fleet, engine, enrolment};
+use crate::plan::{self, shared_code};
+use crate::session::Session;
+use crate::template::{self, CodeLocation, Template};
+use crate::ui::span;
+
+/// What our sets say of themselves.
+pub(super) const DESCRIPTION: &str = "keyturn - rotates the access keys of IAM users";
+
+/// What all of it needs.
+struct Scene<'a> {
+    session: Session,
+    fleet: &'a Fleet,
+    name: Name,
+    looked: Looked,
+}
+
+/// Refuses what is only for the engine that enters every account.
+pub(in crate::commands) fn check(work: Work, manner: &Manner) -> Result<(), FleetError> {
+    let refused = [
+        ("--resume", manner.resume),
+        ("--waves", manner.last_wave.is_some()),
+        ("--journal", manner.journal.is_some()),
+        ("--keys revoke", matches!(work, Work::TearDown { fate: Fate::Revoke { .. }, .. })),
+    ];
+    match refused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(FleetError::NotWithStackSets { option }),
+        None => Ok(()),
+    }
+}
+
+/// Does `work` for a fleet.
+pub(in crate::commands) async fn run(
+    session: Session,
+    fleet: &Fleet,
+    enrolment: &Enrolment,
+    work: Work,
+    manner: &Manner,
+) -> Result<Exit, Error> {
+    let looked = {
+        let progress = session.printer.progress("looking at the organization");
+        let looked = session.interrupts.unless_pressed(Box::pin(look::look(&session, fleet))).await??;
+        drop(progress);
+        looked
+    };
+    let name = Name { name: fleet.defaults.config.stack.to_string(), is_delegate: fleet.stack_sets.is_delegate };
+    let scene = Scene { session, fleet, name, looked };
+    let (mut rows, stopped, planned) = match work {
+        Work::Plan => scene.plan(enrolment, manner).await?,
+        Work::Deploy => Box::pin(scene.deploy(enrolment, manner)).await?,
+        Work::Status => (scene.status().await?, None, None),
+        Work::TearDown { dry_run, force, .. } => {
+            let (rows, stopped) = Box::pin(scene.tear_down(dry_run, force)).await?;
+            (rows, stopped, None)
+        }
+    };
+    let left_out =
+        scene.looked.targets.left_out.iter().filter(|left| rows.iter().all(|row| row.account != left.account));
+    let left_out: Vec<AccountRow> = left_out.cloned().map(AccountRow::left_out).collect();
+    rows.extend(left_out);
+    if let Some(stopped) = &stopped {
+        scene.session.printer.say(stopped);
+    }
+    let summary = Summary::of(&rows);
+    let report =
+        FleetReport { accounts: rows, summary, stopped, injected: None, stack_set: planned, work: work.done() };
+    publish(&scene.session, &report, work, manner)
+}
+
+type Worked = (Vec<AccountRow>, Option<Stopped>, Option<Plan>);
+
+/// What is to be done, and what it needs.
+struct Prepared {
+    artifact: Artifact,
+    template: Template,
+    code: plan::Plan,
+    plan: Plan,
+}
+
+impl Scene<'_> {
+    /// Looks what would be done.
+    async fn plan(&self, enrolment: &Enrolment, manner: &Manner) -> Result<Worked, Error> {
+        let Prepared { code, plan, .. } = Box::pin(self.prepare(enrolment, manner)).await?;
+        self.show(&code, &plan);
+        let rows = self.rows(|account| Outcome::InSet { change: plan.change(account) });
+        Ok((rows, None, Some(plan)))
+    }
+
+    /// Brings the set and its stacks to what the fleet wants.
+    async fn deploy(&self, enrolment: &Enrolment, manner: &Manner) -> Result<Worked, Error> {
+        let Session { printer, interrupts, .. } = &self.session;
+        follow::await_idle(self).await?;
+        let Prepared { artifact, template, code, plan } = Box::pin(self.prepare(enrolment, manner)).await?;
+        if !plan.steps.is_empty() || !code.steps.is_empty() {
+            self.show(&code, &plan);
+            let question = format!("Roll this out with the stack set `{}`?", self.name.name);
+            interrupts.unless_pressed(printer.confirm(&question)).await??;
+            Box::pin(crate::apply::apply(&self.session, &self.fleet.defaults.config, &code, &artifact)).await?;
+        }
+        let (results, stopped) = Box::pin(apply::apply(self, &plan, &template, &code.bucket)).await?;
+        let rows = self.rows(|account| apply::outcome(&plan, account, results.get(account), stopped.as_ref()));
+        Ok((rows, stopped, Some(plan)))
+    }
+
+    /// How the stack of each account is doing.
+    async fn status(&self) -> Result<Vec<AccountRow>, Error> {
+        let instances = self.session.interrupts.unless_pressed(self.instances()).await??;
+        Ok(self.rows(|account| Outcome::Instance { instance: instances.get(account).cloned() }))
+    }
+
+    /// Looks at the set, takes the function, and decides.
+    async fn prepare(&self, enrolment: &Enrolment, manner: &Manner) -> Result<Prepared, Error> {
+        let (session, config) = (&self.session, &self.fleet.defaults.config);
+        let artifact = pipeline::artifact(session, config, manner.artifact.as_deref()).await?;
+        let key = artifact.object_key();
+        let artifacts = look::artifacts(session, config).await?;
+        let caller = &self.looked.caller;
+        let desired = plan::Desired { config, code: &key, express: false };
+        let organization = self.looked.organization.as_ref().map(|organization| organization.id.as_str());
+        let mut code = shared_code(&desired, caller, artifacts.as_ref(), false, organization)?;
+        // A bucket of that name would not be ours.
+        if artifacts.is_some() || config.artifact_bucket.is_some() {
+            let bucket = code.bucket.clone();
+            let holds = bucket::holds(&session.clients, &bucket, &key, &artifact.bytes);
+            let holds = session.interrupts.unless_pressed(holds).await??;
+            code = shared_code(&desired, caller, artifacts.as_ref(), holds, organization)?;
+        }
+        let template =
+            template::member(config, enrolment, &CodeLocation { bucket: code.bucket.clone(), key: key.clone() })?;
+        let observing = async {
+            let set = stack_sets::describe(&session.clients, &self.name).await?;
+            let instances = if set.is_some() { self.instances().await? } else { BTreeMap::new() };
+            Ok::<_, Error>(Observed { set, instances })
+        };
+        let observed = session.interrupts.unless_pressed(observing).await??;
+        let Looked { targets, units, root, .. } = &self.looked;
+        let desired = Desired {
+            template: &template,
+            tags: &config.tags,
+            permissions: &self.fleet.stack_sets.permissions,
+            accounts: targets.chosen.iter().map(|target| target.account.clone()).collect(),
+            units,
+            except: &self.fleet.except,
+            root: root.as_deref(),
+        };
+        let mut plan = plan(&self.name.name, &desired, &observed).map_err(FleetError::from)?;
+        plan.remarks.extend(enrolment::remark(enrolment));
+        if plan.steps.iter().any(|step| matches!(step, Step::Add { .. })) {
+            let every = span(config.settings.sweep_every);
+            plan.remarks.push(format!("the function looks for its users every {every}: they get their keys then"));
+        }
+        if config.artifact_bucket.is_some() {
+            let text = "the accounts must be able to read the bucket, which is not keyturn's";
+            plan.remarks.push(format!("{text}: `{}`", code.bucket));
+        }
+        Ok(Prepared { artifact, template, code, plan })
+    }
+
+    async fn instances(&self) -> Result<BTreeMap<AccountId, Instance>, Error> {
+        let region = &self.fleet.defaults.config.region;
+        Ok(stack_sets::instances(&self.session.clients, &self.name, region.as_str()).await?)
+    }
+
+    fn show(&self, code: &plan::Plan, plan: &Plan) {
+        let printer = &self.session.printer;
+        let Looked { caller, targets, .. } = &self.looked;
+        let config = &self.fleet.defaults.config;
+        let steps: String = code.steps.iter().map(ToString::to_string).collect();
+        let (accounts, left_out) = (super::counted(targets.chosen.len()), targets.left_out.len());
+        printer.say(format!("{accounts}, {left_out} left out"));
+        printer.say(format!("account {}, {}, as {}\n\n{steps}{plan}", caller.account, config.region, caller.arn));
+    }
+
+    fn rows(&self, outcome: impl Fn(&AccountId) -> Outcome) -> Vec<AccountRow> {
+        let row = |target| AccountRow::of(target, outcome(&target.account));
+        self.looked.targets.chosen.iter().map(row).collect()
+    }
+
+    /// How an operation goes about it.
+    fn preferences(&self) -> Preferences {
+        let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        let tolerated = match engine::tolerance(self.fleet) {
+            Tolerance::Count(count) => Tolerated::Count(number(count)),
+            Tolerance::Percent(percent) => Tolerated::Percent(number(percent)),
+        };
+        Preferences { tolerated, at_once: number(self.fleet.at_once) }
+    }
+}

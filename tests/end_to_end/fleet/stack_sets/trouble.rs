@@ -1,0 +1,141 @@
+//! StackSets when it does not go as it should: runs that are killed, Ctrl-C, and others at work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sandbox::{Options, World};
+
+use super::{ACCOUNT, account, pass, rollout, served, settings, stacks, stage, staged};
+use crate::stage::{Run, Stage, function};
+
+const TEARDOWN: [&str; 4] = ["--yes", "teardown", "--fleet", "fleet.yaml"];
+
+/// Runs a command again and again, each time killed by the next write of the caller's, until it comes to its end. Gives
+/// how often it was killed.
+async fn killed_at_every_write(stage: &Stage, arguments: &[&str]) -> usize {
+    let mut kills = 0_usize;
+    loop {
+        let process = Arc::new(AtomicU32::new(0));
+        let (victim, mut after) = (process.clone(), kills + 1);
+        let strike = move |_: &World, call: &sandbox::Call| {
+            if call.is_write() && call.principal.ends_with(":user/administrator") {
+                after = after.saturating_sub(1);
+                let process = if after == 0 { victim.swap(0, Ordering::SeqCst) } else { 0 };
+                if process != 0 {
+                    let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                    assert!(killed.unwrap().success());
+                }
+            }
+            Vec::new()
+        };
+        stage.sandbox.visit(move |world| world.observe(strike)).await;
+        let run: Run = stage.keyturn_noted(&process, arguments).await;
+        stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
+        if run.code == 0 {
+            return kills;
+        }
+        assert_eq!(run.code, -1, "{run}");
+        kills += 1;
+        assert!(kills < 30, "it never comes to its end");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twice() {
+    let stage = stage(3).await;
+    let artifact = function().to_str().unwrap();
+    let kills = killed_at_every_write(&stage, &["--yes", "rollout", "--artifact", artifact]).await;
+    assert!(kills >= 2, "it was killed {kills} times");
+    let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
+    assert_eq!(sets.len(), 1);
+    assert_eq!(sets[0].operations, ["CREATE SUCCEEDED"]);
+    let three = ["01 CREATE_COMPLETE", "02 CREATE_COMPLETE", "03 CREATE_COMPLETE", "33 CREATE_COMPLETE"];
+    assert_eq!(stacks(&stage).await, three);
+    pass(&stage).await;
+    assert_eq!(served(&stage, 3).await, [1, 2, 3]);
+    let kills = killed_at_every_write(&stage, &TEARDOWN).await;
+    assert!(kills >= 2, "it was killed {kills} times");
+    assert_eq!(stacks(&stage).await, [""; 0]);
+    let off = |world: &mut World| {
+        let secrets = (1..=3).flat_map(|number| world.secrets(&account(number), crate::stage::REGION));
+        secrets.filter(|secret| secret.rotation_enabled).count()
+    };
+    assert_eq!(stage.sandbox.visit(off).await, 0);
+}
+
+/// Accounts one after the other, each of which takes a while.
+async fn slow_stage() -> Stage {
+    let stage = staged(4, Options { pace: 0.02, ..Options::default() }).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    std::fs::write(stage.path("fleet.yaml"), fleet.replace("at_once: 10", "at_once: 1")).unwrap();
+    stage
+}
+
+/// A rollout that gets a signal as soon as the second account is begun.
+async fn signalled(stage: &Stage, signal: &'static str) -> Run {
+    let process = Arc::new(AtomicU32::new(0));
+    let victim = process.clone();
+    let send = move |_: &World, call: &sandbox::Call| {
+        if call.operation.starts_with("cloudformation:Create AWS::") && call.principal.contains(&account(2)) {
+            let process = victim.swap(0, Ordering::SeqCst);
+            if process != 0 {
+                let told = std::process::Command::new("kill").args([signal, &process.to_string()]).status();
+                assert!(told.unwrap().success());
+            }
+        }
+        Vec::new()
+    };
+    stage.sandbox.visit(move |world| world.observe(send)).await;
+    let run = stage.keyturn_noted(&process, &["--yes", "rollout", "--artifact", function().to_str().unwrap()]).await;
+    stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
+    run
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_the_operation_and_the_next_run_does_the_rest() {
+    let stage = slow_stage().await;
+    let run = signalled(&stage, "-INT").await;
+    assert!(run.code == 6 && run.stdout.contains("4 accounts: 2 deployed, 2 not reached"), "{run}");
+    assert!(run.stderr.contains("those under way come to their end"), "{run}");
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 0 && run.stdout.contains("4 accounts: 2 deployed, 2 unchanged"), "{run}");
+    let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
+    assert_eq!(sets[0].operations, ["CREATE STOPPED", "CREATE SUCCEEDED"]);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_has_begun_is_waited_for() {
+    let stage = slow_stage().await;
+    assert_eq!(signalled(&stage, "-KILL").await.code, -1);
+    let run = rollout(&stage, &[]).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_after_a_kill", run));
+    assert_eq!(run.code, 0);
+    let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
+    assert_eq!(sets[0].operations, ["CREATE SUCCEEDED"]);
+}
+
+/// What is in a suspended account is out of everybody's reach.
+#[tokio::test]
+async fn a_suspended_account_keeps_nobody_from_a_teardown() {
+    let stage = stage(2).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    stage.sandbox.visit(|world| world.suspend_account(&account(2)).unwrap()).await;
+    let run = stage.keyturn(&TEARDOWN).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_a_suspended_account", run));
+    assert_eq!(run.code, 0);
+    assert_eq!(stacks(&stage).await, ["02 CREATE_COMPLETE"]);
+    assert!(stage.sandbox.visit(|world| world.stack_sets()).await[0].deleted);
+}
+
+#[tokio::test]
+async fn an_organization_that_does_not_trust_stack_sets_is_told_how_it_would() {
+    let stage = super::super::stage(1).await;
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let select = "users: { select: { path: /service/ } }";
+    std::fs::write(stage.path("fleet.yaml"), fleet.replace("users: [ci, mail]", select)).unwrap();
+    let run = rollout(&stage, &["--engine", "stacksets"]).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_not_activated", run));
+    assert_eq!(run.code, 1);
+    stage.sandbox.visit(|world| world.activate_stack_sets(ACCOUNT)).await;
+    assert_eq!(rollout(&stage, &["--engine", "stacksets"]).await.code, 0);
+}
