@@ -25,15 +25,16 @@ const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
 type Change = fn(&mut Config);
 
 /// Every option, by the name of its rendering.
-const OPTIONS: [(&str, Change); 14] = [
+const OPTIONS: [(&str, Change); 15] = [
     ("boundary", |config| config.permissions_boundary = Some(arn(config, "iam", "policy/boundary"))),
     ("path", |config| config.role_path = Some("/security/keyturn/".to_owned())),
     ("kms", |config| config.kms_key = Some(arn(config, "kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"))),
     ("replicas", |config| config.replicas = vec![region("eu-west-1"), region("us-east-1")]),
     ("alerts", |config| {
         let email = (0..10).map(|number| format!("o'brien+{number}@mail.example.org")).collect();
-        config.alerts = Alerts { email, topic: Some(arn(config, "sns", "pagers")), dashboard: false };
+        config.alerts = Alerts { email, topic: Some(arn(config, "sns", "pagers")), dashboard: false, central: None };
     }),
+    ("central", |config| config.alerts.central = Some(arn(config, "events", "event-bus/keyturn-central"))),
     ("window", |config| config.schedule.window = Some(3)),
     ("cron", |config| config.schedule.expression = "cron(0 3 ? * SUN#1 *)".to_owned()),
     ("arm64", |config| config.function.architecture = Architecture::Arm64),

@@ -1,13 +1,14 @@
 //! What the commands over many accounts share: which accounts, as whom, in which order, and the report.
 
 mod account;
+mod central;
+mod error;
 mod functions;
 mod html;
 mod rehearsal;
 mod report;
 mod waves;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::account::Work;
 use self::account::{Visit, Visited};
+use self::central::{Central, CentralOutcome};
+pub use self::error::FleetError;
 use self::functions::Functions;
 use self::rehearsal::Stage;
 pub(super) use self::rehearsal::{Rehearsal, rehearse};
@@ -27,12 +30,12 @@ use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
 use crate::cli::{Command, Over};
-use crate::config::Architecture;
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
+use crate::names::CENTRAL_STACK;
 use crate::session::Session;
 
 /// How a run over a fleet is done, beside what is done.
@@ -94,6 +97,7 @@ struct Run {
     work: Work,
     functions: Arc<Functions>,
     past: Past,
+    central: Option<Central>,
     targets: Vec<Target>,
     at_once: usize,
     ready_within: Duration,
@@ -107,33 +111,6 @@ struct Entered {
     session: Session,
     /// The clock that the caller's own account has shown.
     main_clock: Clock,
-}
-
-/// What can go wrong beside what goes wrong in an account.
-#[derive(Debug, thiserror::Error)]
-pub enum FleetError {
-    /// There is no function for an account, because nobody knew that it would need one.
-    #[error("there is no function for {0}")]
-    NoFunction(Architecture),
-    /// A report cannot be written.
-    #[error("cannot write the report to {}", path.display())]
-    Report {
-        /// Where to.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl FleetError {
-    /// What to do now.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoFunction(_) => "run the same command again",
-            Self::Report { .. } => "the accounts are as the run has left them; choose another place for the report",
-        }
-    }
 }
 
 /// Does `work` in every account of a fleet.
@@ -155,7 +132,8 @@ async fn run_on(
         drop(progress);
         found
     };
-    let Targets { chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
+    let Targets { mut chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
+    central::direct(&mut chosen, fleet, &caller);
     let (mut journal, past) = match work {
         Work::Deploy | Work::TearDown { dry_run: false, .. } => {
             let path = manner.journal.clone().unwrap_or_else(|| beside(&fleet.file));
@@ -173,11 +151,14 @@ async fn run_on(
         Some(journal) if manner.resume => journal.resumed(&past, &of)?,
         _ => Vec::new(),
     };
+    let deploys = matches!(work, Work::Plan | Work::Deploy);
+    let central = Box::pin(Central::look(&session, fleet, deploys)).await?;
     let run = Run {
         entrance: Entrance { session, caller, access: fleet.access.clone() },
         work,
         functions: Arc::new(functions),
         past,
+        central,
         targets: chosen,
         at_once: fleet.at_once,
         ready_within: fleet.ready_within,
@@ -189,9 +170,11 @@ async fn run_on(
     if let Some(journal) = journal.as_mut().filter(|_| !manner.resume) {
         journal.begin(&of)?;
     }
+    let centrally = run.begin_centrally().await?;
     let (worked, stopped) = waves::work(&run, groups, &mut journal).await?;
     rows.extend(worked);
     rows.sort_by_key(|row| run.position(&row.account));
+    let central = run.end_centrally(centrally, &rows, stopped.is_some()).await?;
     rows.extend(left_out.into_iter().map(AccountRow::left_out));
     if let Some(journal) = journal.as_mut().filter(|_| stopped.is_none()) {
         journal.end()?;
@@ -200,7 +183,8 @@ async fn run_on(
         run.entrance.session.printer.say(stopped);
     }
     let injected = run.stage.as_ref().map(|stage| stage.injected.clone());
-    let report = FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, injected, work: work.done() };
+    let report =
+        FleetReport { summary: Summary::of(&rows), accounts: rows, stopped, central, injected, work: work.done() };
     write(manner.csv.as_deref(), || report.to_csv())?;
     let now = run.entrance.session.clients.clock.now();
     write(manner.html.as_deref(), || html::page(&report, now))?;
@@ -321,17 +305,30 @@ impl Run {
         let accounts: usize = groups.iter().map(|group| group.targets.len()).sum();
         printer.say(format!("{}, {left_out} left out, {before} done before", counted(accounts)));
         let question = match self.work {
-            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
+            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => {
+                let central = self.central.iter().filter(|_| self.work == Work::Plan);
+                central.for_each(|central| printer.say(central.in_words()));
+                return Ok(());
+            }
             Work::Deploy => {
                 for Group { number, wave, targets } in groups {
                     printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
                 }
+                self.central.iter().for_each(|central| printer.say(central.in_words()));
                 self.show_first(groups).await?;
                 format!("Roll this out to {}?", counted(accounts))
             }
-            Work::TearDown { .. } => format!("Take everything away from {}?", counted(accounts)),
+            Work::TearDown { .. } => {
+                let is_there = |central: &&Central| central.outcome() == CentralOutcome::There;
+                if self.central.as_ref().filter(is_there).is_some() {
+                    printer.say(format!("the stack `{CENTRAL_STACK}` goes behind the last account"));
+                }
+                format!("Take everything away from {}?", counted(accounts))
+            }
         };
-        if accounts > 0 {
+        let changes_centrally = self.work == Work::Deploy
+            && self.central.as_ref().is_some_and(|it| it.outcome() == CentralOutcome::Changes);
+        if accounts > 0 || changes_centrally {
             self.entrance.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
         }
         Ok(())

@@ -343,7 +343,7 @@ fn alarms_tell_whom_the_configuration_names() {
     let told = |email: &[&str], topic: Option<&str>| {
         let email: Vec<String> = email.iter().map(|&address| address.to_owned()).collect();
         let mut config = config();
-        config.alerts = Alerts { email, topic: topic.map(str::to_owned), dashboard: false };
+        config.alerts = Alerts { email, topic: topic.map(str::to_owned), dashboard: false, central: None };
         let resources = resources(&config, &[]);
         let told: Vec<Json> = alarms(&resources).into_iter().map(|alarm| alarm["AlarmActions"].clone()).collect();
         assert!(told.iter().all(|actions| *actions == told[0]));
