@@ -1,5 +1,5 @@
 //! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
-//! `target/rendered-templates` and `target/rendered-for-many` for `.ci/lint-templates`.
+//! `target/rendered-templates`, `target/rendered-for-many` and `target/rendered-central` for `.ci/lint-templates`.
 
 #![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use contract::{Enrolment, Exempt, ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName};
 use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
+use installer::fleet::Central;
 use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
 
@@ -120,6 +121,25 @@ fn every_rendering_for_many_accounts_keeps_the_limits() {
             assert_eq!(Template::parse(&text).expect("it is YAML"), template);
             fs::write(directory.join(format!("{home}-{name}.yaml")), text).expect("it can be written");
         }
+    }
+}
+
+/// The stack in which the events and alarms of all accounts come together; a request takes it, so it needs no bucket.
+#[test]
+fn every_rendering_of_the_central_stack_keeps_the_limits() {
+    let directory = directory("rendered-central");
+    let some = || vec!["team@example.org".to_owned(), "o'brien+1@mail.example.org".to_owned()];
+    for (name, emails, topic) in [
+        ("nobody", Vec::new(), None),
+        ("mails", some(), None),
+        ("everybody", some(), Some("arn:aws:sns:eu-central-1:111122223333:pagers".to_owned())),
+    ] {
+        let central = Central { emails, topic, log_retention_days: 90 };
+        let template = template::central("o-abcdefghij", &central).expect("it can be filled in");
+        let text = template.to_text();
+        assert!(text.len() < LARGEST_INLINE, "{name} has {} bytes", text.len());
+        assert_eq!(Template::parse(&text).expect("it is YAML"), template, "{name}");
+        fs::write(directory.join(format!("{name}.yaml")), text).expect("it can be written");
     }
 }
 

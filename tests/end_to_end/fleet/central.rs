@@ -1,5 +1,7 @@
 //! The events and alarms of all accounts in one place: who is told, what is kept, who is kept out, and what is left.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sandbox::{KeyStatus, Outcome, StackAction, World};
@@ -155,4 +157,52 @@ async fn an_account_in_another_region_forwards_to_the_same_bus() {
     assert!(!puts.is_empty() && puts.iter().all(|outcome| *outcome == Outcome::Done), "{puts:?}");
     let events = logged(&stage).await;
     assert!(!events.is_empty() && events.iter().all(|event| event["region"] == "eu-west-1"), "{events:?}");
+}
+
+/// Runs `keyturn` again and again, and kills it right after a call about stacks by the caller's own user, one later each
+/// time. Gives how often it was killed.
+async fn killed_everywhere(stage: &Stage, arguments: &[&str]) -> usize {
+    for killed in 0..30 {
+        let process = Arc::new(AtomicU32::new(0));
+        let (victim, mut after) = (process.clone(), killed + 1);
+        let strike = move |_: &World, call: &sandbox::Call| {
+            let is_own =
+                call.principal.ends_with("user/administrator") && call.operation.starts_with("cloudformation:");
+            if is_own && call.is_write() && !call.operation.contains("AWS::") {
+                after -= 1;
+                let process = if after == 0 { victim.swap(0, Ordering::SeqCst) } else { 0 };
+                if process != 0 {
+                    let kill = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                    assert!(kill.unwrap().success());
+                }
+                after = after.max(1);
+            }
+            Vec::new()
+        };
+        stage.sandbox.visit(move |world| world.observe(strike)).await;
+        let run = stage.keyturn_noted(&process, arguments).await;
+        stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
+        match run.code {
+            0 => return killed,
+            code => assert_eq!(code, -1, "{run}"),
+        }
+    }
+    panic!("it never comes to its end");
+}
+
+#[tokio::test]
+async fn whoever_dies_while_it_is_made_or_taken_away_goes_on() {
+    let stage = central(1, "central: { emails: [team@example.org] }\n").await;
+    let artifact = function().to_str().unwrap();
+    assert!(killed_everywhere(&stage, &["--yes", "rollout", "--artifact", artifact]).await >= 1);
+    let executed = |world: &mut World| {
+        let executed = |call: &&sandbox::Call| call.operation == "cloudformation:ExecuteChangeSet";
+        let own = world.calls().iter().filter(|call| call.principal.ends_with("user/administrator"));
+        own.filter(executed).count()
+    };
+    assert_eq!(stage.sandbox.visit(executed).await, 1);
+    assert!(!logged(&stage).await.is_empty());
+    assert!(killed_everywhere(&stage, &["--yes", "teardown", "--fleet", "fleet.yaml"]).await >= 1);
+    let left = stage.sandbox.visit(|world| world.inventory(ACCOUNT)).await;
+    assert_eq!(left, Vec::<String>::new());
 }

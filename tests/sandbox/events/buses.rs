@@ -18,8 +18,7 @@ const GROUP: &str = "/aws/events/central";
 
 /// A bus that lets an organization in, or nobody else, with a log and a topic behind it.
 fn central(organization: Option<&str>) -> Value {
-    let group =
-        { json!({ "Fn::Sub": format!("arn:aws:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{GROUP}") }) };
+    let group = json!({ "Fn::Sub": format!("arn:aws:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{GROUP}") });
     let writers = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -77,19 +76,24 @@ fn central(organization: Option<&str>) -> Value {
         },
     });
     if let Some(organization) = organization {
-        resources["BusPolicy"] = json!({
-            "Type": "AWS::Events::EventBusPolicy",
-            "Properties": {
-                "EventBusName": { "Ref": "Bus" }, "StatementId": "organization",
-                "Statement": {
-                    "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents",
-                    "Resource": { "Fn::GetAtt": ["Bus", "Arn"] },
-                    "Condition": { "StringEquals": { "aws:PrincipalOrgID": organization } },
-                },
-            },
-        });
+        resources["BusPolicy"] = admission(organization);
     }
     resources
+}
+
+/// What lets an organization put events on the bus.
+fn admission(organization: &str) -> Value {
+    json!({
+        "Type": "AWS::Events::EventBusPolicy",
+        "Properties": {
+            "EventBusName": { "Ref": "Bus" }, "StatementId": "organization",
+            "Statement": {
+                "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents",
+                "Resource": { "Fn::GetAtt": ["Bus", "Arn"] },
+                "Condition": { "StringEquals": { "aws:PrincipalOrgID": organization } },
+            },
+        },
+    })
 }
 
 /// A rule that puts what happens on the bus, and an alarm that goes off as soon as it is there.

@@ -151,8 +151,8 @@ fn wanted(world: &World, order: &Order) -> Result<Rule, ApiError> {
 fn pass_roles(world: &mut World, order: &Order, rule: &Rule) -> Result<(), ApiError> {
     let service = ("iam:PassedToService".to_owned(), super::super::PRINCIPAL.to_owned());
     let context = BTreeMap::from([service]);
-    let roles = rule.targets.iter().filter_map(|target| target.to.role());
-    roles.map(|role| world.authorize(&order.caller, "iam:PassRole", role, &context)).collect()
+    let mut roles = rule.targets.iter().filter_map(|target| target.to.role());
+    roles.try_for_each(|role| world.authorize(&order.caller, "iam:PassRole", role, &context))
 }
 
 /// The physical id: of a rule on a bus that somebody has made, it has the name of the bus in front.
