@@ -1,5 +1,6 @@
 //! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
-//! `target/rendered-templates`, `target/rendered-for-many` and `target/rendered-roles` for `.ci/lint-templates`.
+//! `target/rendered-templates`, `target/rendered-for-many`, `target/rendered-central` and
+//! `target/rendered-roles` for `.ci/lint-templates`.
 
 #![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
 
@@ -11,6 +12,7 @@ use contract::{
     AccountId, Enrolment, Exempt, ForeignPolicy, InUsePolicy, Region, Rendering, Renderings, UserId, UserName,
 };
 use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
+use installer::fleet::Central;
 use installer::names::{SecretName, StackName};
 use installer::template::{self, BoundUser, CodeLocation, Template};
 
@@ -27,15 +29,16 @@ const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
 type Change = fn(&mut Config);
 
 /// Every option, by the name of its rendering.
-const OPTIONS: [(&str, Change); 14] = [
+const OPTIONS: [(&str, Change); 15] = [
     ("boundary", |config| config.permissions_boundary = Some(arn(config, "iam", "policy/boundary"))),
     ("path", |config| config.role_path = Some("/security/keyturn/".to_owned())),
     ("kms", |config| config.kms_key = Some(arn(config, "kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"))),
     ("replicas", |config| config.replicas = vec![region("eu-west-1"), region("us-east-1")]),
     ("alerts", |config| {
         let email = (0..10).map(|number| format!("o'brien+{number}@mail.example.org")).collect();
-        config.alerts = Alerts { email, topic: Some(arn(config, "sns", "pagers")), dashboard: false };
+        config.alerts = Alerts { email, topic: Some(arn(config, "sns", "pagers")), dashboard: false, central: None };
     }),
+    ("central", |config| config.alerts.central = Some(arn(config, "events", "event-bus/keyturn-central"))),
     ("window", |config| config.schedule.window = Some(3)),
     ("cron", |config| config.schedule.expression = "cron(0 3 ? * SUN#1 *)".to_owned()),
     ("arm64", |config| config.function.architecture = Architecture::Arm64),
@@ -141,6 +144,25 @@ fn the_role_of_a_rollout_keeps_the_limits() {
         let policies = role.properties["Policies"].to_string();
         assert!(policies.len() < 10_240, "{name} has {} characters", policies.len());
         fs::write(directory.join(format!("{name}.yaml")), template.to_text()).expect("it can be written");
+    }
+}
+
+/// The stack in which the events and alarms of all accounts come together; a request takes it, so it needs no bucket.
+#[test]
+fn every_rendering_of_the_central_stack_keeps_the_limits() {
+    let directory = directory("rendered-central");
+    let some = || vec!["team@example.org".to_owned(), "o'brien+1@mail.example.org".to_owned()];
+    for (name, emails, topic) in [
+        ("nobody", Vec::new(), None),
+        ("mails", some(), None),
+        ("everybody", some(), Some("arn:aws:sns:eu-central-1:111122223333:pagers".to_owned())),
+    ] {
+        let central = Central { emails, topic, log_retention_days: 90 };
+        let template = template::central("o-abcdefghij", &central).expect("it can be filled in");
+        let text = template.to_text();
+        assert!(text.len() < LARGEST_INLINE, "{name} has {} bytes", text.len());
+        assert_eq!(Template::parse(&text).expect("it is YAML"), template, "{name}");
+        fs::write(directory.join(format!("{name}.yaml")), text).expect("it can be written");
     }
 }
 

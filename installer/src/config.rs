@@ -25,8 +25,10 @@ use std::time::Duration;
 use contract::{AccessKeyId, AccountId, GiveUp, Region, Renderings, Settings, UserName};
 
 pub(crate) use account::is_bucket_name;
+pub(crate) use alerts::{addresses, topic};
 pub(crate) use duration::parse as duration;
 pub use error::{ConfigError, Problem};
+pub(crate) use function::log_retention;
 
 use crate::names::{SecretName, StackName};
 use fields::{Fault, Field, Fields};
@@ -135,6 +137,8 @@ pub struct Alerts {
     pub topic: Option<String>,
     /// Whether the stack has a dashboard.
     pub dashboard: bool,
+    /// The ARN of the event bus that the events and alarms of all accounts come together on.
+    pub central: Option<String>,
 }
 
 /// Reads a configuration.

@@ -42,12 +42,26 @@ pub struct Fleet {
     pub except: BTreeSet<AccountId>,
     /// What is wanted in accounts about which nothing else is said.
     pub defaults: Wanted,
+    /// Where the events and alarms of all accounts come together; nowhere when nobody says.
+    pub central: Option<Central>,
     /// The waves, one after the other.
     pub waves: Vec<Wave>,
     /// How many accounts are worked on at the same time.
     pub at_once: usize,
     /// How long to wait for an account that AWS has not made ready yet.
     pub ready_within: Duration,
+}
+
+/// Where the events and alarms of all accounts come together: a stack in the caller's account, in the region of the
+/// fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Central {
+    /// The addresses that are told of alarms.
+    pub emails: Vec<String>,
+    /// The ARN of a topic that is told too.
+    pub topic: Option<String>,
+    /// How long the log of all events is kept.
+    pub log_retention_days: u16,
 }
 
 /// As whom the accounts of a fleet are entered.

@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 /// The stack that holds the artifact bucket.
 pub const ARTIFACTS_STACK: &str = "keyturn-artifacts";
 
+/// The stack in which the events and alarms of all accounts come together, and its event bus.
+pub const CENTRAL_STACK: &str = "keyturn-central";
+
 /// The logical id of the artifact bucket in its stack.
 pub const ARTIFACTS_BUCKET: &str = "Bucket";
 
@@ -34,6 +37,9 @@ pub enum NameError {
     /// It is that of the bucket's stack, which every deployment of the region shares.
     #[error("the stack name `{0}` is that of the stack with the artifact bucket")]
     StackOfBucket(String),
+    /// It is that of the stack in which the events of all accounts come together.
+    #[error("the stack name `{0}` is that of the stack in which the events of all accounts come together")]
+    StackOfAll(String),
     /// Not the name of a secret.
     #[error("`{0}` is not a secret name: 1 to 512 letters, digits and `/_+=.@-`")]
     Secret(String),
@@ -52,7 +58,8 @@ impl StackName {
     ///
     /// # Errors
     /// [`NameError::Stack`]: a stack's name may have 128 characters, but that of the sweeper's rule only 64, and those of
-    /// the further cells are longer. [`NameError::StackLikeCell`], [`NameError::StackOfBucket`].
+    /// the further cells are longer. [`NameError::StackLikeCell`], [`NameError::StackOfBucket`],
+    /// [`NameError::StackOfAll`].
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -62,6 +69,9 @@ impl StackName {
         }
         if name == ARTIFACTS_STACK {
             return Err(NameError::StackOfBucket(name));
+        }
+        if name == CENTRAL_STACK {
+            return Err(NameError::StackOfAll(name));
         }
         let is_number = |end: &str| !end.is_empty() && end.bytes().all(|b| b.is_ascii_digit());
         match name.rsplit_once('-') {
@@ -107,6 +117,11 @@ impl fmt::Display for StackName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The ARN of the event bus of the stack in which the events of all accounts come together.
+pub fn central_bus(partition: &str, account: &AccountId, region: &Region) -> String {
+    format!("arn:{partition}:events:{region}:{account}:event-bus/{CENTRAL_STACK}")
 }
 
 /// The name of a secret, without the six characters that AWS appends to it in the ARN.
@@ -261,6 +276,7 @@ mod tests {
             assert_eq!(StackName::new(cell), Err(NameError::StackLikeCell(cell.to_owned())));
         }
         assert_eq!(StackName::new(ARTIFACTS_STACK), Err(NameError::StackOfBucket(ARTIFACTS_STACK.to_owned())));
+        assert_eq!(StackName::new(CENTRAL_STACK), Err(NameError::StackOfAll(CENTRAL_STACK.to_owned())));
         for wrong in ["", "a,b", "a b", &"a".repeat(513)] {
             assert_eq!(SecretName::new(wrong), Err(NameError::Secret(excerpt(wrong))));
         }

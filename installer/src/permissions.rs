@@ -48,6 +48,10 @@ pub enum On {
     LogGroup,
     /// The sweeper's schedule.
     Rule,
+    /// The rules that forward alarms and rotations.
+    Forwards,
+    /// The role that these forward as.
+    ForwardRole,
     /// The alarms.
     Alarms,
     /// The dashboard.
@@ -79,6 +83,10 @@ pub enum When {
     Replicas,
     /// When the stack has a dashboard.
     Dashboard,
+    /// When alarms and rotations are forwarded to a central bus.
+    Central,
+    /// The same when the role that does it has a permissions boundary.
+    BoundCentral,
     /// When alarms are told by e-mail.
     Mails,
     /// Only with `--drift`: what CloudFormation looks at, it looks at with the caller's permissions.
@@ -87,6 +95,8 @@ pub enum When {
     DriftOfBucket,
     /// The same of the topic that keyturn makes itself.
     DriftOfTopic,
+    /// The same of what forwards to a central bus.
+    DriftOfCentral,
 }
 
 macro_rules! table {
@@ -146,6 +156,14 @@ pub const PERMISSIONS: &[Permission] = table! {
     Rule, Always, "make the sweeper's schedule": "events:PutRule", "events:DescribeRule", "events:PutTargets";
     Rule, Always, "take it away": "events:RemoveTargets", "events:DeleteRule";
     Rule, Always, "tag it": "events:TagResource", "events:UntagResource";
+    Forwards, Central, "forward alarms and rotations": "events:PutRule", "events:DescribeRule", "events:PutTargets";
+    Forwards, Central, "take that away": "events:RemoveTargets", "events:DeleteRule";
+    Forwards, Central, "tag the rules": "events:TagResource", "events:UntagResource";
+    ForwardRole, Central, "make the role that forwards": "iam:CreateRole", "iam:GetRole", "iam:PutRolePolicy";
+    ForwardRole, Central, "give it to the rules": "iam:PassRole";
+    ForwardRole, Central, "take it away": "iam:DeleteRole", "iam:DeleteRolePolicy";
+    ForwardRole, BoundCentral, "bound it": "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary";
+    ForwardRole, Central, "tag it": "iam:TagRole", "iam:UntagRole";
     Alarms, Always, "make the alarms": "cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms";
     Alarms, Always, "take them away": "cloudwatch:DeleteAlarms";
     Alarms, Always, "tag them": "cloudwatch:TagResource", "cloudwatch:UntagResource";
@@ -177,6 +195,9 @@ pub const PERMISSIONS: &[Permission] = table! {
         "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionRecursionConfig";
     LogGroup, Drift, "look for drift of its log": "logs:ListTagsForResource", "logs:GetDataProtectionPolicy";
     Rule, Drift, "look for drift of the schedule": "events:ListTargetsByRule";
+    Forwards, DriftOfCentral, "look for drift of what forwards": "events:ListTargetsByRule";
+    ForwardRole, DriftOfCentral, "look for drift of what forwards":
+        "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy";
     Alarms, Drift, "look for drift of the alarms": "cloudwatch:ListTagsForResource";
     Topic, DriftOfTopic, "look for drift of the topic":
         "sns:ListTagsForResource", "sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
@@ -215,7 +236,7 @@ pub const STACK_SETS: [(&str, &str); 17] = [
 impl When {
     /// Whether it is only for something that one can do without.
     pub fn is_optional(self) -> bool {
-        matches!(self, Self::Drift | Self::DriftOfBucket | Self::DriftOfTopic)
+        matches!(self, Self::Drift | Self::DriftOfBucket | Self::DriftOfTopic | Self::DriftOfCentral)
     }
 
     /// Whether a configuration needs it.
@@ -229,6 +250,8 @@ impl When {
             Self::Replicas => !config.replicas.is_empty(),
             Self::Dashboard => config.alerts.dashboard,
             Self::Mails | Self::DriftOfTopic => !config.alerts.email.is_empty(),
+            Self::Central | Self::DriftOfCentral => config.alerts.central.is_some(),
+            Self::BoundCentral => Self::Central.holds(config) && Self::Boundary.holds(config),
         }
     }
 }
@@ -285,6 +308,9 @@ impl Scope<'_> {
                 let names = cells.iter().map(String::as_str).chain([next.as_str()]).chain(artifacts);
                 names.map(|name| regional("cloudformation", &format!("stack/{name}/{UUID}"))).collect()
             }
+            On::ForwardRole => {
+                each(&|stack| format!("arn:{partition}:iam::{account}:role{path}{stack}-ForwardRole-{TWELVE}"))
+            }
             On::Role => each(&|stack| format!("arn:{partition}:iam::{account}:role{path}{stack}-Role-{TWELVE}")),
             // There are more of the second kind when there are many users.
             On::Policies => {
@@ -295,6 +321,11 @@ impl Scope<'_> {
             On::Function => each(&|stack| regional("lambda", &format!("function:{stack}"))),
             On::LogGroup => each(&|stack| regional("logs", &format!("log-group:/aws/lambda/{stack}"))),
             On::Rule => each(&|stack| regional("events", &format!("rule/{stack}-sweeper"))),
+            On::Forwards => {
+                let first = regional("events", &format!("rule/{}-rotations", config.stack));
+                let rules = cells.iter().map(|stack| regional("events", &format!("rule/{stack}-forward")));
+                rules.chain([first]).collect()
+            }
             On::Alarms => {
                 let alarm = |stack: &String, name| regional("cloudwatch", &format!("alarm:{stack}-{name}"));
                 cells.iter().flat_map(|stack| ALARMS.map(|name| alarm(stack, name))).collect()
@@ -320,6 +351,11 @@ impl Scope<'_> {
                 let policies = self.arns(On::Policies).into_iter().take(1).map(|policy| ("iam:PolicyARN", policy));
                 let service = ("iam:PassedToService", "lambda.amazonaws.com".to_owned());
                 boundary.chain(policies).chain([service]).collect()
+            }
+            On::ForwardRole => {
+                let boundary = self.config.permissions_boundary.iter();
+                let boundary = boundary.map(|policy| ("iam:PermissionsBoundary", policy.clone()));
+                boundary.chain([("iam:PassedToService", "events.amazonaws.com".to_owned())]).collect()
             }
             On::KmsKey => [("kms:ViaService", format!("secretsmanager.{}.{domain}", self.config.region))].into(),
             _ => BTreeMap::new(),

@@ -24,7 +24,7 @@ use contract::{Region, SecretArn, UserName, VersionToken};
 use serde::Serialize;
 
 use crate::aws::identity::Caller;
-use crate::config::Config;
+use crate::config::{Alerts, Config};
 use crate::names::{ARTIFACTS_STACK, artifact_bucket};
 use crate::observe::{Observed, ObservedStack};
 use crate::regions;
@@ -314,7 +314,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
     let location = CodeLocation { bucket: bucket.clone(), key: code.to_owned() };
     let mut wanted = BTreeMap::new();
     for (number, (_, cell)) in &cells {
-        wanted.insert(*number, template::cell(config, &cell.users, &location)?);
+        wanted.insert(*number, template::numbered_cell(config, *number, &cell.users, &location)?);
     }
     let mut plan = Plan {
         caller: observed.caller.clone(),
@@ -326,6 +326,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         remarks: regions::doubt(&config.region)
             .into_iter()
             .map(|doubt| doubt.to_string())
+            .chain(told_twice(config))
             .chain(users.remarks)
             .collect(),
         cost: cost::of(config, wanted.values()),
@@ -362,6 +363,29 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         plan.steps.push(Step::RotateFirst { users: users.unrotated, awaits, reason });
     }
     Ok(plan)
+}
+
+/// Decides what brings a stack that stands for itself to its template; `None` when it is there already.
+///
+/// # Errors
+/// [`PlanError`] when a person has to look first.
+pub fn alone(
+    stack: &str,
+    config: &Config,
+    wanted: &template::Template,
+    found: Option<&ObservedStack>,
+) -> Result<Option<Deployment>, PlanError> {
+    let action = stacks::action(stack, found).map_err(|refusal| Refusals(vec![refusal]))?;
+    let desired = Desired { config, code: "", express: false };
+    Ok(deployment::of(stack, &desired, wanted, found, action, &BTreeMap::new())?)
+}
+
+/// That alarms are told twice, if they are.
+fn told_twice(config: &Config) -> Option<String> {
+    let Alerts { email, topic, central, .. } = &config.alerts;
+    let is_told_twice = central.is_some() && (topic.is_some() || !email.is_empty());
+    let remark = "alarms are told here and where all accounts come together: without `alerts.email` and `alerts.topic` they are told once";
+    is_told_twice.then(|| remark.to_owned())
 }
 
 /// The stacks of these users whose last deployment did not wait until what it made is ready.

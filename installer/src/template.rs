@@ -20,6 +20,7 @@ use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
+use crate::fleet::Central;
 use crate::names::{SecretName, USER_POLICY, UserResources, subscription_id};
 use policy::Grant;
 
@@ -32,6 +33,9 @@ const ARTIFACTS: &str = include_str!("../../templates/artifacts.yaml");
 
 /// The stack of the function, without users.
 const CELL: &str = include_str!("../../templates/keyturn.yaml");
+
+/// The stack in which the events and alarms of all accounts come together.
+const CENTRAL: &str = include_str!("../../templates/central.yaml");
 
 /// A stack holds 500 resources (CloudFormation quotas), two of them for each user; the rest is the function's.
 pub const USERS_PER_CELL: usize = 200;
@@ -184,7 +188,23 @@ pub fn artifacts(organization: Option<&str>) -> Result<Template, TemplateError> 
 /// # Errors
 /// [`TemplateError`] when the users do not fit, or cannot be named in a policy.
 pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result<Template, TemplateError> {
-    let mut template = filled(config, &parameters::of(config, code))?;
+    numbered_cell(config, 1, users, code)
+}
+
+/// The same of the cell with this number. The first one forwards the rotations of all: an event does not tell which cell
+/// a secret is in.
+///
+/// # Errors
+/// As of [`cell`].
+pub fn numbered_cell(
+    config: &Config,
+    number: usize,
+    users: &[BoundUser],
+    code: &CodeLocation,
+) -> Result<Template, TemplateError> {
+    let mut values = parameters::of(config, code);
+    values.insert("ForwardsRotations", (number <= 1).to_string());
+    let mut template = filled(config, &values)?;
     let secrets = secret_names(config, users)?;
     let grants =
         users.iter().zip(&secrets).map(|(user, secret)| Grant::new(user, secret)).collect::<Result<Vec<_>, _>>()?;
@@ -200,6 +220,19 @@ pub fn cell(config: &Config, users: &[BoundUser], code: &CodeLocation) -> Result
         let ids = UserResources::of(&user.name);
         template.add(&ids.secret, &user::secret(config, user, secret))?;
         template.add(&ids.rotation, &user::rotation(&config.schedule, ids.secret.clone(), needed.clone()))?;
+    }
+    Ok(template)
+}
+
+/// The stack in which the events and alarms of all accounts of an organization come together.
+///
+/// # Errors
+/// [`TemplateError`] when the template cannot be filled in.
+pub fn central(organization: &str, central: &Central) -> Result<Template, TemplateError> {
+    let values = parameters::of_central(organization, central);
+    let mut template = Template(parameters::fill(Template::parse(CENTRAL)?.0, &values)?);
+    for address in &central.emails {
+        template.add(&subscription_id(address), &subscription::of(address))?;
     }
     Ok(template)
 }

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 pub(crate) enum Due {
     /// A stack, change set or function goes on with its work.
     CloudFormation(crate::services::cloudformation::Due),
+    /// CloudWatch evaluates an alarm.
+    CloudWatch(crate::services::cloudwatch::Due),
     /// A rule of EventBridge fires.
     Events(crate::services::events::Due),
     /// An asynchronous invocation is tried, or tried again.

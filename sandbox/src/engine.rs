@@ -195,6 +195,7 @@ impl Engine {
     fn fire(&mut self, due: Due) {
         match due {
             Due::CloudFormation(due) => services::cloudformation::fire(&mut self.world, due),
+            Due::CloudWatch(due) => services::cloudwatch::evaluate(&mut self.world, due),
             Due::Events(due) => services::events::fire(&mut self.world, due),
             Due::Lambda(due) => services::lambda::attempt(&mut self.world, due),
             Due::SecretsManager(due) => services::secrets_manager::fire(&mut self.world, due),

@@ -60,8 +60,10 @@ impl World {
         }
         let of_account = |arn: &&String| arn.split(':').nth(4) == Some(account);
         found.extend(self.events.arns().filter(of_account).map(|arn| ("rule", arn.clone())));
+        found.extend(self.events.bus_arns().filter(of_account).map(|arn| ("event bus", arn.clone())));
         found.extend(self.lambda.arns().filter(of_account).map(|arn| ("function", arn.clone())));
         found.extend(self.logs.arns().filter(of_account).map(|arn| ("log group", arn.clone())));
+        found.extend(self.logs.policy_arns().filter(of_account).map(|arn| ("log policy", arn.clone())));
         found.extend(self.secrets_manager.arns().filter(of_account).map(|arn| ("secret", arn.clone())));
         let replicas = self.secrets_manager.replica_arns();
         found.extend(replicas.filter(|arn| of_account(&arn)).map(|arn| ("replica", arn)));

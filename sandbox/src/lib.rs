@@ -39,7 +39,7 @@ pub use services::iam::{AccessKey, Credentials, KeyStatus, LastUse};
 pub use services::organizations::AccountState;
 pub use services::s3::{BucketView, ObjectView};
 pub use services::secrets_manager::{SecretValue, SecretView, VersionView};
-pub use services::sns::{SubscriptionView, TopicView};
+pub use services::sns::{MessageView, SubscriptionView, TopicView};
 pub use world::World;
 
 use engine::{Engine, Message};

@@ -276,7 +276,7 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     let options = |memory: u32| {
         format!(
             "permissions_boundary: {boundary}\nkms_key: arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab\n\
-             tags: {{ team: security }}\nreplicas: [eu-west-1]\nalerts: {{ email: [team@example.org] }}\nfunction: {{ memory: {memory}, vpc: {{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }} }}\n"
+             tags: {{ team: security }}\nreplicas: [eu-west-1]\nalerts: {{ email: [team@example.org], central: arn:aws:events:{REGION}:{ACCOUNT}:event-bus/all }}\nfunction: {{ memory: {memory}, vpc: {{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }} }}\n"
         )
     };
     configure(&stage, &["alice", "bob"], &options(256));

@@ -1,5 +1,6 @@
 //! Many accounts: `rollout`, and `plan`, `status` and `teardown` over a fleet.
 
+mod central;
 mod rehearsal;
 mod role;
 mod stack_sets;

@@ -1,5 +1,7 @@
 //! Contracts of EventBridge: rules as resources of a stack, and when and how they call a function.
 
+mod buses;
+
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::ChangeSetType;

@@ -1,6 +1,7 @@
 //! What the commands over many accounts share: which accounts, as whom, in which order, and the report.
 
 mod account;
+mod central;
 mod error;
 mod functions;
 mod html;
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::account::Work;
 use self::account::{Visit, Visited};
+use self::central::{Central, CentralOutcome};
 pub use self::error::FleetError;
 use self::functions::Functions;
 use self::rehearsal::Stage;
@@ -34,6 +36,7 @@ use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
+use crate::names::CENTRAL_STACK;
 use crate::session::Session;
 
 /// How a run over a fleet is done, beside what is done.
@@ -95,6 +98,7 @@ struct Run {
     work: Work,
     functions: Arc<Functions>,
     past: Past,
+    central: Option<Central>,
     targets: Vec<Target>,
     at_once: usize,
     ready_within: Duration,
@@ -129,7 +133,8 @@ async fn run_on(
         drop(progress);
         found
     };
-    let Targets { chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
+    let Targets { mut chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
+    central::direct(&mut chosen, fleet, &caller);
     let (mut journal, past) = match work {
         Work::Deploy | Work::TearDown { dry_run: false, .. } => {
             let path = manner.journal.clone().unwrap_or_else(|| beside(&fleet.file));
@@ -147,11 +152,14 @@ async fn run_on(
         Some(journal) if manner.resume => journal.resumed(&past, &of)?,
         _ => Vec::new(),
     };
+    let deploys = matches!(work, Work::Plan | Work::Deploy);
+    let central = Box::pin(Central::look(&session, fleet, deploys)).await?;
     let run = Run {
         entrance: Entrance { session, caller, access: fleet.access.clone() },
         work,
         functions: Arc::new(functions),
         past,
+        central,
         targets: chosen,
         at_once: fleet.at_once,
         ready_within: fleet.ready_within,
@@ -163,9 +171,11 @@ async fn run_on(
     if let Some(journal) = journal.as_mut().filter(|_| !manner.resume) {
         journal.begin(&of)?;
     }
+    let centrally = run.begin_centrally().await?;
     let (worked, stopped) = waves::work(&run, groups, &mut journal).await?;
     rows.extend(worked);
     rows.sort_by_key(|row| run.position(&row.account));
+    let central = run.end_centrally(centrally, &rows, stopped.is_some()).await?;
     rows.extend(left_out.into_iter().map(AccountRow::left_out));
     if let Some(journal) = journal.as_mut().filter(|_| stopped.is_none()) {
         journal.end()?;
@@ -174,8 +184,15 @@ async fn run_on(
         run.entrance.session.printer.say(stopped);
     }
     let injected = run.stage.as_ref().map(|stage| stage.injected.clone());
-    let summary = Summary::of(&rows);
-    let report = FleetReport { summary, accounts: rows, stopped, injected, stack_set: None, work: work.done() };
+    let report = FleetReport {
+        summary: Summary::of(&rows),
+        accounts: rows,
+        stopped,
+        central,
+        injected,
+        stack_set: None,
+        work: work.done(),
+    };
     publish(&run.entrance.session, &report, work, manner)
 }
 
@@ -300,17 +317,30 @@ impl Run {
         let accounts: usize = groups.iter().map(|group| group.targets.len()).sum();
         printer.say(format!("{}, {left_out} left out, {before} done before", counted(accounts)));
         let question = match self.work {
-            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => return Ok(()),
+            Work::Plan | Work::Status | Work::TearDown { dry_run: true, .. } => {
+                let central = self.central.iter().filter(|_| self.work == Work::Plan);
+                central.for_each(|central| printer.say(central.in_words()));
+                return Ok(());
+            }
             Work::Deploy => {
                 for Group { number, wave, targets, .. } in groups {
                     printer.say(format!("  wave {number}: {}, {}", counted(targets.len()), wave.in_words()));
                 }
+                self.central.iter().for_each(|central| printer.say(central.in_words()));
                 self.show_first(groups).await?;
                 format!("Roll this out to {}?", counted(accounts))
             }
-            Work::TearDown { .. } => format!("Take everything away from {}?", counted(accounts)),
+            Work::TearDown { .. } => {
+                let is_there = |central: &&Central| central.outcome() == CentralOutcome::There;
+                if self.central.as_ref().filter(is_there).is_some() {
+                    printer.say(format!("the stack `{CENTRAL_STACK}` goes behind the last account"));
+                }
+                format!("Take everything away from {}?", counted(accounts))
+            }
         };
-        if accounts > 0 {
+        let changes_centrally = self.work == Work::Deploy
+            && self.central.as_ref().is_some_and(|it| it.outcome() == CentralOutcome::Changes);
+        if accounts > 0 || changes_centrally {
             self.entrance.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
         }
         Ok(())

@@ -113,7 +113,7 @@ fn report(
         let current = templates.get(&number);
         // Which code the function should run is not asked here: that would mean to build it.
         let code = current.filter(|_| !deserted.contains(&number)).and_then(code_of);
-        let wanted = code.map(|code| template::cell(config, &cell.users, &code)).transpose()?;
+        let wanted = code.map(|code| template::numbered_cell(config, number, &cell.users, &code)).transpose()?;
         let row = stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?;
         stacks.push(if is_compared { row } else { uncompared(row) });
         let changes =

@@ -8,7 +8,7 @@ use super::error::Problem;
 use super::fields::{Fault, Field, Fields};
 
 /// The fields of `alerts`.
-pub(super) const FIELDS: [&str; 3] = ["email", "topic", "dashboard"];
+pub(super) const FIELDS: [&str; 4] = ["email", "topic", "dashboard", "central"];
 
 /// Everybody has to confirm the address, and a stack holds 500 resources, one for each of them. More people have a
 /// mailing list, or a topic of their own.
@@ -19,7 +19,7 @@ const LONGEST_ADDRESS: usize = 254;
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { email: Vec::new(), topic: None, dashboard: true }
+        Self { email: Vec::new(), topic: None, dashboard: true, central: None }
     }
 }
 
@@ -30,17 +30,18 @@ pub(super) fn read(mut fields: Fields, home: &Region) -> Result<Alerts, Fault> {
         email: fields.optional("email").map_or(Ok(Vec::new()), addresses)?,
         topic: fields.optional("topic").map(|field| topic(field, home)).transpose()?,
         dashboard: fields.optional("dashboard").map_or(Ok(default.dashboard), Field::flag)?,
+        central: fields.optional("central").map(bus).transpose()?,
     })
 }
 
-fn addresses(field: Field) -> Result<Vec<String>, Fault> {
-    let place = field.place.clone();
+pub(crate) fn addresses(field: Field) -> Result<Vec<String>, Fault> {
+    let (place, list) = (field.place.clone(), field.place.to_string());
     let mut addresses: Vec<String> = Vec::new();
     for field in field.list()? {
         let place = field.place.clone();
         let address = field.matching("an e-mail address such as `team@example.org`", is_address)?;
         if let Some(first) = addresses.iter().position(|other| *other == address) {
-            return Err(place.fault(Problem::Twice { name: address, first: format!("alerts.email[{first}]") }));
+            return Err(place.fault(Problem::Twice { name: address, first: format!("{list}[{first}]") }));
         }
         addresses.push(address);
     }
@@ -67,12 +68,21 @@ fn is_address(text: &str) -> bool {
 
 /// The ARN of a standard topic in the home region: an alarm tells no other (CloudWatch user guide, "Notifying users on
 /// alarm changes").
-fn topic(field: Field, home: &Region) -> Result<String, Fault> {
+pub(crate) fn topic(field: Field, home: &Region) -> Result<String, Fault> {
     field.matching("the ARN of an SNS topic in the home region (`arn:…:sns:…`, not a FIFO topic)", |arn| {
         let is_name = |name: &str| {
             (1..=256).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
         matches!(arn_fields(arn).as_slice(), ["sns", region, account, name]
             if *region == home.as_str() && account.len() == 12 && is_name(name))
+    })
+}
+
+/// The ARN of an event bus, of whatever account and region: EventBridge sends to any of the same partition.
+fn bus(field: Field) -> Result<String, Fault> {
+    field.matching("the ARN of an event bus (`arn:…:events:…:event-bus/…`)", |arn| {
+        let is_name = |name: &str| (1..=256).contains(&name.len()) && !name.contains(['/', ':']);
+        matches!(arn_fields(arn).as_slice(), ["events", region, account, bus]
+            if !region.is_empty() && account.len() == 12 && bus.strip_prefix("event-bus/").is_some_and(is_name))
     })
 }

@@ -76,7 +76,7 @@ fn timeout(field: Field) -> Result<Duration, Fault> {
     if fits { Ok(timeout) } else { Err(place.fault(problem())) }
 }
 
-fn log_retention(field: Field) -> Result<u16, Fault> {
+pub(crate) fn log_retention(field: Field) -> Result<u16, Fault> {
     let place = field.place.clone();
     let asked = field.duration()?;
     let found = LOG_RETENTION_DAYS.into_iter().find(|days| asked.as_secs() == u64::from(*days) * 86_400);

@@ -103,7 +103,8 @@ fn every_field_is_read() {
     assert_eq!(config.replicas, [Region::new("cn-northwest-1").expect("a region")]);
     let email = vec!["team@example.org".to_owned(), "o'brien+aws@mail.example.org".to_owned()];
     let topic = text("arn:aws-cn:sns:cn-north-1:111122223333:pagers");
-    assert_eq!(config.alerts, Alerts { email, topic, dashboard: false });
+    let central = text("arn:aws-cn:events:cn-northwest-1:444455556666:event-bus/keyturn-central");
+    assert_eq!(config.alerts, Alerts { email, topic, dashboard: false, central });
     assert_eq!(config.tags, BTreeMap::from([("cost center".to_owned(), "1234".to_owned())]));
 }
 
@@ -138,6 +139,7 @@ alerts:
   email: [team@example.org, o'brien+aws@mail.example.org]
   topic: arn:aws-cn:sns:cn-north-1:111122223333:pagers
   dashboard: false
+  central: arn:aws-cn:events:cn-northwest-1:444455556666:event-bus/keyturn-central
 tags: { cost center: "1234" }
 "#;
 

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{AccountId, Enrolment, UserName};
+use contract::{AccountId, Enrolment, Region, UserName};
 use serde_yaml::{Mapping, Value};
 
 use super::engine::{self, Engine};
 use super::selection::{Criteria, Exemptions, Selection};
 use super::waves::{self, Pick, Tolerance, Wave};
-use super::{Access, Fleet, Wanted, enrolment};
+use super::{Access, Central, Fleet, Wanted, enrolment};
 use crate::config::fields::{Fault, Field, Fields, Place};
 use crate::config::line::Step;
-use crate::config::{self, ConfigError, Problem};
+use crate::config::{self, ConfigError, FunctionConfig, Problem};
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "version",
     "engine",
     "stacksets",
@@ -24,6 +24,7 @@ const FIELDS: [&str; 11] = [
     "units",
     "except",
     "defaults",
+    "central",
     "waves",
     "at_once",
     "ready_within",
@@ -66,15 +67,18 @@ fn build(path: &Path, document: Field) -> Result<Fleet, Fault> {
         return Err(fields.place_of("accounts").fault(Problem::Missing));
     }
     let except = fields.optional("except").map_or(Ok(BTreeSet::new()), except)?;
+    let by_default = defaults.wanted(None)?;
+    let region = &by_default.config.region;
     Ok(Fleet {
         file: path.to_owned(),
         engine: fields.choice("engine", &Engine::CHOICES, Engine::Direct)?,
         stack_sets: engine::read(fields.inner("stacksets", &STACK_SETS)?)?,
+        central: fields.optional("central").map(|field| central(field, region)).transpose()?,
         access: access(fields.inner("access", &["role", "external_id", "session_name", "tags"])?)?,
         waves: fields.optional("waves").map_or_else(|| Ok(waves::by_default()), waves)?,
         at_once: fields.optional("at_once").map_or(Ok(AT_ONCE), |field| between(field, 1, MOST_AT_ONCE))?,
         ready_within: fields.duration("ready_within", READY_WITHIN)?,
-        defaults: defaults.wanted(None)?,
+        defaults: by_default,
         accounts,
         units,
         except,
@@ -108,6 +112,17 @@ fn access(mut fields: Fields) -> Result<Access, Fault> {
         external_id: external_id.transpose()?,
         session_name: session_name.transpose()?.unwrap_or_else(|| "keyturn".to_owned()),
         tags,
+    })
+}
+
+/// Where all comes together. An empty mapping is enough for a log of everything.
+fn central(field: Field, region: &Region) -> Result<Central, Fault> {
+    let mut fields = field.fields(&["emails", "topic", "retention"])?;
+    let retention = fields.optional("retention").map(config::log_retention);
+    Ok(Central {
+        emails: fields.optional("emails").map_or(Ok(Vec::new()), config::addresses)?,
+        topic: fields.optional("topic").map(|field| config::topic(field, region)).transpose()?,
+        log_retention_days: retention.transpose()?.unwrap_or(FunctionConfig::default().log_retention_days),
     })
 }
 

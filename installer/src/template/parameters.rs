@@ -11,6 +11,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::{CodeLocation, TemplateError};
 use crate::config::{Config, Vpc};
+use crate::fleet::Central;
 
 /// The parameters that become the function's environment, by the variable that each one sets.
 const SETTINGS: [(&str, &str); 10] = [
@@ -61,6 +62,8 @@ pub(super) fn of(config: &Config, code: &CodeLocation) -> BTreeMap<&'static str,
         ("DirectSecrets", config.function.secrets.join(";")),
         ("AlertEmails", config.alerts.email.join(",")),
         ("AlertTopic", text(&config.alerts.topic)),
+        ("CentralBus", text(&config.alerts.central)),
+        ("ForwardsRotations", true.to_string()),
         ("HasDashboard", config.alerts.dashboard.to_string()),
     ]);
     values.extend(ENROLMENT.map(|(_, parameter)| (parameter, String::new())));
@@ -75,6 +78,16 @@ pub(super) fn of_member(config: &Config, enrolment: &Enrolment, code: &CodeLocat
     values.extend(named(&ENROLMENT, enrolment.to_environment()));
     values.insert(STACK_NAME, config.stack.to_string());
     values
+}
+
+/// The values of the parameters of `templates/central.yaml`.
+pub(super) fn of_central(organization: &str, central: &Central) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("Organization", organization.to_owned()),
+        ("AlertEmails", central.emails.join(",")),
+        ("AlertTopic", central.topic.clone().unwrap_or_default()),
+        ("LogRetentionDays", central.log_retention_days.to_string()),
+    ])
 }
 
 /// The values of an environment, by the parameters that stand for the variables.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::{Alerts, Architecture, ConfiguredUser, Vpc};
+use crate::fleet::Central;
 
 fn user(name: &str) -> BoundUser {
     BoundUser {
@@ -246,7 +247,18 @@ fn every_option_is_in_the_template() {
 #[test]
 fn without_options_there_is_nothing_of_them() {
     let text = cell(&config(), &[user("alice")], &code()).expect("it fits").to_text();
-    for absent in ["Parameters", "Conditions", "!If", "NoValue", "VpcConfig", "PermissionsBoundary", "kms:", "ec2:"] {
+    for absent in [
+        "Parameters",
+        "Conditions",
+        "!If",
+        "NoValue",
+        "VpcConfig",
+        "PermissionsBoundary",
+        "kms:",
+        "ec2:",
+        "Forward",
+        "events:",
+    ] {
         assert!(!text.contains(absent), "{absent}");
     }
 }
@@ -343,7 +355,7 @@ fn alarms_tell_whom_the_configuration_names() {
     let told = |email: &[&str], topic: Option<&str>| {
         let email: Vec<String> = email.iter().map(|&address| address.to_owned()).collect();
         let mut config = config();
-        config.alerts = Alerts { email, topic: topic.map(str::to_owned), dashboard: false };
+        config.alerts = Alerts { email, topic: topic.map(str::to_owned), dashboard: false, central: None };
         let resources = resources(&config, &[]);
         let told: Vec<Json> = alarms(&resources).into_iter().map(|alarm| alarm["AlarmActions"].clone()).collect();
         assert!(told.iter().all(|actions| *actions == told[0]));
@@ -357,4 +369,51 @@ fn alarms_tell_whom_the_configuration_names() {
     assert_eq!(told(&[], Some(topic)), (json!([topic]), [0, 0, 0]));
     assert_eq!(told(&["a@b.c", "a@b.cd"], None), (json!([own]), [1, 1, 2]));
     assert_eq!(told(&["a@b.c"], Some(topic)), (json!([own, topic]), [1, 1, 1]));
+}
+
+#[test]
+fn alarms_are_forwarded_by_every_cell_and_rotations_by_the_first() {
+    let bus = "arn:aws:events:eu-central-1:444455556666:event-bus/keyturn-central";
+    let mut config = config();
+    config.alerts.central = Some(bus.to_owned());
+    let forwarded = |number: usize| {
+        let resources = numbered_cell(&config, number, &[], &code()).expect("it fits").resources();
+        let rules =
+            of_kind(&resources, "AWS::Events::Rule").into_iter().filter(|rule| rule.get("EventPattern").is_some());
+        let rules: Vec<Json> = rules.cloned().collect();
+        let role = &resources["ForwardRole"].properties["Policies"][0]["PolicyDocument"]["Statement"];
+        assert_eq!(role[0]["Resource"], bus);
+        assert!(rules.iter().all(|rule| rule["Targets"][0]["Arn"] == bus), "{rules:?}");
+        // "Event pattern size" in AWS's quotas.
+        assert!(rules.iter().all(|rule| rule["EventPattern"].to_string().len() < 2_048), "{rules:?}");
+        let own = rules[0]["EventPattern"]["resources"].as_array().expect("a list").len();
+        assert_eq!(own, alarms(&resources).len(), "none of the alarms is left out");
+        rules.len()
+    };
+    assert_eq!([1, 2].map(forwarded), [2, 1]);
+}
+
+#[test]
+fn the_central_stack_tells_whom_it_is_told_to() {
+    let told = |emails: &[&str], topic: Option<&str>| {
+        let emails: Vec<String> = emails.iter().map(|&address| address.to_owned()).collect();
+        let wanted = Central { emails, topic: topic.map(str::to_owned), log_retention_days: 30 };
+        let resources = central("o-abcdefghij", &wanted).expect("it can be filled in").resources();
+        assert_eq!(resources["LogGroup"].properties["RetentionInDays"], 30);
+        let organization = &resources["BusPolicy"].properties["Statement"]["Condition"]["StringEquals"];
+        assert_eq!(organization["aws:PrincipalOrgID"], "o-abcdefghij");
+        let targets = |id: &str| {
+            let rule = resources.get(id)?;
+            let targets = rule.properties["Targets"].as_array().expect("a list").iter();
+            Some(targets.map(|target| target["Id"].as_str().expect("a text").to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(targets("Alarms"), targets("Recoveries"));
+        (targets("Alarms"), of_kind(&resources, "AWS::SNS::Subscription").len())
+    };
+    let ids = |ids: &[&str]| Some(ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
+    let topic = Some("arn:aws:sns:eu-central-1:111122223333:pagers");
+    assert_eq!(told(&[], None), (None, 0));
+    assert_eq!(told(&["a@b.c", "a@b.cd"], None), (ids(&["alerts"]), 2));
+    assert_eq!(told(&[], topic), (ids(&["topic"]), 0));
+    assert_eq!(told(&["a@b.c"], topic), (ids(&["alerts", "topic"]), 1));
 }

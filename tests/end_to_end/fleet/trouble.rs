@@ -200,6 +200,7 @@ async fn what_is_wrong_in_the_file_is_told_with_its_line() {
         ("no_account_number", "accounts: [12345]\n".to_owned()),
         ("waves_that_leave_some_out", "units: [r-abcd]\nwaves: [{ count: 1 }]\n".to_owned()),
         ("no_accounts_at_all", String::new()),
+        ("an_address_that_is_none", "units: [r-abcd]\ncentral: { emails: [team] }\n".to_owned()),
     ] {
         configure(&stage, &more);
         let run = rollout(&stage, &[]).await;

@@ -20,6 +20,9 @@ pub enum FleetError {
         /// The option.
         option: &'static str,
     },
+    /// There is nobody whose events could come together.
+    #[error("the file has `central`, and this account is in no organization")]
+    NobodyToTell,
     /// There is no organization whose accounts StackSets could serve.
     #[error("the account {0} is in no organization")]
     NoOrganization(AccountId),
@@ -58,6 +61,7 @@ impl FleetError {
     pub fn hint(&self) -> String {
         match self {
             Self::NoFunction(_) => "run the same command again",
+            Self::NobodyToTell => "leave `central` out, or use credentials of an account in the organization",
             Self::NotWithStackSets { option: "--keys revoke" } => {
                 "leave it out, so that no function is left; then `keyturn teardown --engine direct --keys revoke` with the same `--fleet` enters every account"
             }

@@ -7,6 +7,7 @@ use contract::AccountId;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::central::CentralOutcome;
 use super::rehearsal::Injected;
 use crate::apply::Applied;
 use crate::apply::rotations::Outcome as RotationOutcome;
@@ -30,6 +31,9 @@ pub(in crate::commands) struct FleetReport {
     pub(in crate::commands) summary: Summary,
     /// Why not all of them were worked on, when they were not.
     pub(in crate::commands) stopped: Option<Stopped>,
+    /// What came of the stack in which all comes together, when the fleet has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::commands) central: Option<CentralOutcome>,
     /// What went wrong on purpose, in a rehearsal; none when it was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::commands) injected: Option<Vec<Injected>>,
@@ -230,11 +234,14 @@ impl FleetReport {
     /// The exit code.
     pub(in crate::commands) fn exit(&self, detailed: bool) -> Exit {
         let is_any = |word| self.accounts.iter().any(|row| row.outcome.word() == word);
+        let changes_centrally = self.central == Some(CentralOutcome::Changes);
         match self.stopped {
             Some(Stopped::Interrupted) => Exit::Interrupted,
             Some(Stopped::TooManyFailed { .. } | Stopped::Elsewhere) => Exit::StackFailed,
             Some(Stopped::AsTold { .. }) | None if self.summary.failed > 0 => Exit::SomeFailed,
-            Some(Stopped::AsTold { .. }) | None if detailed && is_any("changes") => Exit::Changes,
+            Some(Stopped::AsTold { .. }) | None if detailed && (is_any("changes") || changes_centrally) => {
+                Exit::Changes
+            }
             Some(Stopped::AsTold { .. }) | None if detailed && is_any("look") => Exit::SomeFailed,
             Some(Stopped::AsTold { .. }) | None => Exit::Done,
         }

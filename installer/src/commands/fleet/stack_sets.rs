@@ -85,8 +85,15 @@ pub(in crate::commands) async fn run(
         scene.session.printer.say(stopped);
     }
     let summary = Summary::of(&rows);
-    let report =
-        FleetReport { accounts: rows, summary, stopped, injected: None, stack_set: planned, work: work.done() };
+    let report = FleetReport {
+        accounts: rows,
+        summary,
+        stopped,
+        central: None,
+        injected: None,
+        stack_set: planned,
+        work: work.done(),
+    };
     publish(&scene.session, &report, work, manner)
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Alarm {
     pub(super) missing: Missing,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) created: Timestamp,
+    /// How many of its states EventBridge knows of, while rules wait for them.
+    pub(super) told: Option<usize>,
     /// The properties that it was made of, for whoever reads it back.
     pub(super) given: Value,
 }
@@ -106,6 +108,7 @@ impl Alarm {
             missing: missing(input.text("TreatMissingData")?.as_deref())?,
             tags: input.tags("Tags")?,
             created,
+            told: None,
             given: order.properties.clone(),
         };
         input.finish()?;

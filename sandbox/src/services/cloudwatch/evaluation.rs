@@ -70,11 +70,11 @@ fn evaluated(alarm: &Alarm, window: &VecDeque<Option<bool>>) -> Option<AlarmStat
     }
 }
 
-fn floor(time: Timestamp, period: i64) -> i64 {
+pub(super) fn floor(time: Timestamp, period: i64) -> i64 {
     time.as_second() - time.as_second().rem_euclid(period)
 }
 
-fn instant(second: i64) -> Timestamp {
+pub(super) fn instant(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
 
@@ -113,6 +113,7 @@ mod tests {
             missing,
             tags: BTreeMap::new(),
             created: instant(HOUR / 2),
+            told: None,
             given: serde_json::Value::Null,
         }
     }

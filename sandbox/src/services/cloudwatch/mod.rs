@@ -6,12 +6,18 @@ mod evaluation;
 mod metric;
 pub(crate) mod resources;
 mod view;
+mod watch;
 
 use std::collections::BTreeMap;
 
 pub(crate) use embedded::take_in;
 pub(crate) use metric::{count_invocation, count_throttle};
 pub use view::{AlarmState, AlarmView, Notification};
+pub(crate) use watch::{evaluate, watch};
+
+/// What is due, see [`crate::agenda`]: the alarm with this ARN is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due(String);
 
 #[derive(Debug, Default)]
 pub(crate) struct State {

@@ -1,21 +1,21 @@
-//! The firing of rules: when it is due, and the events that it sends.
+//! The firing of rules with a schedule: when it is due, and the event that it sends.
 
 use serde_json::json;
 
-use super::Due;
-use crate::services::lambda;
+use super::rule::When;
+use super::{Due, Event, delivery};
 use crate::{World, agenda};
-
-/// The principal that calls the targets.
-const PRINCIPAL: &str = "events.amazonaws.com";
 
 /// Fires a rule on its schedule, and enters the next time.
 pub(crate) fn fire(world: &mut World, due: Due) {
     let Due(arn) = due;
-    let Some(rule) = world.events.rules.get_mut(&arn) else { return };
-    let Ok(next) = rule.next.checked_add(rule.interval) else { return };
-    rule.next = next;
-    world.agenda.appoint(next, agenda::Due::Events(Due(arn.clone())));
+    let Some(When::Scheduled { next, interval, .. }) = world.events.rules.get_mut(&arn).map(|rule| &mut rule.when)
+    else {
+        return;
+    };
+    let Ok(after) = next.checked_add(*interval) else { return };
+    *next = after;
+    world.agenda.appoint(after, agenda::Due::Events(Due(arn.clone())));
     if !world.events.paused {
         send(world, &arn);
     }
@@ -25,36 +25,28 @@ pub(crate) fn fire(world: &mut World, due: Due) {
 pub(super) fn plan(world: &mut World, arn: &str) {
     let due = agenda::Due::Events(Due(arn.to_owned()));
     world.agenda.cancel(|present| *present == due);
+    let Some(interval) = world.events.rules.get(arn).and_then(super::rule::Rule::interval) else { return };
+    let at = world.agenda.after(interval);
     let Some(rule) = world.events.rules.get_mut(arn) else { return };
-    rule.next = world.agenda.after(rule.interval);
+    if let When::Scheduled { next, .. } = &mut rule.when {
+        *next = at;
+    }
     if rule.enabled {
-        world.agenda.appoint(rule.next, due);
+        world.agenda.appoint(at, due);
     }
 }
 
-/// Sends the event of a rule to its targets. A target that does not let EventBridge in does not get it, and nobody is
-/// told: that is only in the call log.
+/// Sends the event of a rule with a schedule to its targets.
 pub(super) fn send(world: &mut World, arn: &str) {
-    let Some(rule) = world.events.rules.get(arn) else { return };
-    for target in rule.targets.clone() {
-        let payload = target.input.unwrap_or_else(|| event(world, arn));
-        lambda::send_for(world, PRINCIPAL, arn, &target.function, payload.into_bytes());
-    }
-}
-
-/// What a target gets that has no Input.
-fn event(world: &mut World, arn: &str) -> String {
-    let part = |index| arn.split(':').nth(index).unwrap_or_default();
-    json!({
-        "version": "0",
-        "id": world.random_uuid(),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": part(4),
-        "time": world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "region": part(3),
-        "resources": [arn],
-        "detail": {},
-    })
-    .to_string()
+    let part = |index| arn.split(':').nth(index).unwrap_or_default().to_owned();
+    let event = Event {
+        account: part(4),
+        region: part(3),
+        source: "aws.events".to_owned(),
+        detail_type: "Scheduled Event".to_owned(),
+        resources: vec![arn.to_owned()],
+        detail: json!({}),
+    };
+    let event = event.envelope(world);
+    delivery::deliver(world, arn, &event, true);
 }

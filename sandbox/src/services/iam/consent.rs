@@ -1,4 +1,4 @@
-//! What the policy of a role or bucket says of somebody, and what follows from that together with their own policies.
+//! What the policy of a role, bucket or event bus says of somebody, and what follows from that together with their own policies.
 
 use super::policy::{Policy, Principal, Question, Verdict};
 use crate::request::Caller;
@@ -50,9 +50,9 @@ impl Consent {
         }
     }
 
-    /// Why something in a bucket cannot be done. The difference to a role: inside an account, the caller's own policies
+    /// Why something in a bucket, or on an event bus, cannot be done. The difference to a role: inside an account, the caller's own policies
     /// are enough.
-    pub(super) fn refusal_by_bucket(&self, own_refusal: Option<Reason>, same_account: bool) -> Option<Reason> {
+    pub(super) fn refusal_inside_account(&self, own_refusal: Option<Reason>, same_account: bool) -> Option<Reason> {
         match self.direct.max(self.through_account) {
             Verdict::Silent if same_account => own_refusal,
             Verdict::Silent | Verdict::Allow | Verdict::Deny => self.refusal(own_refusal, same_account),

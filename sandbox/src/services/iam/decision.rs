@@ -9,7 +9,7 @@ use super::consent::{Consent, Reason};
 use super::names::account_of;
 use super::policy::{Kind, Policy, Principal, Question, Verdict};
 use crate::request::{Caller, Principal as CallerKind};
-use crate::services::{organizations, s3};
+use crate::services::{events, organizations, s3};
 use crate::{ApiError, World};
 
 /// Decides by the caller's policies. The outer error is a policy that the sandbox cannot evaluate, the inner one the
@@ -46,7 +46,13 @@ pub(crate) fn decide(
             let policy =
                 s3::policy_on(world, resource).map(|policy| Policy::new(Kind::Resource, policy)).transpose()?;
             let consent = Consent::of(policy.as_ref(), caller, &principal_arn, &question);
-            consent.refusal_by_bucket(own_refusal(&world.iam, permissions, &question), caller.account == owner)
+            consent.refusal_inside_account(own_refusal(&world.iam, permissions, &question), caller.account == owner)
+        }
+        "events:PutEvents" => {
+            let policy = events::policy_on(world, resource);
+            let policy = policy.map(|policy| Policy::new(Kind::Resource, &policy)).transpose()?;
+            let consent = Consent::of(policy.as_ref(), caller, &principal_arn, &question);
+            consent.refusal_inside_account(own_refusal(&world.iam, permissions, &question), caller.account == owner)
         }
         _ => own_refusal(&world.iam, permissions, &question),
     };

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::schedule::{Rules, Window};
 use super::secret::{CURRENT, PENDING, Secret, SecretValue};
 use super::{Due, cancel, error};
+use crate::services::events::{self, Event};
 use crate::services::lambda::{self, InvocationId};
 use crate::{ApiError, Outcome, World};
 
@@ -134,7 +135,7 @@ pub(super) fn on_schedule(world: &mut World, arn: &str) {
         return reattempt(world, arn);
     }
     if let Err(error) = start(world, arn, &version, Extent::Full) {
-        note(world, "RotationFailed", Outcome::Refused(error.code));
+        note(world, arn, "RotationFailed", Outcome::Refused(error.code));
     }
 }
 
@@ -160,9 +161,9 @@ fn begin_attempt(world: &mut World, arn: &str) {
         return end(world, arn, "RotationAbandoned", Outcome::Done);
     }
     match extent {
-        Extent::Full if failures == 0 => note(world, "RotationStarted", Outcome::Done),
+        Extent::Full if failures == 0 => note(world, arn, "RotationStarted", Outcome::Done),
         Extent::Full => {}
-        Extent::Test => note(world, "TestRotationStarted", Outcome::Done),
+        Extent::Test => note(world, arn, "TestRotationStarted", Outcome::Done),
     }
     run(world, arn, if extent == Extent::Full { Step::Create } else { Step::Test });
 }
@@ -291,7 +292,7 @@ fn failed(world: &mut World, arn: &str, error: ApiError) {
     if attempt.failures > RETRIES {
         return end(world, arn, "RotationFailed", Outcome::Refused(error.code));
     }
-    note(world, "RotationFailed", Outcome::Refused(error.code));
+    note(world, arn, "RotationFailed", Outcome::Refused(error.code));
     let at = world.agenda.after(RETRY_PAUSE);
     world.agenda.appoint(at, Due::Attempt(arn.to_owned()).into());
 }
@@ -312,12 +313,26 @@ fn end(world: &mut World, arn: &str, event: &str, outcome: Outcome) {
     if let Some(rotation) = rotation_of(world, arn) {
         rotation.attempt = None;
     }
-    note(world, event, outcome);
+    note(world, arn, event, outcome);
 }
 
-/// Writes into the call log what AWS writes into CloudTrail.
-fn note(world: &mut World, event: &str, outcome: Outcome) {
+/// Writes into the call log what AWS writes into CloudTrail, from where EventBridge has it (Secrets Manager user guide,
+/// "Match AWS Secrets Manager events with Amazon EventBridge").
+fn note(world: &mut World, arn: &str, event: &str, outcome: Outcome) {
     world.note_call(PRINCIPAL, &format!("secretsmanager:{event}"), outcome);
+    let part = |index| arn.split(':').nth(index).unwrap_or_default().to_owned();
+    let (account, region) = (part(4), part(3));
+    let detail = json!({
+        "eventSource": PRINCIPAL,
+        "eventName": event,
+        "eventType": "AwsServiceEvent",
+        "awsRegion": region,
+        "recipientAccountId": account,
+        "additionalEventData": { "SecretId": arn },
+    });
+    let detail_type = "AWS Service Event via CloudTrail".to_owned();
+    let (source, resources) = ("aws.secretsmanager".to_owned(), Vec::new());
+    events::publish(world, Event { account, region, source, detail_type, resources, detail });
 }
 
 fn secret<'a>(world: &'a mut World, arn: &str) -> Result<&'a mut Secret, ApiError> {

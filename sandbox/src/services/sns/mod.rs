@@ -8,7 +8,8 @@ mod view;
 
 use std::collections::BTreeMap;
 
-pub(crate) use publication::publish;
+pub use publication::MessageView;
+pub(crate) use publication::{deliver, publish};
 pub use view::{SubscriptionView, TopicView};
 
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct State {
     topics: BTreeMap<String, topic::Topic>,
     /// Every subscription, by its ARN.
     subscriptions: BTreeMap<String, subscription::Subscription>,
+    /// What EventBridge has published, oldest first.
+    messages: Vec<MessageView>,
 }
 
 impl State {

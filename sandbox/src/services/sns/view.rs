@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::publication::MessageView;
 use super::topic::Topic;
 use crate::World;
 
@@ -42,6 +43,11 @@ impl World {
         let arn = format!("arn:{}:sns:{region}:{account}:{name}", crate::partition::of(region));
         self.sns.topics.insert(arn.clone(), Topic { kms_key: kms_key.map(str::to_owned), ..Topic::default() });
         arn
+    }
+
+    /// What rules of EventBridge have sent to a topic, oldest first.
+    pub fn messages(&self, topic: &str) -> Vec<MessageView> {
+        self.sns.messages.iter().filter(|message| message.topic == topic).cloned().collect()
     }
 
     /// Has the owners of all addresses confirm their subscriptions.

@@ -65,6 +65,11 @@ fn permit(world: &mut World, order: &Order, owned: &Created) -> Result<(), ApiEr
         "AWS::CloudWatch::Dashboard" => {
             (format!("arn:{partition}:cloudwatch::{account}:dashboard/{id}"), &["cloudwatch:GetDashboard"])
         }
+        "AWS::Events::EventBus" => (attribute("Arn"), &["events:DescribeEventBus", "events:ListTagsForResource"]),
+        "AWS::Events::EventBusPolicy" => (
+            format!("arn:{partition}:events:{region}:{account}:event-bus/{}", property("EventBusName")),
+            &["events:DescribeEventBus"],
+        ),
         "AWS::Events::Rule" => (attribute("Arn"), &["events:DescribeRule", "events:ListTargetsByRule"]),
         "AWS::IAM::ManagedPolicy" => {
             (id.to_owned(), &["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy"])
@@ -79,6 +84,8 @@ fn permit(world: &mut World, order: &Order, owned: &Created) -> Result<(), ApiEr
             attribute("Arn").trim_end_matches(":*").to_owned(),
             &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
         ),
+        // It knows no narrower resource than all policies of the account.
+        "AWS::Logs::ResourcePolicy" => ("*".to_owned(), &["logs:DescribeResourcePolicies"]),
         "AWS::S3::Bucket" => (
             attribute("Arn"),
             &[

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::alarm::{Alarm, arn_of};
+use super::super::watch;
 use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, tags};
 use crate::{ApiError, World};
 
@@ -66,15 +67,18 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
         let message = format!("Alarm {} already exists", alarm.name);
         return Err(ApiError::new("ResourceAlreadyExists", message));
     }
-    Ok(put(world, arn, alarm))
+    let created = put(world, arn.clone(), alarm);
+    watch::begin(world, &arn);
+    Ok(created)
 }
 
 /// An alarm keeps its state when it is changed, so it also keeps its beginning.
 pub(super) fn update(world: &mut World, order: &Order, id: &str) -> Result<Created, ApiError> {
     let arn = arn_of(order, id);
     let not_found = || ApiError::new("ResourceNotFound", format!("Alarm {id} does not exist"));
-    let created = world.cloudwatch.alarms.get(&arn).map(|alarm| alarm.created).ok_or_else(not_found)?;
-    let alarm = Alarm { name: id.to_owned(), ..Alarm::take(order, created)? };
+    let present = world.cloudwatch.alarms.get(&arn).map(|alarm| (alarm.created, alarm.told));
+    let (created, told) = present.ok_or_else(not_found)?;
+    let alarm = Alarm { name: id.to_owned(), told, ..Alarm::take(order, created)? };
     permit_put(world, order, &arn, &alarm)?;
     Ok(put(world, arn, alarm))
 }

@@ -1,15 +1,15 @@
-//! The resource types of this service, for CloudFormation.
+//! AWS::Logs::LogGroup.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::group::{LogGroup, arn_of, check_name, check_retention};
+use super::super::group::{LogGroup, arn_of, check_name, check_retention};
 use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::{ApiError, World};
 
-const LOG_GROUP: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     properties: &["LogGroupName", "RetentionInDays", "KmsKeyId", "Tags"],
     required: &[],
     create_only: &["LogGroupName"],
@@ -18,14 +18,7 @@ const LOG_GROUP: Schema = Schema {
     readable: Some(&["RetentionInDays", "Tags"]),
 };
 
-pub(crate) fn schema(kind: &str) -> Result<Schema, ApiError> {
-    match kind {
-        "AWS::Logs::LogGroup" => Ok(LOG_GROUP),
-        other => Err(ApiError::unknown("resource type", other)),
-    }
-}
-
-pub(crate) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
+pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiError> {
     let wanted = wanted(order)?;
     let name = match wanted.name.is_empty() {
         true => order.generated_name(world, 512),
@@ -47,7 +40,7 @@ pub(crate) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     Ok(created(order, &name))
 }
 
-pub(crate) fn update(world: &mut World, order: &Order, id: &str, _previous: &Value) -> Result<Created, ApiError> {
+pub(super) fn update(world: &mut World, order: &Order, id: &str) -> Result<Created, ApiError> {
     let wanted = wanted(order)?;
     let action = if wanted.retention.is_some() { "logs:PutRetentionPolicy" } else { "logs:DeleteRetentionPolicy" };
     permit(world, order, id, action)?;
@@ -61,20 +54,20 @@ pub(crate) fn update(world: &mut World, order: &Order, id: &str, _previous: &Val
     Ok(created(order, id))
 }
 
-pub(crate) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), ApiError> {
+pub(super) fn delete(world: &mut World, order: &Order, id: &str) -> Result<(), ApiError> {
     permit(world, order, id, "logs:DeleteLogGroup")?;
     world.logs.groups.remove(&arn_of(&order.caller.account, &order.region, id));
     Ok(())
 }
 
-pub(crate) fn read(world: &World, order: &Order, id: &str) -> Result<Option<Value>, ApiError> {
+pub(super) fn read(world: &World, order: &Order, id: &str) -> Option<Value> {
     let group = world.logs.groups.get(&arn_of(&order.caller.account, &order.region, id));
     let read =
         |group: &LogGroup| set([("RetentionInDays", group.retention.map(Value::from)), ("Tags", tags(&group.tags))]);
-    Ok(group.map(read))
+    group.map(read)
 }
 
-pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
+pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, ApiError> {
     let name = wanted(order)?.name;
     permit(world, order, &name, "logs:DescribeLogGroups")?;
     let arn = arn_of(&order.caller.account, &order.region, &name);
