@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{AccessKeyId, AccountId, Region, SecretArn, UserId, UserName, tag_keys};
+use contract::{AccessKeyId, AccountId, Region, SecretArn, UserId, UserName, VersionToken, tag_keys};
 use jiff::Timestamp;
 
 use super::*;
