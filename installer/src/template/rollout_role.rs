@@ -58,10 +58,15 @@ fn statements(fleet: &Fleet) -> Vec<Json> {
     let mut actions: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     let mut arns: BTreeMap<On, BTreeSet<String>> = BTreeMap::new();
     for wanted in fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]) {
+        let mut wanted = wanted.clone();
+        if fleet.central.is_some() {
+            // Which bus it is makes no difference here.
+            wanted.config.alerts.central.get_or_insert_with(String::new);
+        }
         let needed = PERMISSIONS.iter().filter(|it| !it.when.is_optional() && it.when.holds(&wanted.config));
         for permission in needed {
             actions.entry(permission.on).or_default().insert(permission.action);
-            arns.entry(permission.on).or_default().extend(resources(permission.on, wanted));
+            arns.entry(permission.on).or_default().extend(resources(permission.on, &wanted));
         }
         if wanted.selection.is_some() {
             actions.entry(On::Everything).or_default().insert(SELECTING);
@@ -83,8 +88,9 @@ fn statements(fleet: &Fleet) -> Vec<Json> {
             allow("Attach".to_owned(), attaching, Some(json!({ "ArnLike": { "iam:PolicyARN": &policies } })));
         }
         if actions.remove(PASSING) {
-            let to_lambda = json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } });
-            allow("Pass".to_owned(), vec![PASSING], Some(to_lambda));
+            let service = if on == On::ForwardRole { "events.amazonaws.com" } else { "lambda.amazonaws.com" };
+            let condition = json!({ "StringEquals": { "iam:PassedToService": service } });
+            allow(format!("Pass{on:?}"), vec![PASSING], Some(condition));
         }
         allow(format!("{on:?}"), actions.into_iter().collect(), None);
     }

@@ -41,7 +41,7 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
         let stage = stage(1).await;
         configure(&stage, &format!("accounts: ['{}']\n", account(1)));
         let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("users: [ci, mail]", users);
-        let access = "access: { role: ops/rollout, external_id: sesame }\n";
+        let access = "access: { role: ops/rollout, external_id: sesame }\ncentral: {}\n";
         std::fs::write(stage.path("fleet.yaml"), text + access).unwrap();
         let printed = stage.keyturn(&["template", "rollout-role"]).await;
         assert_eq!(printed.code, 0, "{printed}");

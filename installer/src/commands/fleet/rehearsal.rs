@@ -74,7 +74,8 @@ pub(in crate::commands) async fn rehearse(
     let options = Options { start, pace: PACE, seed: rehearsal.seed, ..Options::default() };
     let sandbox = Sandbox::start(options).await.map_err(DemoError::Start)?;
     let (access, on_stage) = (fleet.access.clone(), injected.clone());
-    let populate = move |world: &mut sandbox::World| stage::populate(world, &original, &access, &on_stage);
+    let home = fleet.defaults.config.region.clone();
+    let populate = move |world: &mut sandbox::World| stage::populate(world, (&original, &home), &access, &on_stage);
     let (administrator, units) = sandbox.visit(populate).await.map_err(DemoError::Account)?;
     let clients = Clients::in_sandbox(sandbox.endpoint(), &fleet.defaults.config.region, &administrator)?;
     let directory = TempDir::new().map_err(DemoError::Start)?;

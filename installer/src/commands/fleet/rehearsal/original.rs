@@ -21,6 +21,8 @@ const PACE: Pace = Pace { at_once: 8, apart: std::time::Duration::from_millis(20
 pub(super) struct Original {
     /// The account of the caller, which manages the copy.
     pub(super) caller: AccountId,
+    /// The partition of all of them.
+    pub(super) partition: String,
     /// The accounts of the fleet.
     pub(super) members: Vec<Member>,
     /// The accounts that it leaves out because they are not in use.
@@ -59,7 +61,7 @@ impl Original {
 /// Reads the accounts, so many at the same time. One that cannot be entered cannot be in the copy either.
 pub(super) async fn read(entrance: Entrance, targets: Vec<Target>, left_out: Vec<LeftOut>, at_once: usize) -> Original {
     let (entrance, mut members, mut under_way) = (Arc::new(entrance), Vec::new(), JoinSet::new());
-    let caller = entrance.caller.account.clone();
+    let (caller, partition) = (entrance.caller.account.clone(), entrance.caller.partition.clone());
     let mut queue = targets.into_iter();
     loop {
         while under_way.len() < at_once {
@@ -82,7 +84,7 @@ pub(super) async fn read(entrance: Entrance, targets: Vec<Target>, left_out: Vec
     }
     members.sort_by(|one: &Member, other: &Member| one.account.cmp(&other.account));
     let unused = left_out.into_iter().filter(|left| matches!(left.why, Why::NotInUse { .. })).collect();
-    Original { caller, members, unused }
+    Original { caller, partition, members, unused }
 }
 
 async fn of_account(clients: &Clients, wanted: &Wanted) -> Result<Vec<User>, CallError> {

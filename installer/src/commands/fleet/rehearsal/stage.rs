@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::AccountId;
+use contract::{AccountId, Region};
 use jiff::Timestamp;
 use sandbox::{AccountState, ApiError, Credentials, FaultEffect, KeyStatus, LastUse, Upcoming, World};
 
@@ -27,13 +27,13 @@ const THROTTLED: usize = 4;
 /// Gives the key of the caller there, and the unit that all accounts are in.
 pub(super) fn populate(
     world: &mut World,
-    original: &Original,
+    (original, region): (&Original, &Region),
     access: &Access,
     injected: &[Injected],
 ) -> Result<(Credentials, Vec<String>), ApiError> {
     world.rotate_at_once(ROTATIONS);
     let caller = original.caller.as_str();
-    let administrator = world.create_account(caller)?;
+    let administrator = world.create_account_in(caller, region.as_str())?;
     let root = world.create_organization(caller)?;
     let unit = world.create_organizational_unit(&root, "copy")?;
     for member in &original.members {
@@ -72,7 +72,7 @@ fn add_member(
         }
         world.delete_role(account, OWN_ROLE)?;
         if member.users.is_some() && !is_closed {
-            open(world, account, original.caller.as_str(), access)?;
+            open(world, account, original, access)?;
         }
     }
     member.users.iter().flatten().try_for_each(|user| add_user(world, account, user))
@@ -82,7 +82,7 @@ fn add_member(
 const OWN_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// Puts the fleet's role into an account.
-fn open(world: &mut World, account: &str, caller: &str, access: &Access) -> Result<(), ApiError> {
+fn open(world: &mut World, account: &str, original: &Original, access: &Access) -> Result<(), ApiError> {
     let condition = access.external_id.as_ref().map_or_else(serde_json::Map::new, |id| {
         let condition = serde_json::json!({ "StringEquals": { "sts:ExternalId": id } });
         serde_json::Map::from_iter([("Condition".to_owned(), condition)])
@@ -90,7 +90,7 @@ fn open(world: &mut World, account: &str, caller: &str, access: &Access) -> Resu
     let mut statement = serde_json::json!({
         "Effect": "Allow",
         "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": { "AWS": format!("arn:aws:iam::{caller}:root") },
+        "Principal": { "AWS": format!("arn:{}:iam::{}:root", original.partition, original.caller) },
     });
     if let Some(fields) = statement.as_object_mut() {
         fields.extend(condition);
