@@ -157,7 +157,7 @@ async fn watched_stage() -> Stage {
 async fn stage_with_first_keys() -> Stage {
     let stage = watched_stage().await;
     let run = stage.bootstrap(&[]).await;
-    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = stage.function_log().await;
     assert_eq!(run.code, 0, "{run}{log}");
     stage
 }

@@ -59,7 +59,7 @@ impl Disturbed {
     pub(crate) async fn with_keys(users: Vec<String>, options: Options, settings: &str) -> Self {
         let disturbed = Self::prepared(users, options, settings).await;
         let run = disturbed.stage.bootstrap(&[]).await;
-        let log = disturbed.stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+        let log = disturbed.stage.function_log().await;
         assert_eq!(run.code, 0, "{run}{log}");
         disturbed
     }

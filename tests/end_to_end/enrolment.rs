@@ -113,12 +113,8 @@ impl Member {
     /// A pass of which nothing fails.
     async fn pass_in_order(&self) -> Value {
         let (failure, answer) = self.pass().await;
-        assert_eq!(failure, None, "{answer}{}", self.log().await);
+        assert_eq!(failure, None, "{answer}{}", self.stage.function_log().await);
         answer
-    }
-
-    async fn log(&self) -> String {
-        self.stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await
     }
 
     async fn standing(&self, user: &str) -> String {
@@ -170,7 +166,7 @@ async fn who_is_meant_is_enrolled_and_rotated_by_the_schedule_and_nobody_else() 
     let secrets = |world: &mut World| world.secrets(ACCOUNT, REGION).into_iter().map(|secret| secret.name).collect();
     let names: BTreeSet<String> = member.stage.sandbox.visit(secrets).await;
     let expected = ["keyturn/ci", "keyturn/ci-abcdef/user"].map(str::to_owned);
-    assert_eq!(names, expected.into(), "{}", member.log().await);
+    assert_eq!(names, expected.into(), "{}", member.stage.function_log().await);
     assert_eq!(member.standing("ci").await, "on");
     let secret = member.stage.sandbox.visit(|world| world.secret(ACCOUNT, REGION, "keyturn/ci-abcdef/user")).await;
     let secret = secret.unwrap();
@@ -273,7 +269,7 @@ async fn a_name_that_is_taken_and_a_persons_decision_are_told_and_left_alone() {
         let keys = member.stage.sandbox.visit(move |world| world.access_keys(ACCOUNT, &user).len()).await;
         assert_eq!(keys, 0);
     }
-    assert!(member.log().await.contains("none of this stack's"));
+    assert!(member.stage.function_log().await.contains("none of this stack's"));
     member.assert_nothing_was_broken().await;
 }
 

@@ -77,12 +77,11 @@ async fn interfere(
 
 /// Rotates, until the first failure or the end, and gives what the function has logged.
 async fn rotate(stage: &Stage) -> String {
-    let logged = |world: &mut World| world.function_log(ACCOUNT, REGION, "keyturn");
-    let before = stage.sandbox.visit(logged).await.len();
+    let before = stage.function_log().await.len();
     stage.rotate_secret("alice").await;
     stage.sandbox.settle().await;
     assert_eq!(stage.sandbox.visit(|world| world.pending_interferences()).await, 0, "nobody has meddled");
-    stage.sandbox.visit(logged).await.split_off(before)
+    stage.function_log().await.split_off(before)
 }
 
 async fn status(stage: &Stage, key: &str) -> Option<KeyStatus> {
@@ -153,7 +152,7 @@ async fn a_key_that_becomes_current_at_the_last_moment_is_not_deleted() {
     .await;
     stage.rotate_secret_again("alice").await;
     stage.sandbox.settle().await;
-    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = stage.function_log().await;
     assert!(log.contains("a key was about to be changed that is AWSCURRENT by now"), "{log}");
     assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Inactive), "it is as the person found it");
     assert_eq!(count(&stage, "iam:DeleteAccessKey").await, 0);
@@ -170,7 +169,7 @@ async fn a_key_that_is_activated_at_the_last_moment_is_not_deleted() {
     .await;
     stage.rotate_secret_again("alice").await;
     stage.sandbox.settle().await;
-    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = stage.function_log().await;
     assert!(log.contains("a key was about to be deleted that somebody has activated meanwhile"), "{log}");
     assert_eq!(status(&stage, &superseded).await, Some(KeyStatus::Active));
     assert_eq!(count(&stage, "iam:DeleteAccessKey").await, 0);
@@ -380,7 +379,7 @@ async fn a_value_that_is_none_of_keyturns_stops_the_rotation_until_it_is_put_rig
         stage.sandbox.settle().await;
     };
     rotate().await;
-    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = stage.function_log().await;
     assert!(log.contains("\"blocked\":\"unreadable_value\"") && !log.contains("hunter2"), "{log}");
     let (failure, answer) = stage.invoke(br#"{"sweep":["alice"]}"#).await;
     assert_eq!((failure, &answer["blocked"]["unreadable_value"]), (None, &json!(1)), "{answer}");

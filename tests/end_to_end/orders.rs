@@ -95,7 +95,7 @@ async fn rotated(users: &[&str]) -> Stage {
 /// The sweeper comes to this user, and what it has begun comes to its end. A pass over all users takes its time.
 async fn sweep(stage: &Stage, user: &str) {
     let (error, answer) = stage.invoke(json!({ "sweep": [user] }).to_string().as_bytes()).await;
-    assert_eq!(error, None, "{user}: {answer}");
+    assert_eq!(error, None, "{user}: {answer}\n{}", stage.function_log().await);
     stage.sandbox.settle().await;
 }
 

@@ -208,6 +208,11 @@ impl Stage {
         (answer.function_error, payload.unwrap_or_default())
     }
 
+    /// What the function of the deployment `keyturn` has logged so far.
+    pub(crate) async fn function_log(&self) -> String {
+        self.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await
+    }
+
     /// The write calls so far, as `principal operation`, and forgets them.
     pub(crate) async fn take_writes(&self) -> Vec<String> {
         let taken = self.sandbox.visit(|world| {

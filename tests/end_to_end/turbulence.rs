@@ -303,7 +303,7 @@ async fn the_failure_of_some_users_stops_nobody_else() {
     let expected = [(1, "unreadable_value"), (3, "user_replaced"), (5, "rotation_off"), (7, "current_disabled")];
     assert_eq!(blocked, expected.map(|(number, reason)| (number, reason.to_owned())));
     assert_eq!(sound, [Some(KeyStatus::Inactive); 5]);
-    let log = disturbed.stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = disturbed.stage.function_log().await;
     let unreadable = "AWSCURRENT holds no value of keyturn's: the secret's value is not a JSON object";
     for told in [unreadable, "iam:ListAccessKeys failed: ServiceFailure", "\"failed\":1"] {
         assert!(log.contains(told), "{told}: {log}");

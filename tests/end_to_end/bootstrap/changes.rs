@@ -55,7 +55,7 @@ async fn a_user_who_leaves_keeps_secret_and_keys_and_comes_back_with_them() {
     a_month_and_more(&stage).await;
     assert_eq!(stage.sandbox.visit(values).await, live, "nobody rotates bob any more");
     assert_ne!(current_keys(&stage, &["alice"]).await, before[..1], "alice is rotated on schedule");
-    let log = stage.sandbox.visit(|world| world.function_log(ACCOUNT, REGION, "keyturn")).await;
+    let log = stage.function_log().await;
     assert!(!log.contains("could not be swept"), "the sweeper misses nobody: {log}");
 
     configure(&stage, &["alice", "bob"], "");

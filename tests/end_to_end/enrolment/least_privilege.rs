@@ -29,7 +29,7 @@ async fn the_role_allows_just_what_the_function_does_for_users_it_finds() {
     member.pass_in_order().await;
     assert_eq!(member.standing("ci").await, "on");
     let (needed, denied) = member.stage.sandbox.visit(needed_actions).await;
-    assert_eq!(denied, [] as [String; 0], "{}", member.log().await);
+    assert_eq!(denied, [] as [String; 0], "{}", member.stage.function_log().await);
     assert_eq!(allowed_actions(&member.template().await), needed);
     member.stage.assert_no_secret_left_behind().await;
 }

@@ -28,10 +28,12 @@ async fn kill_at(stage: &Stage, nth: usize, effect: FaultEffect) {
     stage.sandbox.visit(move |world| world.inject(Fault { operation: None, principal, after: nth, effect })).await;
 }
 
-/// Gives an order that may be killed; whether it was.
+/// Gives an order that may be killed; whether it was. The rotation that it has asked for has come to its end: a sweep
+/// beside it may find that something has moved, and fail.
 async fn is_killed(stage: &Stage, order: &Value) -> bool {
     let (error, _) = stage.invoke(order.to_string().as_bytes()).await;
     stage.sandbox.visit(World::clear_faults).await;
+    stage.sandbox.settle().await;
     error.is_some()
 }
 
