@@ -17,6 +17,7 @@ mod input;
 mod interference;
 mod inventory;
 mod limit;
+mod model;
 mod partition;
 mod request;
 mod server;

@@ -65,3 +65,26 @@ pub(crate) struct Request {
     pub(crate) operation: String,
     pub(crate) http: HttpRequest,
 }
+
+/// A path, unlike a form, leaves the plus sign as it is.
+pub(crate) fn percent_decoded(path: &str) -> String {
+    let form = path.replace('+', "%2B");
+    form_urlencoded::parse(form.as_bytes())
+        .map(|(name, value)| match value.is_empty() {
+            true => name.into_owned(),
+            false => format!("{name}={value}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_decoded() {
+        for (encoded, key) in [("a/b.zip", "a/b.zip"), ("a%20b", "a b"), ("a+b", "a+b"), ("a%2Fb%3D", "a/b=")] {
+            assert_eq!(percent_decoded(encoded), key);
+        }
+    }
+}

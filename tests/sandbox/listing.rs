@@ -53,10 +53,10 @@ async fn filters_match_beginnings_and_all_of_them_and_any_of_their_values() {
     let ask = |filters| client.list_secrets().set_filters(Some(filters)).send();
     for illegal in ["a,b", "é", &"x".repeat(513)] {
         let refused = ask(vec![filter(Key::Name, &[illegal])]).await;
-        assert_eq!(refusal(refused), error(400, "InvalidParameterException"), "{illegal}");
+        assert_eq!(refusal(refused), error(400, "ValidationException"), "{illegal}");
     }
     let eleven = vec![filter(Key::Name, &["a"]); 11];
-    assert_eq!(refusal(ask(eleven).await), error(400, "InvalidParameterException"));
+    assert_eq!(refusal(ask(eleven).await), error(400, "ValidationException"));
     assert_eq!(refusal(ask(vec![filter(Key::Name, &["!a"])]).await), error(501, "SandboxUnsupported"));
     let nobody = Client::new(&signed_by(&sandbox, &user(&sandbox, ACCOUNT, "nobody").await));
     assert_eq!(refusal(nobody.list_secrets().send().await), error(400, "AccessDeniedException"));
@@ -92,7 +92,7 @@ async fn thousands_of_secrets_come_in_pages_of_a_hundred() {
     let second = client.list_secrets().max_results(7).next_token(first.next_token().unwrap()).send().await.unwrap();
     assert!(names(second.secret_list()).is_disjoint(&names(first.secret_list())));
     for size in [0, 101] {
-        assert_eq!(refusal(ask(size).await), error(400, "InvalidParameterException"), "{size}");
+        assert_eq!(refusal(ask(size).await), error(400, "ValidationException"), "{size}");
     }
     let forged = client.list_secrets().next_token("forged").send().await;
     assert_eq!(refusal(forged), error(400, "InvalidNextTokenException"));

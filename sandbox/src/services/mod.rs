@@ -17,7 +17,7 @@ pub(crate) mod unsigned;
 use crate::answer::{Answer, Protocol};
 use crate::input::{JsonInput, QueryInput};
 use crate::request::{HttpRequest, Request};
-use crate::{ApiError, World};
+use crate::{ApiError, World, model};
 
 /// A service that the sandbox answers for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,7 @@ impl Service {
     }
 
     pub(crate) fn handle(self, world: &mut World, request: &Request) -> Result<Answer, ApiError> {
+        model::check(self.prefix(), &request.operation, self.protocol(), &request.http)?;
         match self {
             Self::CloudFormation => cloudformation::handle(world, request),
             Self::Iam => iam::handle(world, request),

@@ -9,7 +9,7 @@ use super::{iam, sts};
 use crate::answer::{Answer, Protocol};
 use crate::input::QueryInput;
 use crate::request::HttpRequest;
-use crate::{ApiError, World};
+use crate::{ApiError, World, model};
 
 /// How long a session from the access portal lasts: the default of a permission set (IAM Identity Center user guide,
 /// "Set session duration").
@@ -54,6 +54,8 @@ impl Unsigned {
     }
 
     pub(crate) fn handle(self, world: &mut World, http: &HttpRequest) -> Result<Answer, ApiError> {
+        let (service, operation) = self.name().split_once(':').unwrap_or_default();
+        model::check(service, operation, self.protocol(), http)?;
         match self {
             Self::WebIdentity => sts::assume_role_with_web_identity(world, QueryInput::new(http)).map(Answer::Xml),
             Self::RoleCredentials => role_credentials(world, http),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::invalid_argument;
 use crate::ApiError;
-use crate::request::{HttpRequest, Request};
+use crate::request::{HttpRequest, Request, percent_decoded};
 
 /// The operation that method, path and query stand for.
 pub(crate) fn operation(http: &HttpRequest) -> Result<&'static str, ApiError> {
@@ -115,27 +115,4 @@ fn bucket_and_key(http: &HttpRequest) -> (String, String) {
 
 fn query(http: &HttpRequest) -> BTreeMap<String, String> {
     form_urlencoded::parse(http.query.as_bytes()).into_owned().collect()
-}
-
-/// A path, unlike a form, leaves the plus sign as it is.
-fn percent_decoded(path: &str) -> String {
-    let form = path.replace('+', "%2B");
-    form_urlencoded::parse(form.as_bytes())
-        .map(|(name, value)| match value.is_empty() {
-            true => name.into_owned(),
-            false => format!("{name}={value}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_decoded() {
-        for (encoded, key) in [("a/b.zip", "a/b.zip"), ("a%20b", "a b"), ("a+b", "a+b"), ("a%2Fb%3D", "a/b=")] {
-            assert_eq!(percent_decoded(encoded), key);
-        }
-    }
 }
