@@ -2,6 +2,7 @@
 //!
 //! What AWS reports as "not found" is `None` here. Nothing in here decides anything.
 
+mod answers;
 pub mod bucket;
 pub mod change_sets;
 mod clients;
@@ -13,6 +14,7 @@ pub mod functions;
 pub mod identity;
 mod network;
 pub mod organizations;
+mod pages;
 pub mod policies;
 mod profile;
 pub mod roles;

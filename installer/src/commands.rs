@@ -127,8 +127,8 @@ async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Doctor(target) => Box::pin(examine(global, target, printer, seed)).await,
         Command::Completions { shell } => completions::run(printer, *shell),
         Command::Man { directory } => man::run(printer, directory.as_deref()),
-        Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref())).await,
-        Command::Sandbox { delays, accounts, users } => Box::pin(sandbox::run(users, *delays, *accounts)).await,
+        Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref(), seed)).await,
+        Command::Sandbox { delays, accounts, users } => Box::pin(sandbox::run(users, *delays, *accounts, seed)).await,
         Command::Template { which, fleet, artifact } => {
             Box::pin(show_template(global, *which, fleet, artifact.as_deref(), (printer, seed))).await
         }

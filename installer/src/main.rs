@@ -1,5 +1,6 @@
 //! `keyturn`: the only place that turns a result into an exit code.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
 
 use installer::cli::Cli;
@@ -31,9 +32,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Randomness of the operating system: it is what the keys of a hash map are made of.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 fn run(cli: &Cli, printer: Printer) -> Result<Exit, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(commands::run(cli, printer, fastrand::u64(..)));
+    let result = runtime.block_on(commands::run(cli, printer, seed()));
     // A question that nobody has answered must not keep the program from ending.
     runtime.shutdown_background();
     result

@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     waiting: BTreeMap<InvocationId, oneshot::Sender<HttpReply>>,
     /// Requests that are done when an invocation has ended.
     held: BTreeMap<InvocationId, (HttpRequest, oneshot::Sender<HttpReply>)>,
+    /// Requests that a fault leaves without an answer; the connection stays open.
+    unanswered: Vec<oneshot::Sender<HttpReply>>,
     /// The clock's journeys under way: where to, and whom to tell.
     journeys: Vec<(Timestamp, oneshot::Sender<()>)>,
     pace: f64,
@@ -54,6 +56,7 @@ impl Engine {
             instances: Instances::new(endpoint, messages),
             waiting: BTreeMap::new(),
             held: BTreeMap::new(),
+            unanswered: Vec::new(),
             journeys: Vec::new(),
             pace: options.pace.max(0.0),
             runs_from: (options.clock_runs && options.pace > 0.0).then(|| (options.start, Instant::now())),
@@ -120,6 +123,7 @@ impl Engine {
             // Whoever asked may have hung up by now.
             Reaction::Reply(answer) => drop(reply.send(answer)),
             Reaction::Close => drop(reply),
+            Reaction::Silence => self.unanswered.push(reply),
             Reaction::Kill(instance) => self.instances.kill_in_call(instance, reply),
             Reaction::Later(id) => drop(self.waiting.insert(id, reply)),
             Reaction::Hold(id) => drop(self.held.insert(id, (request, reply))),

@@ -30,6 +30,10 @@ pub enum Effect {
     KillBefore,
     /// The call is done and the calling function's process killed before it gets the answer.
     KillAfter,
+    /// The call is done, and what comes back has this body, whatever it should have been.
+    Answer(Vec<u8>),
+    /// The call is done, and the answer never comes.
+    Silence,
     /// Another instance of the calling function is given the same event. The call is done when that has ended.
     Again,
     /// Another instance of the calling function is given this event. The call is done when that has ended.

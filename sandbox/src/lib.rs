@@ -50,7 +50,8 @@ use engine::{Engine, Message};
 pub struct Options {
     /// What the virtual clock shows first.
     pub start: Timestamp,
-    /// The seed of everything random: ids, keys, tokens.
+    /// The seed of everything random: ids, keys, tokens. Whoever knows it knows the administrator's key, and may have
+    /// this machine run code as a function: outside tests nobody must.
     pub seed: u64,
     /// Real seconds that pass for each virtual second of work that AWS takes its time for, such as the creation of
     /// a stack. With 0 such work is done at once.

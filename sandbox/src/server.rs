@@ -58,6 +58,10 @@ async fn exchange(
     request: hyper::Request<Incoming>,
     messages: &mpsc::UnboundedSender<Message>,
 ) -> Result<hyper::Response<Full<Bytes>>, Cut> {
+    if !is_for_loopback(request.headers()) {
+        let refusal = hyper::Response::builder().status(hyper::StatusCode::MISDIRECTED_REQUEST);
+        return refusal.body(Full::from("this is no public server\n")).map_err(|_| Cut);
+    }
     let request = read(request).await?;
     let (reply, replied) = oneshot::channel();
     messages.send(Message::Request { request, reply }).map_err(|_| Cut)?;
@@ -67,6 +71,13 @@ async fn exchange(
         response = response.header(name, value);
     }
     response.body(Full::from(body)).map_err(|_| Cut)
+}
+
+/// Whether a request is for this machine by the name that was asked for. A page in a browser may have a name of its own
+/// resolve to 127.0.0.1.
+fn is_for_loopback(headers: &hyper::HeaderMap) -> bool {
+    let host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    ["127.0.0.1", "localhost"].contains(&host.split(':').next().unwrap_or_default())
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<HttpRequest, Cut> {

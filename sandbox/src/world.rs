@@ -52,6 +52,8 @@ type Observer = Box<dyn FnMut(&World, &Call) -> Vec<String> + Send>;
 pub(crate) enum Reaction {
     Reply(HttpReply),
     Close,
+    /// Neither answer nor close.
+    Silence,
     /// Kill the calling function's process, then close; it must not live to see that.
     Kill(InstanceId),
     /// The answer comes with the end of this invocation.
@@ -218,7 +220,14 @@ impl World {
             Some(FaultEffect::KillBefore) => return self.kill(&request.caller, name, Outcome::NotDone),
             Some(FaultEffect::Again) => return self.hold(&request.caller, None),
             Some(FaultEffect::Meanwhile(event)) => return self.hold(&request.caller, Some(event.clone())),
-            None | Some(FaultEffect::FailAfter(_) | FaultEffect::LoseAnswer | FaultEffect::KillAfter) => {}
+            None
+            | Some(
+                FaultEffect::FailAfter(_)
+                | FaultEffect::LoseAnswer
+                | FaultEffect::KillAfter
+                | FaultEffect::Answer(_)
+                | FaultEffect::Silence,
+            ) => {}
         }
         let ready = services::organizations::check_readiness(self, service, &request.caller.account);
         let result =
@@ -231,6 +240,14 @@ impl World {
             Some(FaultEffect::FailAfter(error)) => self.close_call(protocol, request_id, principal, name, Err(error)),
             Some(FaultEffect::KillAfter) => self.kill(&request.caller, name, Outcome::AnswerLost),
             Some(FaultEffect::LoseAnswer) => self.lose(principal, name, Outcome::AnswerLost),
+            Some(FaultEffect::Answer(body)) => {
+                self.note_call(principal, name, Outcome::AnswerLost);
+                Reaction::Reply(self.stamped(request_id, HttpReply { status: 200, headers: Vec::new(), body }))
+            }
+            Some(FaultEffect::Silence) => {
+                self.note_call(principal, name, Outcome::AnswerLost);
+                Reaction::Silence
+            }
             _ => self.close_call(protocol, request_id, principal, name, result),
         }
     }

@@ -174,6 +174,41 @@ async fn thirty_users_are_deployed_and_rotated() {
     stage.assert_no_secret_left_behind().await;
 }
 
+/// Others may write into the bucket, too.
+#[tokio::test]
+async fn a_template_that_somebody_exchanges_in_the_bucket_is_not_executed() {
+    let names: Vec<String> = (0..60).map(|number| format!("user-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stage = Stage::with_users(&names).await;
+    configure(&stage, &names, "");
+    let exchange = |world: &mut World| {
+        let bucket = format!("keyturn-artifacts-{ACCOUNT}-{REGION}");
+        let worse = |_: &str, content: &[u8]| {
+            let text = std::str::from_utf8(content).ok().filter(|text| text.contains("AWS::Lambda::Function"))?;
+            Some(text.replace("iam:ListAccessKeys", "iam:*").into_bytes())
+        };
+        world.exchange_objects(&bucket, worse);
+    };
+    // The first change set makes the bucket itself.
+    let order = move |world: &mut World| {
+        world.interfere("cloudformation:CreateChangeSet", "user/administrator", 1, exchange);
+    };
+    stage.sandbox.visit(order).await;
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(stage.sandbox.visit(|world| world.pending_interferences()).await, 0, "nobody has meddled");
+    assert!(
+        run.code != 0 && run.stderr.contains("another template than the one that was put into the bucket"),
+        "{run}"
+    );
+    let stacks = |world: &mut World| {
+        world.stacks().iter().map(|stack| format!("{} {}", stack.name, stack.status)).collect::<Vec<_>>()
+    };
+    let stacks = stage.sandbox.visit(stacks).await;
+    assert_eq!(stacks, ["keyturn-artifacts CREATE_COMPLETE", "keyturn DELETE_COMPLETE"], "nothing was made");
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "{run}");
+}
+
 #[tokio::test]
 async fn users_with_a_path_and_with_every_legal_character_are_served() {
     let names = [("a+b=c,d.e@f-g_h", "keyturn/a+b=c//d.e@f-g_h"), ("x-ABCDEF", "keyturn/x-ABCDEF/user")];

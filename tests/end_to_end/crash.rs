@@ -85,7 +85,7 @@ async fn a_first_rotation_survives_being_killed_after_any_call() {
 }
 
 /// Strikes each call in turn, each in the rotation of another user, until a rotation gets by unharmed.
-async fn strike_every_call(stage: &Stage, effect: fn() -> FaultEffect, prepare: impl AsyncFn(&Stage, &str)) {
+pub(crate) async fn strike_every_call(stage: &Stage, effect: fn() -> FaultEffect, prepare: impl AsyncFn(&Stage, &str)) {
     for (nth, name) in names().iter().enumerate() {
         prepare(stage, name).await;
         if !strike(stage, name, nth, effect()).await {
@@ -154,7 +154,7 @@ async fn watched_stage() -> Stage {
 }
 
 /// Every user has one key, which is current.
-async fn stage_with_first_keys() -> Stage {
+pub(crate) async fn stage_with_first_keys() -> Stage {
     let stage = watched_stage().await;
     let run = stage.bootstrap(&[]).await;
     let log = stage.function_log().await;
@@ -179,7 +179,7 @@ async fn stage_without_keys() -> Stage {
     stage
 }
 
-async fn nothing(_: &Stage, _: &str) {}
+pub(crate) async fn nothing(_: &Stage, _: &str) {}
 
 /// Rotates the user, and lets the overlap of the two keys pass: the next rotation must deactivate the older one.
 async fn supersede(stage: &Stage, user: &str) {

@@ -114,7 +114,7 @@ async fn prepare(
         template: source(session, template, code_bucket).await?,
         tags: &deployment.tags,
     };
-    make(session, progress, &order, ChangeSet::of(deployment, order.name)).await
+    make(session, progress, &order, ChangeSet::of(deployment, order.name), &deployment.template).await
 }
 
 /// Deletes the stack that is in the way of a new one, if it is still one that holds nothing: somebody else may have
@@ -154,7 +154,7 @@ async fn join(
     };
     let change_set =
         ChangeSet { stack, name: &name, operation: Operation::Import, is_new: deployment.action.creates() };
-    let Made { stack_id, changes } = make(session, progress, &order, change_set).await?;
+    let Made { stack_id, changes } = make(session, progress, &order, change_set, &joining.template).await?;
     let is_as_planned = |changes: &[Change]| {
         changes.len() == joining.resources.len()
             && changes

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, OnStackFailure,
-    Replacement, ResourceToImport, Tag,
+    Replacement, ResourceToImport, Tag, TemplateStage,
 };
 use contract::SecretArn;
 
+use super::pages::Pages;
 use super::stacks::found;
 use super::{CallError, Clients, reduce};
 
@@ -156,7 +157,9 @@ pub enum Replaces {
 pub async fn describe(clients: &Clients, stack: &str, name: &str) -> Result<Progress, CallError> {
     const OPERATION: &str = "cloudformation:DescribeChangeSet";
     let (mut changes, mut next) = (Vec::new(), None);
+    let mut read = Pages::of(OPERATION);
     loop {
+        read.one_more()?;
         let asked = clients.cloudformation.describe_change_set().stack_name(stack).change_set_name(name);
         let page = asked.set_next_token(next).send().await.map_err(reduce(OPERATION))?;
         let reason = page.status_reason().unwrap_or_default();
@@ -181,6 +184,16 @@ pub async fn describe(clients: &Clients, stack: &str, name: &str) -> Result<Prog
             None => return Ok(Progress::Ready(changes)),
         }
     }
+}
+
+/// The template of a change set, as CloudFormation has read it.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn template(clients: &Clients, stack: &str, name: &str) -> Result<Option<String>, CallError> {
+    let asked = clients.cloudformation.get_template().stack_name(stack).change_set_name(name);
+    let answer = asked.template_stage(TemplateStage::Original).send().await;
+    Ok(answer.map_err(reduce("cloudformation:GetTemplate"))?.template_body)
 }
 
 /// Executes a change set; `false` when it is gone, or the stack.

@@ -13,6 +13,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use contract::{AccountId, Region};
 use tokio::sync::OnceCell;
 
+use super::answers::AnswerLimit;
 use super::roles::Assumption;
 use super::{CallError, Clock, NetworkError, credentials, network};
 use crate::environment::Environment;
@@ -175,7 +176,8 @@ impl Clients {
         let endpoint_url = config.endpoint_url().map(str::to_owned);
         macro_rules! builder {
             ($sdk:ident) => {{
-                let mut builder = $sdk::config::Builder::from(config).interceptor(clock.clone());
+                let mut builder =
+                    $sdk::config::Builder::from(config).interceptor(clock.clone()).interceptor(AnswerLimit);
                 let own = |name: &str| $sdk::config::retry::RetryPartition::custom(name.to_owned()).build();
                 builder.set_retry_partition(partition.map(own));
                 builder

@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::types::{
 };
 use serde_json::Value as Json;
 
+use super::pages::Pages;
 use super::{CallError, Clients, reduce};
 
 /// A resource that is not as its template says, or of which nobody can tell.
@@ -108,7 +109,9 @@ pub async fn detection(clients: &Clients, id: &str) -> Result<Detection, CallErr
 pub async fn found(clients: &Clients, stack: &str) -> Result<Vec<Drifted>, CallError> {
     const OPERATION: &str = "cloudformation:DescribeStackResourceDrifts";
     let (mut found, mut next) = (Vec::new(), None);
+    let mut read = Pages::of(OPERATION);
     loop {
+        read.one_more()?;
         let asked = clients
             .cloudformation
             .describe_stack_resource_drifts()

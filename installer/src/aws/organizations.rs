@@ -8,6 +8,7 @@ use contract::AccountId;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::pages::Pages;
 use super::{CallError, Clients, moment, reduce};
 
 /// An organization.
@@ -128,9 +129,17 @@ pub async fn account(clients: &Clients, id: &AccountId) -> Result<Option<Account
 async fn accounts_of(clients: &Clients, unit: &str) -> Result<Vec<Account>, CallError> {
     const OPERATION: &str = "organizations:ListAccountsForParent";
     // Pages may be empty although there are more; only the token says which is the last.
-    let mut pages = clients.organizations.list_accounts_for_parent().parent_id(unit).into_paginator().send();
+    let mut pages = clients
+        .organizations
+        .list_accounts_for_parent()
+        .parent_id(unit)
+        .into_paginator()
+        .stop_on_duplicate_token(false)
+        .send();
     let mut accounts = Vec::new();
+    let mut read_pages = Pages::of(OPERATION);
     while let Some(page) = pages.next().await {
+        read_pages.one_more()?;
         for account in page.map_err(reduce(OPERATION))?.accounts.unwrap_or_default() {
             accounts.push(read(OPERATION, account)?);
         }
@@ -141,9 +150,11 @@ async fn accounts_of(clients: &Clients, unit: &str) -> Result<Vec<Account>, Call
 async fn units_of(clients: &Clients, unit: &str) -> Result<Vec<String>, CallError> {
     const OPERATION: &str = "organizations:ListOrganizationalUnitsForParent";
     let asked = clients.organizations.list_organizational_units_for_parent().parent_id(unit);
-    let mut pages = asked.into_paginator().send();
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).send();
     let mut units = Vec::new();
+    let mut read_pages = Pages::of(OPERATION);
     while let Some(page) = pages.next().await {
+        read_pages.one_more()?;
         for unit in page.map_err(reduce(OPERATION))?.organizational_units.unwrap_or_default() {
             units.push(unit.id.ok_or_else(|| CallError::incomplete(OPERATION, "Id"))?);
         }

@@ -2,6 +2,7 @@
 
 use aws_sdk_iam::types::PolicyScopeType;
 
+use super::pages::Pages;
 use super::{CallError, Clients, reduce};
 
 /// A managed policy of the account's own.
@@ -18,15 +19,18 @@ pub struct Policy {
 /// # Errors
 /// [`CallError`].
 pub async fn attached(clients: &Clients, wanted: impl Fn(&str) -> bool) -> Result<Vec<Policy>, CallError> {
+    const OPERATION: &str = "iam:ListPolicies";
     let pages = clients.iam.list_policies().scope(PolicyScopeType::Local).only_attached(true);
-    let mut pages = pages.into_paginator().items().send();
-    let mut policies = Vec::new();
-    while let Some(policy) = pages.next().await {
-        let policy = policy.map_err(reduce("iam:ListPolicies"))?;
-        let Some(name) = policy.policy_name().filter(|name| wanted(name)) else { continue };
-        let (Some(arn), Some(version)) = (policy.arn(), policy.default_version_id()) else { continue };
-        if let Some(document) = document(clients, arn, version).await? {
-            policies.push(Policy { name: name.to_owned(), document });
+    let mut pages = pages.into_paginator().stop_on_duplicate_token(false).send();
+    let (mut policies, mut read) = (Vec::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        for policy in page.map_err(reduce(OPERATION))?.policies() {
+            let Some(name) = policy.policy_name().filter(|name| wanted(name)) else { continue };
+            let (Some(arn), Some(version)) = (policy.arn(), policy.default_version_id()) else { continue };
+            if let Some(document) = document(clients, arn, version).await? {
+                policies.push(Policy { name: name.to_owned(), document });
+            }
         }
     }
     Ok(policies)

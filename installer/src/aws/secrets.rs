@@ -10,6 +10,7 @@ use contract::{
 };
 use jiff::Timestamp;
 
+use super::pages::Pages;
 use super::{CallError, Clients, moment, reduce};
 use crate::names::StackName;
 
@@ -176,9 +177,11 @@ pub async fn of_keyturn(clients: &Clients, beginning: Option<&str>) -> Result<Ve
     if let Some(beginning) = beginning {
         asked = asked.filters(filter(FilterNameStringType::TagValue, beginning));
     }
-    let mut pages = asked.into_paginator().send();
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).send();
     let mut secrets = Vec::new();
+    let mut read = Pages::of(OPERATION);
     while let Some(page) = pages.next().await {
+        read.one_more()?;
         let page = page.map_err(reduce(OPERATION))?;
         for entry in page.secret_list() {
             let tags = tags(entry.tags());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 
+use super::pages::Pages;
 use super::{CallError, Clients, reduce};
 
 /// How a simulation of one action ended.
@@ -53,9 +54,12 @@ pub async fn simulate(
         .resource_arns(resource)
         .set_context_entries((!context.is_empty()).then(|| context.iter().map(entry).collect()))
         .into_paginator()
+        .stop_on_duplicate_token(false)
         .send();
     let mut simulated = Vec::new();
+    let mut read = Pages::of(OPERATION);
     while let Some(page) = pages.next().await {
+        read.one_more()?;
         for result in page.map_err(reduce(OPERATION))?.evaluation_results() {
             simulated.push(Simulated {
                 action: result.eval_action_name().to_owned(),

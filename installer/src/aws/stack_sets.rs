@@ -167,7 +167,7 @@ pub async fn instances(
     const OPERATION: &str = "cloudformation:ListStackInstances";
     let asked = clients.cloudformation.list_stack_instances().stack_set_name(&name.name);
     let asked = asked.stack_instance_region(region).set_call_as(name.call_as());
-    let mut pages = asked.into_paginator().items().send();
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).items().send();
     let mut instances = BTreeMap::new();
     while let Some(entry) = pages.next().await {
         let Some(entry) = found(entry.map_err(reduce(OPERATION)))? else { break };
@@ -196,7 +196,7 @@ pub async fn descriptions(clients: &Clients, is_delegate: bool) -> Result<BTreeM
     let name = Name { name: String::new(), is_delegate };
     let asked = clients.cloudformation.list_stack_sets().set_call_as(name.call_as());
     let asked = asked.status(StackSetStatus::Active);
-    let mut pages = asked.into_paginator().items().send();
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).items().send();
     let mut sets = BTreeMap::new();
     while let Some(entry) = pages.next().await {
         let entry = entry.map_err(reduce("cloudformation:ListStackSets"))?;

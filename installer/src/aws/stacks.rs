@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudformation::types::{DeletionMode, DeploymentConfigMode, StackResourceDriftStatus, TemplateStage};
+use aws_sdk_cloudformation::types::{
+    DeletionMode, DeploymentConfigMode, StackEvent, StackResourceDriftStatus, StackResourceSummary, TemplateStage,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::pages::Pages;
 use super::{CallError, Clients, moment, reduce};
 
 mod status;
@@ -83,24 +86,36 @@ pub struct Resource {
 /// # Errors
 /// [`CallError`].
 pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, CallError> {
-    let mut pages = clients.cloudformation.list_stack_resources().stack_name(stack).into_paginator().items().send();
-    let mut resources = Vec::new();
-    while let Some(entry) = pages.next().await {
-        let entry = found(entry.map_err(reduce("cloudformation:ListStackResources")))?;
-        let Some(entry) = entry else { return Ok(Vec::new()) };
-        resources.push(Resource {
-            logical_id: entry.logical_resource_id().unwrap_or_default().to_owned(),
-            kind: entry.resource_type().unwrap_or_default().to_owned(),
-            status: entry.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-            reason: entry.resource_status_reason().map(str::to_owned),
-            is_named: entry.physical_resource_id().is_some_and(|id| !id.is_empty()),
-            is_checked: entry
-                .drift_information()
-                .and_then(|drift| drift.stack_resource_drift_status())
-                .is_some_and(|status| *status != StackResourceDriftStatus::NotChecked),
-        });
+    let resource = |entry: StackResourceSummary| Resource {
+        is_named: entry.physical_resource_id().is_some_and(|id| !id.is_empty()),
+        is_checked: entry
+            .drift_information()
+            .and_then(|drift| drift.stack_resource_drift_status())
+            .is_some_and(|status| *status != StackResourceDriftStatus::NotChecked),
+        logical_id: entry.logical_resource_id.unwrap_or_default(),
+        kind: entry.resource_type.unwrap_or_default(),
+        status: entry.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        reason: entry.resource_status_reason,
+    };
+    Ok(summaries(clients, stack).await?.into_iter().map(resource).collect())
+}
+
+async fn summaries(clients: &Clients, stack: &str) -> Result<Vec<StackResourceSummary>, CallError> {
+    const OPERATION: &str = "cloudformation:ListStackResources";
+    let mut pages = clients
+        .cloudformation
+        .list_stack_resources()
+        .stack_name(stack)
+        .into_paginator()
+        .stop_on_duplicate_token(false)
+        .send();
+    let (mut summaries, mut read) = (Vec::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        let Some(page) = found(page.map_err(reduce(OPERATION)))? else { return Ok(Vec::new()) };
+        summaries.extend(page.stack_resource_summaries.unwrap_or_default());
     }
-    Ok(resources)
+    Ok(summaries)
 }
 
 /// What a stack has made and still has, by its name or ARN in AWS; nothing for a stack that does not exist.
@@ -108,14 +123,10 @@ pub async fn resources(clients: &Clients, stack: &str) -> Result<Vec<Resource>, 
 /// # Errors
 /// [`CallError`].
 pub async fn members(clients: &Clients, stack: &str) -> Result<BTreeSet<String>, CallError> {
-    let mut pages = clients.cloudformation.list_stack_resources().stack_name(stack).into_paginator().items().send();
-    let mut members = BTreeSet::new();
-    while let Some(entry) = pages.next().await {
-        let Some(entry) = found(entry.map_err(reduce("cloudformation:ListStackResources")))? else { break };
-        let has_left = entry.resource_status().is_some_and(|status| LEFT.contains(&status.as_str()));
-        members.extend(entry.physical_resource_id().filter(|_| !has_left).map(str::to_owned));
-    }
-    Ok(members)
+    let has_left =
+        |entry: &StackResourceSummary| entry.resource_status().is_some_and(|status| LEFT.contains(&status.as_str()));
+    let entries = summaries(clients, stack).await?.into_iter().filter(|entry| !has_left(entry));
+    Ok(entries.filter_map(|entry| entry.physical_resource_id).collect())
 }
 
 /// Whether a resource failed only because another one had failed before, by CloudFormation's reason.
@@ -149,23 +160,40 @@ pub struct Event {
 /// # Errors
 /// [`CallError`].
 pub async fn events_after(clients: &Clients, stack: &str, last_seen: Option<&str>) -> Result<Vec<Event>, CallError> {
-    let mut pages = clients.cloudformation.describe_stack_events().stack_name(stack).into_paginator().items().send();
-    let mut events = Vec::new();
-    while let Some(event) = pages.next().await {
-        let event = found(event.map_err(reduce("cloudformation:DescribeStackEvents")))?;
-        let Some(event) = event.filter(|event| event.event_id() != last_seen) else { break };
-        events.push(Event {
-            id: event.event_id().unwrap_or_default().to_owned(),
-            at: event.timestamp().and_then(moment),
-            logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
-            physical_id: event.physical_resource_id().unwrap_or_default().to_owned(),
-            kind: event.resource_type().unwrap_or_default().to_owned(),
-            status: event.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-            reason: event.resource_status_reason().map(str::to_owned),
-        });
+    const OPERATION: &str = "cloudformation:DescribeStackEvents";
+    let mut pages = clients
+        .cloudformation
+        .describe_stack_events()
+        .stack_name(stack)
+        .into_paginator()
+        .stop_on_duplicate_token(false)
+        .send();
+    let (mut events, mut read) = (Vec::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        let Some(page) = found(page.map_err(reduce(OPERATION)))? else { break };
+        let page = page.stack_events.unwrap_or_default();
+        let new = page.iter().position(|event| event.event_id() == last_seen).unwrap_or(page.len());
+        let is_last = new < page.len();
+        events.extend(page.into_iter().take(new).map(event));
+        if is_last {
+            break;
+        }
     }
     events.reverse();
     Ok(events)
+}
+
+fn event(event: StackEvent) -> Event {
+    Event {
+        at: event.timestamp().and_then(moment),
+        id: event.event_id.unwrap_or_default(),
+        logical_id: event.logical_resource_id.unwrap_or_default(),
+        physical_id: event.physical_resource_id.unwrap_or_default(),
+        kind: event.resource_type.unwrap_or_default(),
+        status: event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        reason: event.resource_status_reason,
+    }
 }
 
 /// The id of the newest event of a stack, from which its next operation is followed.

@@ -7,6 +7,7 @@ use contract::{AccessKeyId, AccountId, UserId, UserName};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::pages::Pages;
 use super::{CallError, Clients, identity, moment, reduce};
 use crate::template::BoundUser;
 
@@ -100,9 +101,11 @@ pub async fn user(clients: &Clients, name: &UserName) -> Result<Option<BoundUser
 pub async fn population(clients: &Clients) -> Result<Vec<Person>, CallError> {
     const OPERATION: &str = "iam:GetAccountAuthorizationDetails";
     let call = clients.iam.get_account_authorization_details().filter(EntityType::User).max_items(LARGEST_PAGE);
-    let mut pages = call.into_paginator().send();
+    let mut pages = call.into_paginator().stop_on_duplicate_token(false).send();
     let mut people = Vec::new();
+    let mut read = Pages::of(OPERATION);
     while let Some(page) = pages.next().await {
+        read.one_more()?;
         for user in page.map_err(reduce(OPERATION))?.user_detail_list.unwrap_or_default() {
             let incomplete = |field| move || CallError::incomplete(OPERATION, field);
             let name = user.user_name.and_then(|name| UserName::new(name).ok()).ok_or_else(incomplete("UserName"))?;

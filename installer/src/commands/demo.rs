@@ -65,14 +65,14 @@ struct Demo {
     keyturn: PathBuf,
 }
 
-pub(super) async fn run(printer: Printer, prebuilt: Option<&Path>) -> Result<Exit, Error> {
+pub(super) async fn run(printer: Printer, prebuilt: Option<&Path>, seed: u64) -> Result<Exit, Error> {
     let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
     let origin = Origin::of(prebuilt, architecture);
     if origin == Origin::Sources {
         printer.say("building the rotation function; the first time takes several minutes");
     }
     let function = origin.take(architecture).await?;
-    let demo = Demo::set_up(printer, &function.bytes).await?;
+    let demo = Demo::set_up(printer, &function.bytes, seed).await?;
     let played = tokio::select! {
         played = demo.play() => played,
         _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted),
@@ -83,13 +83,14 @@ pub(super) async fn run(printer: Printer, prebuilt: Option<&Path>) -> Result<Exi
 }
 
 impl Demo {
-    async fn set_up(printer: Printer, function: &[u8]) -> Result<Self, DemoError> {
+    async fn set_up(printer: Printer, function: &[u8], seed: u64) -> Result<Self, DemoError> {
         let directory = TempDir::new().map_err(DemoError::Start)?;
         let write = |name, content: &[u8]| std::fs::write(directory.path().join(name), content);
         write("keyturn.yaml", CONFIG.as_bytes())
             .and_then(|()| write("function.zip", function))
             .map_err(DemoError::Start)?;
-        let sandbox = Sandbox::start(Options { pace: PACE, ..Options::default() }).await.map_err(DemoError::Start)?;
+        let options = Options { pace: PACE, seed, ..Options::default() };
+        let sandbox = Sandbox::start(options).await.map_err(DemoError::Start)?;
         let administrator = sandbox.visit(account::populate).await?;
         sandbox.advance(AGE_OF_KEYS).await;
         let keyturn = std::env::current_exe().map_err(DemoError::Start)?;

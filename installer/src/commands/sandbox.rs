@@ -56,8 +56,14 @@ struct ReportedCall {
     outcome: String,
 }
 
-pub(super) async fn run(users: &[UserName], delays: Option<f64>, accounts: Option<u16>) -> Result<Exit, Error> {
-    let sandbox = Sandbox::start(options(delays, accounts.is_some())).await.map_err(DemoError::Start)?;
+pub(super) async fn run(
+    users: &[UserName],
+    delays: Option<f64>,
+    accounts: Option<u16>,
+    seed: u64,
+) -> Result<Exit, Error> {
+    let sandbox =
+        Sandbox::start(Options { seed, ..options(delays, accounts.is_some()) }).await.map_err(DemoError::Start)?;
     let users = users.to_vec();
     let populate = move |world: &mut World| populate(world, &users, accounts);
     let (administrator, unit) = sandbox.visit(populate).await.map_err(DemoError::Account)?;

@@ -28,7 +28,7 @@ struct Saved {
     express: bool,
     /// Of everything that would be done.
     digest: String,
-    /// For whoever looks at it; nobody reads it back.
+    /// For whoever looks at it. What it says is done is what is compared.
     plan: Json,
 }
 
@@ -120,7 +120,11 @@ pub fn saved_options(path: &Path) -> Result<Options, SavedPlanError> {
 /// # Errors
 /// [`SavedPlanError`].
 pub fn check_saved(plan: &Plan, path: &Path) -> Result<(), SavedPlanError> {
-    if read(path)?.digest == digest(plan) { Ok(()) } else { Err(SavedPlanError::Outdated { path: path.to_owned() }) }
+    let (saved, now) = (read(path)?, serde_json::to_value(plan).unwrap_or_default());
+    // Somebody may have agreed to what is written there, whatever the digest is of.
+    let is_as_shown = ["region", "bucket", "steps"].iter().all(|field| saved.plan.get(field) == now.get(field));
+    let is_same = is_as_shown && saved.digest == digest(plan);
+    if is_same { Ok(()) } else { Err(SavedPlanError::Outdated { path: path.to_owned() }) }
 }
 
 fn read(path: &Path) -> Result<Saved, SavedPlanError> {
@@ -173,6 +177,13 @@ mod tests {
         later.now += std::time::Duration::from_secs(86_400);
         later.caller.arn = "arn:aws:iam::111122223333:user/somebody-else".to_owned();
         check_saved(&decide(&config, &later).unwrap(), &path).unwrap();
+        // Somebody makes it look like less.
+        let kept = std::fs::read_to_string(&path).unwrap();
+        let mut shown: Json = serde_json::from_str(&kept).unwrap();
+        shown["plan"]["steps"].as_array_mut().unwrap().pop();
+        std::fs::write(&path, shown.to_string()).unwrap();
+        assert!(matches!(check_saved(&plan, &path), Err(SavedPlanError::Outdated { .. })));
+        std::fs::write(&path, kept).unwrap();
         let outdated = |plan: &Plan| matches!(check_saved(plan, &path), Err(SavedPlanError::Outdated { .. }));
         assert!(outdated(&decide(&config, &bootstrapped(&config)).unwrap()));
         let mut other = config.clone();

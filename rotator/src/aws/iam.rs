@@ -81,7 +81,8 @@ pub(crate) async fn tags(clients: &Clients, name: &UserName) -> Result<Option<BT
 
 /// All access keys of the user.
 pub(crate) async fn keys(clients: &Clients, name: &UserName) -> Result<Vec<Key>, RotationError> {
-    let mut pages = clients.iam.list_access_keys().user_name(name.as_str()).into_paginator().send();
+    let mut pages =
+        clients.iam.list_access_keys().user_name(name.as_str()).into_paginator().stop_on_duplicate_token(false).send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call_error("iam:ListAccessKeys", &error))?;

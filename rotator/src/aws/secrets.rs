@@ -178,7 +178,7 @@ pub(crate) async fn current_value(clients: &Clients, secret: &SecretArn) -> Resu
 /// The ids of all versions, also of those without a label.
 pub(crate) async fn versions(clients: &Clients, secret: &SecretArn) -> Result<Vec<VersionToken>, RotationError> {
     let call = clients.secrets.list_secret_version_ids().secret_id(secret.as_str()).include_deprecated(true);
-    let mut pages = call.into_paginator().send();
+    let mut pages = call.into_paginator().stop_on_duplicate_token(false).send();
     let mut tokens = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call_error("secretsmanager:ListSecretVersionIds", &error))?;
@@ -283,7 +283,11 @@ pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Liste
     // The filters match beginnings, and key and value need not be of the same tag: the tags themselves decide.
     let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
     let call = clients.secrets.list_secrets().filters(filter(FilterNameStringType::TagKey, tag_keys::STACK));
-    let mut pages = call.filters(filter(FilterNameStringType::TagValue, stack)).into_paginator().send();
+    let mut pages = call
+        .filters(filter(FilterNameStringType::TagValue, stack))
+        .into_paginator()
+        .stop_on_duplicate_token(false)
+        .send();
     let mut secrets = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call_error("secretsmanager:ListSecrets", &error))?;

@@ -46,12 +46,16 @@ pub(super) async fn make(
     progress: &Progress,
     order: &Order<'_>,
     change_set: ChangeSet<'_>,
+    text: &str,
 ) -> Result<Made, StackError> {
     let made = match change_sets::create(&session.clients, order).await {
         Ok(stack_id) => {
             progress.now("CloudFormation works out what to change");
             let waiting = session.interrupts.unless_pressed(await_change_set(session, order.stack, order.name)).await;
-            waiting.map_err(StackError::from).flatten().map(|changes| Made { stack_id, changes })
+            match waiting.map_err(StackError::from).flatten() {
+                Ok(changes) => confirm(session, order, text).await.map(|()| Made { stack_id, changes }),
+                Err(error) => Err(error),
+            }
         }
         // Whoever may not ask has made nothing; anything else may have been heard all the same.
         Err(error) if error.is_about_credentials() => return Err(error.into()),
@@ -61,6 +65,19 @@ pub(super) async fn make(
         clean_up(session, progress, change_set).await;
     }
     made
+}
+
+/// Checks that CloudFormation has read what was put into the bucket: others may write there too.
+async fn confirm(session: &Session, order: &Order<'_>, text: &str) -> Result<(), StackError> {
+    if matches!(order.template, Source::Body(_)) {
+        return Ok(());
+    }
+    let read = change_sets::template(&session.clients, order.stack, order.name).await?;
+    if read.as_deref() == Some(text) {
+        return Ok(());
+    }
+    let reason = "it has read another template than the one that was put into the bucket".to_owned();
+    Err(StackError::ChangeSet { stack: order.stack.to_owned(), reason })
 }
 
 /// Leaves nothing behind, on the way to an error that matters more.

@@ -69,7 +69,7 @@ pub async fn operation(clients: &Clients, name: &Name, id: &str) -> Result<Opera
 pub async fn results(clients: &Clients, name: &Name, id: &str) -> Result<Vec<OperationResult>, CallError> {
     const OPERATION: &str = "cloudformation:ListStackSetOperationResults";
     let asked = clients.cloudformation.list_stack_set_operation_results().stack_set_name(&name.name).operation_id(id);
-    let mut pages = asked.set_call_as(name.call_as()).into_paginator().items().send();
+    let mut pages = asked.set_call_as(name.call_as()).into_paginator().stop_on_duplicate_token(false).items().send();
     let mut results = Vec::new();
     while let Some(entry) = pages.next().await {
         let entry = entry.map_err(reduce(OPERATION))?;

@@ -71,7 +71,7 @@ pub(in crate::commands) async fn rehearse(
     }
     #[expect(clippy::disallowed_methods, reason = "sessions end by a real clock, also those in a sandbox")]
     let start = jiff::Timestamp::now();
-    let options = Options { start, pace: PACE, seed: rehearsal.seed, ..Options::default() };
+    let options = Options { start, pace: PACE, seed: session.seed, ..Options::default() };
     let sandbox = Sandbox::start(options).await.map_err(DemoError::Start)?;
     let (access, on_stage) = (fleet.access.clone(), injected.clone());
     let home = fleet.defaults.config.region.clone();

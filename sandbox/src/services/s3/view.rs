@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::bucket::{Bucket, Settings};
+use super::checksum::etag;
 use crate::{ApiError, World};
 
 /// A bucket as it is now.
@@ -45,6 +46,19 @@ impl World {
     pub fn create_bucket(&mut self, account: &str, region: &str, name: &str) -> Result<(), ApiError> {
         let settings = Settings { versioned: true, ..Settings::default() };
         super::resources::open(self, account, region, name, settings)
+    }
+
+    /// Exchanges the content of objects in a bucket, as somebody may who can write there: for each that `exchange` gives
+    /// something for, by its key and content.
+    pub fn exchange_objects(&mut self, bucket: &str, exchange: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) {
+        let objects = self.s3.buckets.get_mut(bucket).map(|bucket| &mut bucket.objects);
+        for (key, versions) in objects.into_iter().flatten() {
+            let latest =
+                versions.last_mut().and_then(|version| Some((exchange(key, version.body.as_ref()?)?, version)));
+            if let Some((content, version)) = latest {
+                (version.etag, version.body) = (etag(&content), Some(content.into()));
+            }
+        }
     }
 
     /// The bucket with this name.

@@ -302,6 +302,13 @@ fn names(input: &mut QueryInput) -> Result<(String, Option<String>), ApiError> {
     Ok((name, stack))
 }
 
+/// What a change set of a stack would deploy.
+pub(super) fn blueprint(world: &mut World, request: &Request, name: &str, stack: &str) -> Result<Blueprint, ApiError> {
+    let id = authorized_change_set(world, request, name, Some(stack))?;
+    let change_set = id.and_then(|id| world.cloudformation.change_sets.get(&id));
+    Ok(change_set.ok_or_else(|| absent(name))?.blueprint.clone())
+}
+
 /// Checks the permission on a change set's stack, and finds the change set's id.
 fn authorized_change_set(
     world: &mut World,

@@ -87,12 +87,18 @@ pub(super) fn list_resources(world: &mut World, request: &Request, mut input: Qu
 
 pub(super) fn template(world: &mut World, request: &Request, mut input: QueryInput) -> Result<Xml, ApiError> {
     let (name, stage) = (input.required("StackName")?, input.text("TemplateStage"));
+    let change_set = input.text("ChangeSetName");
     input.finish()?;
     if let Some(stage) = stage.filter(|stage| stage != "Original") {
         return Err(ApiError::unknown("template stage", &stage));
     }
     let stack = existing(world, request, &name)?;
-    let body = stack.blueprint.as_ref().map_or("", |blueprint| &blueprint.body);
+    let own = stack.blueprint.clone();
+    let blueprint = match change_set {
+        Some(change_set) => Some(super::change_sets::blueprint(world, request, &change_set, &name)?),
+        None => own,
+    };
+    let body = blueprint.as_ref().map_or("", |blueprint| &blueprint.body);
     Ok(Xml::new().text("TemplateBody", body).members("StagesAvailable", [Xml::plain("Original")]))
 }
 
