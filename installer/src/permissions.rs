@@ -190,7 +190,7 @@ pub const PERMISSIONS: &[Permission] = table! {
     Everything, Drift, "look for drift": "cloudformation:DescribeStackDriftDetectionStatus";
     Role, Drift, "look for drift of the role":
         "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy";
-    Policies, Drift, "look for drift of its policies": "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy";
+    Policies, Drift, "look for drift of its policies": "iam:ListEntitiesForPolicy";
     Function, Drift, "look for drift of the function":
         "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionRecursionConfig";
     LogGroup, Drift, "look for drift of its log": "logs:ListTagsForResource", "logs:GetDataProtectionPolicy";

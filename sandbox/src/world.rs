@@ -31,6 +31,8 @@ pub struct World {
     effects: Vec<Effect>,
     observer: Option<Observer>,
     findings: Vec<String>,
+    /// What policies were needed for, if anybody wants to know.
+    pub(crate) needed: Option<services::iam::Needed>,
     /// Every secret text that was ever drawn, for tests that search for them.
     pub(crate) secret_texts: Vec<String>,
     pub(crate) events: services::events::State,
@@ -84,6 +86,7 @@ impl World {
             effects: Vec::new(),
             observer: None,
             findings: Vec::new(),
+            needed: None,
             secret_texts: Vec::new(),
             events: services::events::State::default(),
             iam: services::iam::State::default(),
@@ -272,6 +275,11 @@ impl World {
         context: &BTreeMap<String, String>,
     ) -> Result<(), ApiError> {
         let decision = services::iam::decide(self, caller, action, resource, context)?;
+        if self.needed.is_some()
+            && let Some((principal, grant)) = services::iam::sole_grant(self, caller, action, resource, context)?
+        {
+            self.needed.get_or_insert_default().entry(principal).or_default().insert(grant);
+        }
         self.checks.push(Check { action: action.into(), resource: resource.into(), allowed: decision.is_ok() });
         if decision.is_err() && services::iam::is_unsettled(self, caller) {
             // Whoever is refused for what is still to come is taken to wait before the next attempt.

@@ -281,6 +281,7 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     };
     configure(&stage, &["alice", "bob"], &options(256));
     let key = operator(&stage, just_the_table(&stage)).await;
+    stage.sandbox.visit(World::note_needs).await;
     let run = async |arguments: &[&str]| {
         let run = stage.keyturn_as(&key.access_key_id, &key.secret_access_key, arguments).await;
         let denied: Vec<_> = needed(&stage).await.into_iter().filter(|check| !check.allowed).collect();
@@ -308,4 +309,16 @@ async fn whoever_may_do_what_the_table_says_can_do_everything() {
     let table: BTreeSet<String> = PERMISSIONS.iter().map(|permission| permission.action.to_owned()).collect();
     let unasked: BTreeSet<&str> = table.difference(&needed).map(String::as_str).collect();
     assert_eq!(unasked, NEVER_ASKED.into(), "what nobody needs does not belong into the table");
+    let config = installer::config::read(&stage.path("keyturn.yaml")).unwrap();
+    let operator = format!("arn:aws:iam::{ACCOUNT}:user/operator");
+    let unneeded = stage.sandbox.visit(move |world| world.unneeded(&operator).unwrap()).await;
+    // A row is needed where one of its resources is: not every configuration has two cells, and not every user is revoked.
+    let rows =
+        PERMISSIONS.iter().filter(|permission| permission.when.holds(&config)).map(|permission| permission.action);
+    let is_unneeded = |(nth, action): &(usize, &str)| {
+        let row = format!("statement {nth}: {}", action.to_lowercase());
+        unneeded.contains(&row) && !NEVER_ASKED.contains(action)
+    };
+    let superfluous: Vec<_> = rows.enumerate().filter(is_unneeded).collect();
+    assert_eq!(superfluous, [], "another row allows the same");
 }

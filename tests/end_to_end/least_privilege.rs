@@ -42,6 +42,13 @@ pub(crate) fn needed_actions(world: &mut World) -> (BTreeSet<String>, Vec<String
     (checks.into_iter().map(|check| check.action).collect(), denied)
 }
 
+/// The actions and resources in the function's policies that could be taken away and nobody would miss them.
+pub(crate) fn unneeded(world: &mut World) -> Vec<String> {
+    let inventory = world.inventory(ACCOUNT);
+    let role = inventory.iter().find_map(|item| item.strip_prefix("role ")).unwrap();
+    world.unneeded(&format!("arn:aws:iam::{ACCOUNT}:role/{role}")).unwrap()
+}
+
 fn keys_of_alice(world: &mut World) -> Vec<KeyStatus> {
     world.access_keys(ACCOUNT, "alice").iter().map(|key| key.status).collect()
 }
@@ -55,6 +62,7 @@ pub(crate) const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234
 async fn the_role_allows_just_what_the_function_does() {
     let stage = Stage::with_users(&["alice"]).await;
     stage.sandbox.visit(|world| world.create_access_key(ACCOUNT, "alice").unwrap()).await;
+    stage.sandbox.visit(World::note_needs).await;
     let network = "{ subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] }";
     let options = format!("retire: {{ foreign: retire }}\nkms_key: {KMS_KEY}\nfunction: {{ vpc: {network} }}\n");
     stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\n{options}"));
@@ -78,6 +86,7 @@ async fn the_role_allows_just_what_the_function_does() {
     let template = stage.keyturn(&["template", "cell", "--artifact", crate::stage::function().to_str().unwrap()]).await;
     assert_eq!(template.code, 0, "{template}");
     assert_eq!(allowed_actions(&template.stdout), needed);
+    assert_eq!(stage.sandbox.visit(unneeded).await, [] as [String; 0]);
     stage.assert_no_secret_left_behind().await;
 }
 

@@ -4,13 +4,14 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 use sandbox::{KeyStatus, World};
 
 use super::{DAY, Member, enrolment};
-use crate::least_privilege::{KMS_KEY, allowed_actions, needed_actions};
+use crate::least_privilege::{KMS_KEY, allowed_actions, needed_actions, unneeded};
 use crate::stage::{ACCOUNT, REGION};
 
 /// Somebody joins, is rotated twice, has the old keys retired, leaves and comes back.
 #[tokio::test]
 async fn the_role_allows_just_what_the_function_does_for_users_it_finds() {
     let member = Member::deployed(enrolment(), Some(KMS_KEY)).await;
+    member.stage.sandbox.visit(World::note_needs).await;
     member.user("ci", "/service/", &[("rotate", "yes")]).await;
     member.user("none", "/service/", &[]).await;
     let key = |world: &mut World| world.create_access_key(ACCOUNT, "ci").map(drop).unwrap();
@@ -31,6 +32,7 @@ async fn the_role_allows_just_what_the_function_does_for_users_it_finds() {
     let (needed, denied) = member.stage.sandbox.visit(needed_actions).await;
     assert_eq!(denied, [] as [String; 0], "{}", member.stage.function_log().await);
     assert_eq!(allowed_actions(&member.template().await), needed);
+    assert_eq!(member.stage.sandbox.visit(unneeded).await, [] as [String; 0]);
     member.stage.assert_no_secret_left_behind().await;
 }
 

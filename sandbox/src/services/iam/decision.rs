@@ -24,14 +24,8 @@ pub(crate) fn decide(
     let (permissions, principal_arn, tags) = permissions_of(&world.iam, caller)?;
     let settled = settled(world, permissions);
     let permissions = settled.as_ref().unwrap_or(permissions);
-    let owner = s3::owner_of(world, resource).unwrap_or_else(|| account_of(resource));
-    let mut context = completed(context, &principal_arn, owner);
-    context.extend(principal_context(world, caller, tags));
-    let organization = world.organizations.id_of(owner);
-    context.extend(organization.map(|id| ("aws:ResourceOrgID".to_owned(), id.to_owned())));
-    // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
-    let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
-    context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
+    let owner = owner_of(world, resource);
+    let context = context_of(world, caller, resource, context, (&principal_arn, tags));
     let question = Question { action, resource, context: &context };
     let reason = match action {
         // An account that cannot be used trusts nobody.
@@ -57,6 +51,29 @@ pub(crate) fn decide(
         _ => own_refusal(&world.iam, permissions, &question),
     };
     Ok(reason.map_or(Ok(()), |reason| Err(access_denied(&caller.arn, action, resource, reason))))
+}
+
+fn owner_of<'a>(world: &'a World, resource: &'a str) -> &'a str {
+    s3::owner_of(world, resource).unwrap_or_else(|| account_of(resource))
+}
+
+/// The condition keys of a call, with those that AWS adds.
+pub(super) fn context_of(
+    world: &World,
+    caller: &Caller,
+    resource: &str,
+    context: &BTreeMap<String, String>,
+    (principal_arn, tags): (&str, &BTreeMap<String, String>),
+) -> BTreeMap<String, String> {
+    let owner = owner_of(world, resource);
+    let mut context = completed(context, principal_arn, owner);
+    context.extend(principal_context(world, caller, tags));
+    let organization = world.organizations.id_of(owner);
+    context.extend(organization.map(|id| ("aws:ResourceOrgID".to_owned(), id.to_owned())));
+    // Lambda adds it to what a function's own code asks for, and not to what Lambda itself does with the role.
+    let function = caller.instance.and_then(|instance| world.lambda.function_of(instance));
+    context.extend(function.map(|arn| ("lambda:SourceFunctionArn".to_owned(), arn.to_owned())));
+    context
 }
 
 /// What counts of permissions by now, when that is not all of them.
@@ -200,7 +217,7 @@ fn own_refusal(iam: &State, permissions: &Permissions, question: &Question<'_>) 
 }
 
 /// The caller's policies, the ARN that conditions know them by, and the tags: for a session, those of its role.
-fn permissions_of<'a>(
+pub(super) fn permissions_of<'a>(
     iam: &'a State,
     caller: &Caller,
 ) -> Result<(&'a Permissions, String, &'a BTreeMap<String, String>), ApiError> {

@@ -10,6 +10,7 @@ mod decision;
 mod federation;
 mod mfa;
 mod names;
+mod need;
 mod policies;
 mod policy;
 mod population;
@@ -37,6 +38,7 @@ pub(crate) use decision::{
 pub(crate) use federation::{portal_role, read_identity_token};
 pub(crate) use mfa::is_proven as is_mfa_proven;
 pub(crate) use names::check_name;
+pub(crate) use need::{Needed, sole_grant};
 pub(crate) use population::{administrator, open_account};
 pub(crate) use session::open_session;
 pub(crate) use signature::mac;

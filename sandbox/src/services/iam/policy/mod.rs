@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::need::Grant;
 use crate::ApiError;
 pub(crate) use statement::Principal;
 use statement::Statement;
@@ -105,10 +106,26 @@ impl Policy {
         about.flat_map(Statement::condition_keys)
     }
 
+    /// Every action, with a resource, that lets a request through.
+    pub(crate) fn grants(&self, question: &Question<'_>) -> Vec<Grant> {
+        let allowing = self.statements.iter().filter(|statement| statement.effect == Verdict::Allow);
+        allowing.enumerate().flat_map(|(nth, statement)| statement.grants(&name(nth, statement), question)).collect()
+    }
+
+    /// The statements that allow anything, with their actions and resources.
+    pub(crate) fn allowing(&self) -> Vec<(String, &[String], &[String])> {
+        let allowing = self.statements.iter().filter(|statement| statement.effect == Verdict::Allow);
+        allowing.enumerate().map(|(nth, statement)| statement.allows(name(nth, statement))).collect()
+    }
+
     fn verdict_on(&self, concerns: impl Fn(&Statement) -> bool, question: &Question<'_>) -> Verdict {
         let applying = self.statements.iter().filter(|statement| concerns(statement) && statement.applies_to(question));
         applying.map(|statement| statement.effect).max().unwrap_or(Verdict::Silent)
     }
+}
+
+fn name(nth: usize, statement: &Statement) -> String {
+    statement.id.clone().unwrap_or_else(|| format!("statement {nth}"))
 }
 
 fn malformed(message: impl Into<String>) -> ApiError {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::need::Grant;
 use super::condition::Condition;
 use super::{Kind, Question, Verdict, fields, malformed, nothing_left, pattern, texts};
 use crate::ApiError;
@@ -82,6 +83,30 @@ impl Statement {
         self.effect == Verdict::Allow
             && self.principals.contains(&Principal::Anyone)
             && !self.conditions.iter().any(Condition::identifies)
+    }
+
+    /// Every action of its own, with a resource, that lets a request through.
+    pub(super) fn grants(&self, statement: &str, question: &Question<'_>) -> Vec<Grant> {
+        if !self.conditions.iter().all(|condition| condition.holds(question.context)) {
+            return Vec::new();
+        }
+        let asked = question.action.to_ascii_lowercase();
+        let actions = self.actions.iter().filter(|action| pattern::matches(action, &asked));
+        let is_meant = |wanted: &&String| *wanted == "*" || pattern::matches_arn(wanted, question.resource);
+        let resources: Vec<_> = self.resources.iter().filter(is_meant).collect();
+        let grant = |action: &String, resource: &String| Grant {
+            statement: statement.to_owned(),
+            action: action.clone(),
+            resource: resource.clone(),
+        };
+        actions
+            .flat_map(|action| resources.iter().map(|resource| grant(action, resource)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Its name, its actions and its resources.
+    pub(super) fn allows(&self, name: String) -> (String, &[String], &[String]) {
+        (name, &self.actions, &self.resources)
     }
 
     /// Whether it speaks of an action, which is given in lower case.
