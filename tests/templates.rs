@@ -30,8 +30,9 @@ const LARGEST_INLINE: usize = 51_200;
 /// Names with every character that IAM allows, and some that YAML gives a meaning.
 const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
 
-/// What makes the role of a rollout larger, in `defaults` of a fleet.
-const EVERYTHING: &str = ", central: 'arn:aws:events:eu-central-1:111122223333:event-bus/keyturn-central' }, kms_key: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab', \
+/// What makes the role of a rollout larger, in the `alerts` and the rest of a fleet's `defaults`.
+const CENTRAL: &str = ", central: 'arn:aws:events:eu-central-1:111122223333:event-bus/keyturn-central'";
+const EVERYTHING: &str = ", kms_key: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab', \
     permissions_boundary: 'arn:aws:iam::111122223333:policy/boundary', role_path: /security/, replicas: [eu-west-1], \
     function: { vpc: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
@@ -141,14 +142,14 @@ fn every_rendering_for_many_accounts_keeps_the_limits() {
 fn the_role_of_a_rollout_keeps_the_limits() {
     let directory = directory("rendered-roles");
     let trusted = AccountId::new("111122223333").expect("an account");
-    for (name, users, more) in [
-        ("named", "[ci, mail]", "}"),
-        ("selected", "{ select: { path: /service/ } }", "}"),
-        ("everything", "{ select: { path: /service/ } }", EVERYTHING),
+    for (name, users, alerts, more) in [
+        ("named", "[ci, mail]", "", ""),
+        ("selected", "{ select: { path: /service/ } }", "", ""),
+        ("everything", "{ select: { path: /service/ } }", CENTRAL, EVERYTHING),
     ] {
         let file = directory.join(format!("{name}.fleet"));
-        let defaults =
-            format!("defaults: {{ region: eu-central-1, users: {users}, alerts: {{ email: [a@example.org] {more} }}\n");
+        let alerts = format!("alerts: {{ email: [a@example.org]{alerts} }}");
+        let defaults = format!("defaults: {{ region: eu-central-1, users: {users}, {alerts}{more} }}\n");
         let access = "access: { role: ops/keyturn-rollout, external_id: sesame }\n";
         fs::write(&file, format!("version: 1\nunits: [r-abcd]\n{access}{defaults}")).expect("it can be written");
         let fleet = installer::fleet::read(&file).expect("it is right");
