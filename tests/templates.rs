@@ -1,9 +1,11 @@
 //! Renders the stacks of many configurations, holds them against CloudFormation's limits, and leaves them in
 //! `target/rendered-templates`, `target/rendered-for-many`, `target/rendered-central` and
-//! `target/rendered-roles` for `.ci/lint-templates`.
+//! `target/rendered-roles` for `.ci/lint-templates` and `.ci/review-templates`; and in `target/rendered-permissions` what
+//! a caller must be allowed to do.
 
 #![expect(clippy::expect_used, reason = "what the test calls fails like the test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +16,9 @@ use contract::{
 use installer::config::{Alerts, Architecture, Config, ConfiguredUser, Vpc};
 use installer::fleet::Central;
 use installer::names::{SecretName, StackName};
+use installer::permissions::{On, PERMISSIONS, STACK_SETS, Scope};
 use installer::template::{self, BoundUser, CodeLocation, Template};
+use serde_json::{Value as Json, json};
 
 /// The largest template that CloudFormation reads, in bytes, and how many resources it may have (quotas).
 const LARGEST: usize = 1_000_000;
@@ -25,6 +29,12 @@ const LARGEST_INLINE: usize = 51_200;
 
 /// Names with every character that IAM allows, and some that YAML gives a meaning.
 const NAMES: [&str; 3] = ["a+b=c,d.e@f_g-h", "no", "ci-abcdef"];
+
+/// What makes the role of a rollout larger, in the `alerts` and the rest of a fleet's `defaults`.
+const CENTRAL: &str = ", central: 'arn:aws:events:eu-central-1:111122223333:event-bus/keyturn-central'";
+const EVERYTHING: &str = ", kms_key: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab', \
+    permissions_boundary: 'arn:aws:iam::111122223333:policy/boundary', role_path: /security/, replicas: [eu-west-1], \
+    function: { vpc: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
 type Change = fn(&mut Config);
 
@@ -132,10 +142,14 @@ fn every_rendering_for_many_accounts_keeps_the_limits() {
 fn the_role_of_a_rollout_keeps_the_limits() {
     let directory = directory("rendered-roles");
     let trusted = AccountId::new("111122223333").expect("an account");
-    for (name, users) in [("named", "[ci, mail]"), ("selected", "{ select: { path: /service/ } }")] {
+    for (name, users, alerts, more) in [
+        ("named", "[ci, mail]", "", ""),
+        ("selected", "{ select: { path: /service/ } }", "", ""),
+        ("everything", "{ select: { path: /service/ } }", CENTRAL, EVERYTHING),
+    ] {
         let file = directory.join(format!("{name}.fleet"));
-        let defaults =
-            format!("defaults: {{ region: eu-central-1, users: {users}, alerts: {{ email: [a@example.org] }} }}\n");
+        let alerts = format!("alerts: {{ email: [a@example.org]{alerts} }}");
+        let defaults = format!("defaults: {{ region: eu-central-1, users: {users}, {alerts}{more} }}\n");
         let access = "access: { role: ops/keyturn-rollout, external_id: sesame }\n";
         fs::write(&file, format!("version: 1\nunits: [r-abcd]\n{access}{defaults}")).expect("it can be written");
         let fleet = installer::fleet::read(&file).expect("it is right");
@@ -144,6 +158,42 @@ fn the_role_of_a_rollout_keeps_the_limits() {
         let policies = role.properties["Policies"].to_string();
         assert!(policies.len() < 10_240, "{name} has {} characters", policies.len());
         fs::write(directory.join(format!("{name}.yaml")), template.to_text()).expect("it can be written");
+    }
+}
+
+/// What `keyturn doctor` asks for, as the policy that would allow it. What a request carries for a condition is beside it.
+#[test]
+fn what_a_caller_needs_is_left_for_a_review() {
+    let directory = directory("rendered-permissions");
+    for home in ["eu-central-1", "cn-north-1", "us-gov-west-1"] {
+        let mut config = Config::for_users(region(home), Vec::new()).expect("it is right");
+        let options = OPTIONS.iter().filter(|(name, _)| *name != "bucket");
+        options.for_each(|(_, change)| change(&mut config));
+        config.alerts.dashboard = true;
+        let boundary = arn(&config, "iam", "policy/boundary");
+        let partition = boundary.split(':').nth(1).expect("an ARN").to_owned();
+        let scope = Scope {
+            partition: &partition,
+            account: &AccountId::new("111122223333").expect("an account"),
+            config: &config,
+            bucket: "keyturn-artifacts-111122223333",
+            users: &[arn(&config, "iam", "user/service/ci")],
+            secrets: &[SecretName::new("keyturn/ci").expect("a secret name")],
+        };
+        let mut actions: BTreeMap<On, Vec<&str>> = BTreeMap::new();
+        for permission in PERMISSIONS {
+            assert!(permission.when.holds(&config), "{} is needed for what is not rendered", permission.action);
+            actions.entry(permission.on).or_default().push(permission.action);
+        }
+        let statement = |(on, actions): (On, Vec<&str>)| {
+            let context: Vec<&str> = scope.context(on).into_keys().collect();
+            json!({ "Sid": format!("{on:?}"), "Effect": "Allow", "Action": actions, "Resource": scope.arns(on), "Context": context })
+        };
+        let mut statements: Vec<Json> = actions.into_iter().map(statement).collect();
+        let stack_sets = STACK_SETS.map(|(action, _)| action);
+        statements.push(json!({ "Sid": "StackSets", "Effect": "Allow", "Action": stack_sets }));
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+        fs::write(directory.join(format!("{home}.json")), policy.to_string()).expect("it can be written");
     }
 }
 

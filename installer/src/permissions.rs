@@ -56,7 +56,7 @@ pub enum On {
     Alarms,
     /// The dashboard.
     Dashboard,
-    /// The topic of the alarms, and who is subscribed to it.
+    /// The topic of the alarms.
     Topic,
     /// The bucket of the function's code.
     Bucket,
@@ -171,7 +171,8 @@ pub const PERMISSIONS: &[Permission] = table! {
     Dashboard, Dashboard, "take it away": "cloudwatch:DeleteDashboards";
     Topic, Mails, "make the topic of the alarms":
         "sns:CreateTopic", "sns:SetTopicAttributes", "sns:GetTopicAttributes", "sns:Subscribe";
-    Topic, Mails, "take it away": "sns:Unsubscribe", "sns:DeleteTopic";
+    Topic, Mails, "take it away": "sns:DeleteTopic";
+    Everything, Mails, "take its subscriptions away": "sns:Unsubscribe";
     Topic, Mails, "tag it": "sns:TagResource", "sns:UntagResource";
     Secrets, Replicas, "replicate the secrets":
         "secretsmanager:ReplicateSecretToRegions", "secretsmanager:RemoveRegionsFromReplication";
@@ -200,8 +201,8 @@ pub const PERMISSIONS: &[Permission] = table! {
         "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy";
     Alarms, Drift, "look for drift of the alarms": "cloudwatch:ListTagsForResource";
     Topic, DriftOfTopic, "look for drift of the topic":
-        "sns:ListTagsForResource", "sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
-        "sns:GetDataProtectionPolicy";
+        "sns:ListTagsForResource", "sns:ListSubscriptionsByTopic", "sns:GetDataProtectionPolicy";
+    Everything, DriftOfTopic, "look for drift of its subscriptions": "sns:GetSubscriptionAttributes";
     Bucket, DriftOfBucket, "look for drift of the bucket":
         "s3:GetBucketPolicy", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration",
         "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls", "s3:GetLifecycleConfiguration",
@@ -331,10 +332,7 @@ impl Scope<'_> {
                 cells.iter().flat_map(|stack| ALARMS.map(|name| alarm(stack, name))).collect()
             }
             On::Dashboard => each(&|stack| format!("arn:{partition}:cloudwatch::{account}:dashboard/{stack}-{region}")),
-            On::Topic => {
-                let topics = cells.iter().map(|stack| regional("sns", &format!("{stack}-alerts")));
-                topics.flat_map(|topic| [format!("{topic}:{UUID}"), topic]).collect()
-            }
+            On::Topic => each(&|stack| regional("sns", &format!("{stack}-alerts"))),
             On::Bucket => vec![format!("arn:{partition}:s3:::{bucket}")],
             On::Objects => vec![format!("arn:{partition}:s3:::{bucket}/keyturn/{UUID}.zip")],
             On::KmsKey => config.kms_key.iter().cloned().collect(),

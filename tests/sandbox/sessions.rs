@@ -116,12 +116,14 @@ async fn a_session_is_tagged_when_both_sides_allow_it() {
     let alice = user(&sandbox, OTHER_ACCOUNT, "alice").await;
     let (plain, tagging) = (json!("sts:AssumeRole"), json!(["sts:AssumeRole", "sts:TagSession"]));
     let prod = json!({ "StringEquals": { "aws:RequestTag/stage": "prod" } });
-    let [plain, tagging, prod] = change(&sandbox, move |world| {
+    let agreed = json!({ "StringEquals": { "sts:ExternalId": "agreed" } });
+    let [plain, tagging, prod, agreed] = change(&sandbox, move |world| {
         world.put_user_policy(OTHER_ACCOUNT, "alice", "out", &allowing("sts:AssumeRole"))?;
         Ok([
             world.create_role(ACCOUNT, "plain", &trusting(plain, json!({})))?,
             world.create_role(ACCOUNT, "tagging", &trusting(tagging.clone(), json!({})))?,
-            world.create_role(ACCOUNT, "prod", &trusting(tagging, prod))?,
+            world.create_role(ACCOUNT, "prod", &trusting(tagging.clone(), prod))?,
+            world.create_role(ACCOUNT, "agreed", &trusting(tagging, agreed))?,
         ])
     })
     .await;
@@ -129,7 +131,7 @@ async fn a_session_is_tagged_when_both_sides_allow_it() {
         let tag =
             |(key, value): &(&str, &str)| aws_sdk_sts::types::Tag::builder().key(*key).value(*value).build().unwrap();
         let call = sts(&sandbox, key).assume_role().role_arn(role).role_session_name("from-a-test");
-        call.set_tags(Some(tags.iter().map(tag).collect())).send().await
+        call.external_id("agreed").set_tags(Some(tags.iter().map(tag).collect())).send().await
     };
     let denied = error(403, "AccessDenied");
     let (stage, other) = ([("stage", "prod")], [("stage", "test")]);
@@ -138,6 +140,8 @@ async fn a_session_is_tagged_when_both_sides_allow_it() {
     assert_eq!(refusal(ask(&alice, &tagging, &stage).await), denied, "she may not tag");
     assert_eq!(refusal(ask(&stranger, &prod, &other).await), denied);
     assert!(ask(&stranger, &prod, &stage).await.is_ok());
+    assert!(ask(&stranger, &agreed, &[]).await.is_ok());
+    assert_eq!(refusal(ask(&stranger, &agreed, &stage).await), denied, "tagging does not know the external id");
     assert_eq!(refusal(ask(&stranger, &tagging, &[("aws:x", "y")]).await), error(400, "ValidationError"));
     assert_eq!(refusal(ask(&stranger, &tagging, &[("a", "1"), ("a", "2")]).await), error(400, "InvalidParameterValue"));
 

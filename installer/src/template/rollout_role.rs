@@ -31,20 +31,22 @@ pub fn rollout_role(fleet: &Fleet, trusted: &AccountId) -> Result<Template, Temp
     let Access { role, external_id, .. } = &fleet.access;
     let (path, name) =
         role.rsplit_once('/').map_or(("/".to_owned(), role.as_str()), |(path, name)| (format!("/{path}/"), name));
-    let mut trust = json!({
-        "Effect": "Allow",
-        "Principal": { "AWS": sub(&format!("arn:${{AWS::Partition}}:iam::{trusted}:root")) },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-    });
-    if let (Some(id), Some(fields)) = (external_id, trust.as_object_mut()) {
+    let trust = |action| {
+        let principal = sub(&format!("arn:${{AWS::Partition}}:iam::{trusted}:root"));
+        json!({ "Effect": "Allow", "Principal": { "AWS": principal }, "Action": action })
+    };
+    let mut entering = trust("sts:AssumeRole");
+    if let (Some(id), Some(fields)) = (external_id, entering.as_object_mut()) {
         fields.insert("Condition".to_owned(), json!({ "StringEquals": { "sts:ExternalId": id } }));
     }
+    // It says nothing by itself, and does not know the external id.
+    let tagging = trust("sts:TagSession");
     let document = |statements: Vec<Json>| json!({ "Version": "2012-10-17", "Statement": statements });
     let properties = json!({
         "RoleName": name,
         "Path": path,
         "Description": "keyturn rollout enters the account by this role",
-        "AssumeRolePolicyDocument": document(vec![trust]),
+        "AssumeRolePolicyDocument": document(vec![entering, tagging]),
         "Policies": [{ "PolicyName": "keyturn", "PolicyDocument": document(statements(fleet)) }],
     });
     let template = "AWSTemplateFormatVersion: '2010-09-09'\nDescription: keyturn - lets a rollout into this account\nResources: {}\n";

@@ -69,6 +69,8 @@ fn assume_role(world: &mut World, caller: &Caller, mut input: QueryInput) -> Res
     }
     let mut allowed = world.authorize(caller, "sts:AssumeRole", &role_arn, &context);
     if allowed.is_ok() && !tags.is_empty() {
+        // It takes neither the external id nor the session's name for a condition (service authorization reference).
+        context.retain(|key, _| !key.starts_with("sts:"));
         allowed = world.authorize(caller, "sts:TagSession", &role_arn, &context);
     }
     if allowed.is_err() {

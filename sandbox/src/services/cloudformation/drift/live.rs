@@ -98,7 +98,8 @@ fn permit(world: &mut World, order: &Order, owned: &Created) -> Result<(), ApiEr
             ],
         ),
         "AWS::S3::BucketPolicy" => (format!("arn:{partition}:s3:::{id}"), &["s3:GetBucketPolicy"]),
-        "AWS::SNS::Subscription" => (id.to_owned(), &["sns:GetSubscriptionAttributes"]),
+        // IAM knows no resource for it.
+        "AWS::SNS::Subscription" => ("*".to_owned(), &["sns:GetSubscriptionAttributes"]),
         "AWS::SNS::Topic" => (id.to_owned(), &["sns:GetTopicAttributes", "sns:ListTagsForResource"]),
         "AWS::SecretsManager::Secret" | "AWS::SecretsManager::RotationSchedule" => {
             (id.to_owned(), &["secretsmanager:DescribeSecret"])
