@@ -233,6 +233,10 @@ pub const STACK_SETS: [(&str, &str); 17] = [
     ("cloudformation:ListStackSets", "see whether another set uses the bucket"),
 ];
 
+/// What whoever rolls out needs beside all that for the place in which the events and alarms of all accounts come together.
+pub const CENTRAL: [(&str, &str); 1] =
+    [("organizations:DescribeOrganization", "know whom to let put events on the bus")];
+
 impl When {
     /// Whether it is only for something that one can do without.
     pub fn is_optional(self) -> bool {
