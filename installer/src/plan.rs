@@ -10,6 +10,7 @@ mod effect;
 mod found;
 mod give_up;
 mod key_report;
+mod meeting;
 mod now;
 mod refusal;
 mod saved;
@@ -39,6 +40,7 @@ pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind, mending};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use key_report::KeyReport;
+pub use meeting::Meeting;
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
@@ -172,7 +174,7 @@ pub fn enrolling(
     let stack = config.stack.as_str();
     let refused = |refusal| PlanError::from(Refusals(vec![refusal]));
     if found.map(deployed).transpose()?.flatten().is_some_and(|deployed| !deployed.enrols()) {
-        return Err(refused(Refusal::NamesUsers(stack.to_owned())));
+        return Err(refused(Meeting::NamesUsers(stack.to_owned()).into()));
     }
     let action = stacks::action(stack, found).map_err(refused)?;
     let mut plan = Plan::without_users(config, caller, bucket.to_owned(), Some(wanted));
@@ -215,7 +217,7 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
     let deployed = cells::deployed(&observed.cells)?;
     let of_a_fleet = deployed.iter().filter(|(_, template)| template.enrols());
-    refusals.extend(of_a_fleet.map(|(number, _)| Refusal::FindsUsers(config.stack.cell(*number))));
+    refusals.extend(of_a_fleet.map(|(number, _)| Meeting::FindsUsers(config.stack.cell(*number)).into()));
     let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let mut assigned = assign(config, &bound, &deployed)?;
     let (going, staying) = cells::deserted(&observed.cells, &assigned);

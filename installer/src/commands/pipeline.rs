@@ -10,7 +10,7 @@ use crate::aws::functions;
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Observed, has_code, observe};
-use crate::plan::{Desired, Options, Plan, Refusal, Refusals, Step, check, plan};
+use crate::plan::{Desired, Meeting, Options, Plan, Refusal, Refusals, Step, check, plan};
 use crate::session::Session;
 
 /// What StackSets has the names of its stacks begin with.
@@ -94,7 +94,7 @@ pub(super) async fn check_stack_sets(session: &Session, config: &Config, is_ther
     let asking = functions::stack_of(&session.clients, &function);
     match session.interrupts.unless_pressed(asking).await?? {
         Some(stack) if stack.starts_with(OF_STACK_SET) => {
-            Err(Refusals(vec![Refusal::ServedByStackSets { function, stack }]).into())
+            Err(Refusals(vec![Meeting::StackSet { function, stack }.into()]).into())
         }
         _ => Ok(()),
     }

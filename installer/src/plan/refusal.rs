@@ -7,7 +7,7 @@ use std::fmt;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 use jiff::Timestamp;
 
-use super::{KeyReport, Unadoptable, Unfit};
+use super::{KeyReport, Meeting, Unadoptable, Unfit};
 use crate::aws::stacks::Status;
 use crate::ui::date;
 
@@ -202,27 +202,9 @@ pub enum Refusal {
         /// The resources that failed.
         failed: Vec<String>,
     },
-    /// A stack names no users because its function finds them: it belongs to a fleet.
-    #[error("the function of the stack `{0}` finds its users by itself: a fleet that StackSets serves has made it")]
-    FindsUsers(String),
-    /// The same the other way round: such a fleet would have to take a stack over that names its users.
-    #[error(
-        "the stack `{0}` names its users, whom a stack of the fleet's that finds them by itself would not go on with"
-    )]
-    NamesUsers(String),
-    /// A stack of the same name is where a stack set would bring one, and what they make has the same names too.
-    #[error(
-        "the account has the stack `{0}` already, and StackSets would bring it another one with the same things in it"
-    )]
-    DeployedDirectly(String),
-    /// A stack set has brought a stack of another name, and in it is what this one would have.
-    #[error("the function `{function}` belongs to the stack `{stack}`: StackSets serves this account already")]
-    ServedByStackSets {
-        /// The function.
-        function: String,
-        /// The stack of the stack set.
-        stack: String,
-    },
+    /// A deployment of a fleet and a direct one would meet.
+    #[error(transparent)]
+    Meeting(#[from] Meeting),
     /// Stacks must not be deleted, somebody has said.
     #[error("protected from being deleted: {}", stacks_listed(_0))]
     Protected(Vec<String>),

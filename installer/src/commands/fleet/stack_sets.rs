@@ -209,9 +209,10 @@ impl Scene {
         let mut plan = plan(&self.name.name, &desired, &observed).map_err(FleetError::from)?;
         let direct = Box::pin(self.plan_directly(&desired_here, &template, &code.bucket)).await?;
         plan.remarks.extend(enrolment::remark(enrolment));
-        let is_any_new = direct.iter().flat_map(|plan| &plan.steps).filter_map(plan::Step::as_deployment);
-        let is_any_new = is_any_new.map(|deployment| deployment.action.creates()).any(|creates| creates);
-        if is_any_new || plan.steps.iter().any(|step| matches!(step, Step::Add { .. })) {
+        let mut directly = direct.iter().flat_map(|plan| &plan.steps).filter_map(plan::Step::as_deployment);
+        if directly.any(|deployment| deployment.action.creates())
+            || plan.steps.iter().any(|step| matches!(step, Step::Add { .. }))
+        {
             let every = span(config.settings.sweep_every);
             plan.remarks.push(format!("the function looks for its users every {every}: they get their keys then"));
         }

@@ -68,18 +68,7 @@ impl Refusal {
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()
             }
-            Self::FindsUsers(_) => {
-                "change it with `keyturn rollout` and the file of the fleet; or leave the account out there with `except` and delete the stack, which keeps keys and secrets; or choose another `stack`".to_owned()
-            }
-            Self::NamesUsers(_) => {
-                "leave the account to its own deployment with `except`, or choose another `stack`; or `keyturn teardown` with its configuration, which keeps keys and secrets, and then tag the secrets with `keyturn:left`: the fleet's function goes on with those".to_owned()
-            }
-            Self::DeployedDirectly(stack) => format!(
-                "leave the account out with `except`, and that deployment goes on; or take it away first, which keeps keys and secrets: `aws cloudformation delete-stack --stack-name {stack}`; or choose another `stack`"
-            ),
-            Self::ServedByStackSets { .. } => {
-                "leave the account to the fleet; or take its stack out of the set with `aws cloudformation delete-stack-instances`, which keeps keys and secrets; or choose another `stack`".to_owned()
-            }
+            Self::Meeting(meeting) => meeting.hint(),
             Self::NoBucket(_) | Self::BucketElsewhere { .. } => {
                 "name a bucket of this account and region as `artifact_bucket`, or leave it out: then `keyturn bootstrap` makes one".to_owned()
             }

@@ -92,7 +92,7 @@ async fn its_failure_is_a_failure_and_what_stops_the_others_stops_it() {
     stage.sandbox.visit(|world| world.fail_resource_in(&account(1), "Role", StackAction::Create, "not today")).await;
     let run = rollout(&stage, &[]).await;
     assert!(run.code == 4 && run.stdout.contains("2 accounts: 1 failed, 1 not reached"), "{run}");
-    assert_eq!(stacks(&stage).await, ["33 CREATE_COMPLETE"], "the bucket alone");
+    assert_eq!(stacks(&stage).await, ["01 ROLLBACK_COMPLETE", "33 CREATE_COMPLETE"], "the bucket alone");
 }
 
 /// Two stacks of one name cannot be in one account, whichever of them comes first.

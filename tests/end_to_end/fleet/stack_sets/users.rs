@@ -65,7 +65,10 @@ async fn who_has_left_is_told_and_wants_nobody() {
 async fn an_account_that_cannot_be_entered_is_told_with_what_to_do() {
     let stage = stage(1).await;
     let unit = unit(&stage);
-    let invite = move |world: &mut World| world.invite_account(&unit, &account(2), "invited").unwrap();
+    let invite = move |world: &mut World| {
+        world.create_account(&account(2)).unwrap();
+        world.invite_account(&unit, &account(2), "invited").unwrap();
+    };
     stage.sandbox.visit(invite).await;
     assert_eq!(rollout(&stage, &[]).await.code, 0);
     pass(&stage).await;

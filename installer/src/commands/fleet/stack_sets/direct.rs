@@ -11,7 +11,7 @@ use crate::commands::pipeline;
 use crate::error::{Error, Exit};
 use crate::fleet::targets::Target;
 use crate::observe::ObservedStack;
-use crate::plan::{self, Desired, Refusal, Refusals, deployed};
+use crate::plan::{self, Desired, Meeting, Refusal, Refusals, deployed};
 use crate::template::Template;
 
 impl Scene {
@@ -33,8 +33,8 @@ impl Scene {
         let found = look::at_rest(&self.session, config.stack.as_str()).await?;
         if looked.direct.is_none() {
             // With roles of one's own StackSets reaches the caller's account, and would make everything a second time.
-            let is_in_the_way = found.is_some().then(|| Refusal::DeployedDirectly(config.stack.to_string()));
-            return is_in_the_way.map_or(Ok(None), |refusal| Err(Refusals(vec![refusal]).into()));
+            let meeting = found.map(|_| Meeting::Direct(config.stack.to_string()));
+            return meeting.map_or(Ok(None), |meeting| Err(Refusals(vec![meeting.into()]).into()));
         }
         pipeline::check_stack_sets(&self.session, config, found.is_some()).await?;
         Ok(Some(plan::enrolling(desired, &looked.caller, bucket, template, found.as_ref())?))
