@@ -233,7 +233,7 @@ impl Scene {
         let Looked { caller, targets, .. } = &self.looked;
         let config = &self.fleet.defaults.config;
         let steps: String = code.steps.iter().map(ToString::to_string).collect();
-        let accounts = super::counted(targets.chosen.len() + self.looked.direct.iter().count());
+        let accounts = super::counted(self.size());
         printer.say(format!("{accounts}, {} left out", targets.left_out.len()));
         self.central.iter().for_each(|central| printer.say(central.in_words()));
         printer.say(format!("account {}, {}, as {}\n\n{steps}{plan}", caller.account, config.region, caller.arn));
@@ -251,6 +251,17 @@ impl Scene {
     fn entrance(&self) -> Entrance {
         let (session, caller) = (self.session.clone(), self.looked.caller.clone());
         Entrance { session, caller, access: self.fleet.access.clone() }
+    }
+
+    /// That so many accounts have failed, when that is more than the fleet tolerates. Each operation counts for itself.
+    fn too_many(&self, failed: usize) -> Option<Stopped> {
+        let is_tolerated = engine::tolerance(&self.fleet).allows(failed, self.size());
+        (!is_tolerated).then_some(Stopped::TooManyFailed { wave: 1, failed })
+    }
+
+    /// How many accounts there are.
+    fn size(&self) -> usize {
+        self.looked.targets.chosen.len() + usize::from(self.looked.direct.is_some())
     }
 
     /// How an operation goes about it.

@@ -74,6 +74,22 @@ async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twic
     assert_eq!(stage.sandbox.visit(off).await, 0);
 }
 
+/// At the set the second waits for the first. The stacks beside it are whose change set is executed first.
+#[tokio::test]
+async fn two_runs_at_once_make_nothing_twice() {
+    let stage = with_management(2).await;
+    prepend(&stage, "central: {}");
+    let (one, two) = tokio::join!(rollout(&stage, &[]), rollout(&stage, &[]));
+    for run in [&one, &two] {
+        assert!(run.code == 0 || run.to_string().contains("run the same command again"), "{run}");
+    }
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 0 && run.stdout.contains("3 accounts: 3 unchanged"), "{run}");
+    let made = ["01", "02", "33", "33", "33"].map(|account| format!("{account} CREATE_COMPLETE"));
+    assert_eq!(stacks(&stage).await, made);
+}
+
 /// Accounts one after the other, each of which takes a while.
 async fn slow_stage() -> Stage {
     let stage = staged(4, Options { pace: 0.02, ..Options::default() }).await;

@@ -54,10 +54,14 @@ pub(super) async fn apply(
         begin(scene, step, &id, &wish).await?;
         let told = |result: &OperationResult| tell(scene, plan, result);
         let Ended { status, is_interrupted, results: of_step } = follow::follow(scene, &id, &title(step), told).await?;
-        let failed = of_step.values().filter(|result| result.status == ResultStatus::Failed).count();
         results.extend(of_step);
+        let failed = results.values().filter(|result| result.status == ResultStatus::Failed).count();
         match status {
-            OperationStatus::Succeeded => {}
+            OperationStatus::Succeeded => {
+                if let Some(stopped) = scene.too_many(failed) {
+                    return Ok((results, Some(stopped)));
+                }
+            }
             OperationStatus::Stopped if is_interrupted => return Ok((results, Some(Stopped::Interrupted))),
             OperationStatus::Stopped => return Ok((results, Some(Stopped::Elsewhere))),
             OperationStatus::Failed => return Ok((results, Some(Stopped::TooManyFailed { wave: 1, failed }))),

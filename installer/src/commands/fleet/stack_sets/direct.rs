@@ -1,7 +1,7 @@
 //! The management account, into which StackSets never brings a stack of an organization: it gets one directly, of the same
 //! template, behind all others.
 
-use super::{AccountRow, Outcome, Scene, Stopped, engine, look};
+use super::{AccountRow, Outcome, Scene, Stopped, look};
 use crate::apply;
 use crate::apply::stack::{self, Doomed};
 use crate::artifact::Artifact;
@@ -32,7 +32,7 @@ impl Scene {
         }
         let found = look::at_rest(&self.session, config.stack.as_str()).await?;
         if looked.direct.is_none() {
-            // With roles of one's own StackSets reaches the caller's account, and would make everything a second time.
+            // A delegate's account StackSets reaches, and any with roles of one's own: it would make everything twice.
             let meeting = found.map(|_| Meeting::Direct(config.stack.to_string()));
             return meeting.map_or(Ok(None), |meeting| Err(Refusals(vec![meeting.into()]).into()));
         }
@@ -40,8 +40,8 @@ impl Scene {
         Ok(Some(plan::enrolling(desired, &looked.caller, bucket, template, found.as_ref())?))
     }
 
-    /// Does it, when nothing has stopped the rollout before. `before` says that, and in how many accounts StackSets has
-    /// failed: one more may be too many.
+    /// Does it, unless something has stopped the rollout before. Where StackSets has failed in some accounts, one more may
+    /// be too many.
     pub(super) async fn deploy_directly(
         &self,
         target: &Target,
@@ -68,11 +68,9 @@ impl Scene {
 
     /// Whether a failure there ends the rollout.
     fn stopped_by(&self, error: &Error, failed: usize) -> Option<Stopped> {
-        let accounts = self.looked.targets.chosen.len() + 1;
         match error.exit() {
             Exit::Interrupted => Some(Stopped::Interrupted),
-            _ if engine::tolerance(&self.fleet).allows(failed, accounts) => None,
-            _ => Some(Stopped::TooManyFailed { wave: 1, failed }),
+            _ => self.too_many(failed),
         }
     }
 
