@@ -22,6 +22,9 @@ pub const FUNCTION: &str = "Function";
 /// a tag says beyond that was not written by keyturn, and is not counted up to.
 const MOST_CELLS: usize = 5_000;
 
+/// CloudFormation's own tag on what a stack has made.
+pub const STACK_TAG: &str = "aws:cloudformation:stack-name";
+
 /// What the logical ids of the policies on users and secrets begin with; their names in IAM have the stack's before it.
 pub const USER_POLICY: &str = "UserPolicy";
 

@@ -234,6 +234,18 @@ pub const STACK_SETS: [(&str, &str); 17] = [
     ("cloudformation:ListStackSets", "see whether another set uses the bucket"),
 ];
 
+/// What whoever rolls out needs beside [`PERMISSIONS`] for the place in which the events and alarms of all accounts come
+/// together.
+pub const CENTRAL: [(&str, &str); 7] = [
+    ("organizations:DescribeOrganization", "know whom to let put events on the bus"),
+    ("events:CreateEventBus", "make the bus"),
+    ("events:PutPermission", "let the organization put events on it"),
+    ("events:RemovePermission", "take that away"),
+    ("events:DeleteEventBus", "take the bus away"),
+    ("logs:PutResourcePolicy", "let what comes on the bus into its log"),
+    ("logs:DeleteResourcePolicy", "take that away"),
+];
+
 impl When {
     /// Whether it is only for something that one can do without.
     pub fn is_optional(self) -> bool {

@@ -10,6 +10,7 @@ mod effect;
 mod found;
 mod give_up;
 mod key_report;
+mod meeting;
 mod now;
 mod refusal;
 mod saved;
@@ -39,6 +40,7 @@ pub use drift::{DriftKind, DriftedResource, drifted, unlooked};
 pub use found::{Found, Kind, mending};
 pub use give_up::{GivenUpKey, GivenUpKeys, Unfit, judge as judge_given_up};
 pub use key_report::KeyReport;
+pub use meeting::Meeting;
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{Refusal, Refusals};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
@@ -82,6 +84,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan that is not about users, and has nothing in it yet.
+    fn without_users(config: &Config, caller: &Caller, bucket: String, wanted: Option<&template::Template>) -> Self {
+        Self {
+            caller: caller.clone(),
+            region: config.region.clone(),
+            bucket,
+            steps: Vec::new(),
+            users: Vec::new(),
+            unchanged: Vec::new(),
+            remarks: Vec::new(),
+            cost: cost::of(config, wanted.into_iter()),
+        }
+    }
+
     /// Adds the deployment of a stack, or says that it needs none.
     fn deploy(&mut self, stack: &str, step: Option<Step>) {
         match step {
@@ -137,17 +153,33 @@ pub fn shared_code(
     let config = desired.config;
     let action = stacks::action(ARTIFACTS_STACK, artifacts).map_err(|refusal| Refusals(vec![refusal]))?;
     let bucket = config.artifact_bucket.clone().unwrap_or_else(|| artifact_bucket(&caller.account, &config.region));
-    let mut plan = Plan {
-        caller: caller.clone(),
-        region: config.region.clone(),
-        bucket,
-        steps: Vec::new(),
-        users: Vec::new(),
-        unchanged: Vec::new(),
-        remarks: Vec::new(),
-        cost: cost::of(config, std::iter::empty()),
-    };
+    let mut plan = Plan::without_users(config, caller, bucket, None);
     plan.provide_code(desired, (artifacts, action), has_code, organization)?;
+    Ok(plan)
+}
+
+/// Decides what brings a stack whose function finds its users by itself to its template, where no stack set does that. A
+/// stack that names its users is left alone: whom the template does not name it would no longer rotate.
+///
+/// # Errors
+/// [`PlanError`].
+pub fn enrolling(
+    desired: &Desired<'_>,
+    caller: &Caller,
+    bucket: &str,
+    wanted: &template::Template,
+    found: Option<&ObservedStack>,
+) -> Result<Plan, PlanError> {
+    let config = desired.config;
+    let stack = config.stack.as_str();
+    let refused = |refusal| PlanError::from(Refusals(vec![refusal]));
+    if found.map(deployed).transpose()?.flatten().is_some_and(|deployed| !deployed.enrols()) {
+        return Err(refused(Meeting::NamesUsers(stack.to_owned()).into()));
+    }
+    let action = stacks::action(stack, found).map_err(refused)?;
+    let mut plan = Plan::without_users(config, caller, bucket.to_owned(), Some(wanted));
+    let step = deployment::of(stack, desired, wanted, found, action, &BTreeMap::new())?;
+    plan.deploy(stack, step.map(Step::DeployCell));
     Ok(plan)
 }
 
@@ -184,6 +216,8 @@ fn verdict(config: &Config, observed: &Observed) -> Result<Verdict, PlanError> {
     let artifacts = stacks::action(ARTIFACTS_STACK, observed.artifacts.as_ref());
     let artifacts = artifacts.map_err(|refusal| refusals.push(refusal)).ok();
     let deployed = cells::deployed(&observed.cells)?;
+    let of_a_fleet = deployed.iter().filter(|(_, template)| template.enrols());
+    refusals.extend(of_a_fleet.map(|(number, _)| Meeting::FindsUsers(config.stack.cell(*number)).into()));
     let bound: Vec<BoundUser> = observed.users.iter().filter_map(|user| user.bound.clone()).collect();
     let mut assigned = assign(config, &bound, &deployed)?;
     let (going, staying) = cells::deserted(&observed.cells, &assigned);

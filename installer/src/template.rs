@@ -37,6 +37,9 @@ const CELL: &str = include_str!("../../templates/keyturn.yaml");
 /// The stack in which the events and alarms of all accounts come together.
 const CENTRAL: &str = include_str!("../../templates/central.yaml");
 
+/// What a function may do that finds its users by itself, by its logical id.
+const ENROLMENT_POLICY: &str = "EnrolmentPolicy";
+
 /// A stack holds 500 resources (CloudFormation quotas), two of them for each user; the rest is the function's.
 pub const USERS_PER_CELL: usize = 200;
 
@@ -162,6 +165,11 @@ impl Template {
             Some(statement.pointer("/Condition/StringEquals/aws:PrincipalOrgID")?.as_str()?.to_owned())
         };
         statements.iter().find_map(condition)
+    }
+
+    /// Whether its function finds the users by itself, so that the template names none.
+    pub fn enrols(&self) -> bool {
+        self.resources().contains_key(ENROLMENT_POLICY)
     }
 
     fn add(&mut self, id: &str, resource: &impl Serialize) -> Result<(), TemplateError> {

@@ -6,6 +6,7 @@ mod code;
 mod instances;
 mod operations;
 mod preferences;
+mod quotas;
 mod self_managed;
 mod sets;
 

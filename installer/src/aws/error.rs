@@ -86,6 +86,9 @@ pub enum CallError {
 /// has taken this one's away.
 const LOST_RACES: [&str; 3] = ["AlreadyExistsException", "ChangeSetNotFound", "InvalidChangeSetStatus"];
 
+/// What CloudFormation refuses when there are too many stack sets, or stacks of one (CloudFormation quotas).
+const BEYOND_QUOTAS: [&str; 2] = ["cloudformation:CreateStackSet", "cloudformation:CreateStackInstances"];
+
 impl CallError {
     /// The error code, when AWS refused for a reason that the caller may know how to deal with.
     pub fn code(&self) -> Option<&str> {
@@ -129,6 +132,14 @@ impl CallError {
                 "a new account takes some minutes until all services know it; run the same command again then"
                     .to_owned(),
             ),
+            Self::Refused { operation, code, .. }
+                if code == "LimitExceededException" && BEYOND_QUOTAS.contains(operation) =>
+            {
+                Some(
+                    "an account may have 1,000 stack sets, and a set 100,000 stacks, if nobody has changed that: have the quota raised in Service Quotas, or divide the fleet into files, each with a `stack` of its own; then run the same command again"
+                        .to_owned(),
+                )
+            }
             Self::Refused { .. } => None,
             // What rustls says when nobody it trusts has signed the certificate.
             Self::NoAnswer { cause, .. } if cause.contains("UnknownIssuer") => Some(

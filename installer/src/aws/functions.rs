@@ -7,6 +7,7 @@ use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 
 use super::{CallError, Clients, reduce};
+use crate::names::STACK_TAG;
 
 /// What to add to a function's own timeout: it may have to wait for its turn, and to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
@@ -34,6 +35,19 @@ pub async fn describe(clients: &Clients, name: &str) -> Result<Option<Function>,
             last_update: answer.last_update_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             code_sha256: answer.code_sha256().unwrap_or_default().to_owned(),
         })),
+        Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The stack that has made a function, by CloudFormation's tag on it; `None` also when there is no such function.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn stack_of(clients: &Clients, name: &str) -> Result<Option<String>, CallError> {
+    let asked = clients.lambda.get_function().function_name(name);
+    match asked.send().await.map_err(reduce("lambda:GetFunction")) {
+        Ok(answer) => Ok(answer.tags().and_then(|tags| tags.get(STACK_TAG).cloned())),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
         Err(error) => Err(error),
     }

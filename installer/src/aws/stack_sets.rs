@@ -18,7 +18,7 @@ use super::{CallError, Clients, reduce};
 
 pub use operations::{Operation, OperationResult, active, operation, results, stop};
 pub use statuses::{DetailedStatus, InstanceStatus, OperationStatus, ResultStatus};
-pub use targets::{Preferences, Targets, Tolerated};
+pub use targets::{MOST_UNITS, Preferences, Targets, Tolerated};
 
 /// Which stack set, and on whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,38 @@ pub struct Instance {
     pub stack: Option<String>,
 }
 
+/// What a request says that makes a set, or makes it another one. The SDK has a type of its own for each.
+macro_rules! describing {
+    ($asked:expr, $name:expr, $wish:expr) => {{
+        let Wish { description, tags, permissions, .. } = $wish;
+        let (administration_role, execution_role) = permissions.roles();
+        $asked
+            .stack_set_name(&$name.name)
+            .set_call_as($name.call_as())
+            .description(*description)
+            .set_tags(Some(self::tags(tags)))
+            .capabilities(Capability::CapabilityIam)
+            .permission_model(permissions.model())
+            .set_auto_deployment(permissions.auto_deployment())
+            .set_administration_role_arn(administration_role)
+            .set_execution_role_name(execution_role)
+            .managed_execution(ManagedExecution::builder().active(true).build())
+    }};
+}
+
+/// What a request says that makes instances, or takes them away.
+macro_rules! aimed {
+    ($asked:expr, $name:expr, $id:expr, $place:expr, $preferences:expr) => {{
+        let (targets, region) = $place;
+        let asked = $asked.stack_set_name(&$name.name).set_call_as($name.call_as()).operation_id($id);
+        let asked = asked.operation_preferences($preferences.request()).regions(region);
+        match targets {
+            Targets::Accounts(accounts) => asked.set_accounts(Some(targets::numbers(accounts))),
+            Targets::Below { .. } | Targets::Among { .. } => asked.deployment_targets(targets.request()),
+        }
+    }};
+}
+
 /// Looks a set up.
 ///
 /// # Errors
@@ -221,21 +253,7 @@ pub async fn is_activated(clients: &Clients, is_delegate: bool) -> Result<bool, 
 /// # Errors
 /// [`CallError`].
 pub async fn create(clients: &Clients, name: &Name, token: &str, wish: &Wish<'_>) -> Result<(), CallError> {
-    let (administration_role, execution_role) = wish.permissions.roles();
-    let asked = clients
-        .cloudformation
-        .create_stack_set()
-        .stack_set_name(&name.name)
-        .set_call_as(name.call_as())
-        .client_request_token(token)
-        .description(wish.description)
-        .set_tags(Some(tags(wish.tags)))
-        .capabilities(Capability::CapabilityIam)
-        .permission_model(wish.permissions.model())
-        .set_auto_deployment(wish.permissions.auto_deployment())
-        .set_administration_role_arn(administration_role)
-        .set_execution_role_name(execution_role)
-        .managed_execution(ManagedExecution::builder().active(true).build());
+    let asked = describing!(clients.cloudformation.create_stack_set(), name, wish).client_request_token(token);
     let asked = match &wish.template {
         Source::Body(text) => asked.template_body(*text),
         Source::Url(url) => asked.template_url(url),
@@ -256,22 +274,8 @@ pub async fn update(
     preferences: Preferences,
     only: Option<(&[AccountId], &str)>,
 ) -> Result<(), CallError> {
-    let (administration_role, execution_role) = wish.permissions.roles();
-    let asked = clients
-        .cloudformation
-        .update_stack_set()
-        .stack_set_name(&name.name)
-        .set_call_as(name.call_as())
-        .operation_id(id)
-        .operation_preferences(preferences.request())
-        .description(wish.description)
-        .set_tags(Some(tags(wish.tags)))
-        .capabilities(Capability::CapabilityIam)
-        .permission_model(wish.permissions.model())
-        .set_auto_deployment(wish.permissions.auto_deployment())
-        .set_administration_role_arn(administration_role)
-        .set_execution_role_name(execution_role)
-        .managed_execution(ManagedExecution::builder().active(true).build());
+    let asked = describing!(clients.cloudformation.update_stack_set(), name, wish);
+    let asked = asked.operation_id(id).operation_preferences(preferences.request());
     let asked = match &wish.template {
         // A template that is named outdates the others too, also when it is the same.
         _ if only.is_some() => asked.use_previous_template(true),
@@ -284,9 +288,7 @@ pub async fn update(
         Some((accounts, region)) if is_service_managed => {
             asked.deployment_targets(Targets::Accounts(accounts.to_vec()).request()).regions(region)
         }
-        Some((accounts, region)) => {
-            asked.set_accounts(Some(accounts.iter().map(ToString::to_string).collect())).regions(region)
-        }
+        Some((accounts, region)) => asked.set_accounts(Some(targets::numbers(accounts))).regions(region),
     };
     accepted(Box::pin(asked.send()).await.map_err(reduce("cloudformation:UpdateStackSet")))
 }
@@ -299,15 +301,10 @@ pub async fn add(
     clients: &Clients,
     name: &Name,
     id: &str,
-    (targets, region): (&Targets, &str),
+    place: (&Targets, &str),
     preferences: Preferences,
 ) -> Result<(), CallError> {
-    let asked = clients.cloudformation.create_stack_instances().stack_set_name(&name.name).set_call_as(name.call_as());
-    let asked = asked.operation_id(id).operation_preferences(preferences.request()).regions(region);
-    let asked = match targets {
-        Targets::Accounts(accounts) => asked.set_accounts(Some(accounts.iter().map(ToString::to_string).collect())),
-        Targets::Below { .. } | Targets::Among { .. } => asked.deployment_targets(targets.request()),
-    };
+    let asked = aimed!(clients.cloudformation.create_stack_instances(), name, id, place, preferences);
     accepted(asked.send().await.map_err(reduce("cloudformation:CreateStackInstances")))
 }
 
@@ -319,16 +316,11 @@ pub async fn remove(
     clients: &Clients,
     name: &Name,
     id: &str,
-    (targets, region): (&Targets, &str),
+    place: (&Targets, &str),
     preferences: Preferences,
     retains: bool,
 ) -> Result<(), CallError> {
-    let asked = clients.cloudformation.delete_stack_instances().stack_set_name(&name.name).set_call_as(name.call_as());
-    let asked = asked.operation_id(id).operation_preferences(preferences.request()).regions(region);
-    let asked = match targets {
-        Targets::Accounts(accounts) => asked.set_accounts(Some(accounts.iter().map(ToString::to_string).collect())),
-        Targets::Below { .. } | Targets::Among { .. } => asked.deployment_targets(targets.request()),
-    };
+    let asked = aimed!(clients.cloudformation.delete_stack_instances(), name, id, place, preferences);
     accepted(asked.retain_stacks(retains).send().await.map_err(reduce("cloudformation:DeleteStackInstances")))
 }
 

@@ -134,7 +134,7 @@ async fn run_on(
         found
     };
     let Targets { mut chosen, left_out } = targets::choose(fleet, &found, session.clients.clock.now());
-    central::direct(&mut chosen, fleet, &caller);
+    central::direct(chosen.iter_mut().map(|target| &mut target.wanted.config), fleet, &caller);
     let (mut journal, past) = match work {
         Work::Deploy | Work::TearDown { dry_run: false, .. } => {
             let path = manner.journal.clone().unwrap_or_else(|| beside(&fleet.file));
@@ -171,11 +171,11 @@ async fn run_on(
     if let Some(journal) = journal.as_mut().filter(|_| !manner.resume) {
         journal.begin(&of)?;
     }
-    let centrally = run.begin_centrally().await?;
+    let centrally = central::begin(run.central.as_ref(), work).await?;
     let (worked, stopped) = waves::work(&run, groups, &mut journal).await?;
     rows.extend(worked);
     rows.sort_by_key(|row| run.position(&row.account));
-    let central = run.end_centrally(centrally, &rows, stopped.is_some()).await?;
+    let central = central::end(run.central.as_ref(), work, centrally, &rows, stopped.is_some()).await?;
     rows.extend(left_out.into_iter().map(AccountRow::left_out));
     if let Some(journal) = journal.as_mut().filter(|_| stopped.is_none()) {
         journal.end()?;

@@ -6,11 +6,15 @@ use std::path::Path;
 use crate::apply::stack;
 use crate::artifact::{Artifact, Origin, sources};
 use crate::aws::bucket::{self, Place};
+use crate::aws::functions;
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Observed, has_code, observe};
-use crate::plan::{Desired, Options, Plan, Refusal, Refusals, Step, check, plan};
+use crate::plan::{Desired, Meeting, Options, Plan, Refusal, Refusals, Step, check, plan};
 use crate::session::Session;
+
+/// What StackSets has the names of its stacks begin with.
+const OF_STACK_SET: &str = "StackSet-";
 
 /// How a plan comes about.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,7 @@ pub(super) async fn prepare(
     }
     check(config, &observed)?;
     check_bucket(session, config).await?;
+    check_stack_sets(session, config, observed.cells.contains_key(&1)).await?;
     let artifact = artifact(session, config, prebuilt).await?;
     let plan = decided(session, config, observed, &artifact, options.express).await?;
     Ok((artifact, plan))
@@ -48,6 +53,7 @@ pub(super) async fn decide(
 ) -> Result<(Plan, Vec<String>), Error> {
     let observed = observed(session, config).await?;
     check_bucket(session, config).await?;
+    check_stack_sets(session, config, observed.cells.contains_key(&1)).await?;
     let mut cells: BTreeSet<String> = observed.cells.keys().map(|number| config.stack.cell(*number)).collect();
     let plan = decided(session, config, observed, artifact, false).await?;
     cells.extend(plan.steps.iter().filter_map(Step::as_cell).map(|deployment| deployment.stack.clone()));
@@ -77,6 +83,21 @@ async fn check_bucket(session: &Session, config: &Config) -> Result<(), Error> {
         Place::Region(_) | Place::Unknown => return Ok(()),
     };
     Err(Refusals(vec![refusal]).into())
+}
+
+/// Refuses an account in which a stack set has made what the stack would make. Where the stack is there, nobody else has.
+pub(super) async fn check_stack_sets(session: &Session, config: &Config, is_there: bool) -> Result<(), Error> {
+    if is_there {
+        return Ok(());
+    }
+    let function = config.stack.to_string();
+    let asking = functions::stack_of(&session.clients, &function);
+    match session.interrupts.unless_pressed(asking).await?? {
+        Some(stack) if stack.starts_with(OF_STACK_SET) => {
+            Err(Refusals(vec![Meeting::StackSet { function, stack }.into()]).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Looks for what somebody has changed in the stacks past CloudFormation.

@@ -2,13 +2,16 @@
 //! `drift` says of a stack what somebody has changed in it past CloudFormation, or nothing when nobody has looked;
 //! `too_old` says that the current key is over `retire.max_key_age`, and `to_do` what a user wants of a person, if anything.
 
+mod enrolled;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contract::{AccessKeyId, blocked, tag_keys};
+use jiff::Timestamp;
 
+pub(super) use self::enrolled::{look_at_enrolled, look_at_enrolling};
 pub(super) use self::report::{Report, UserRow, UserState};
 use self::report::{StackDrift, StackRow, StackState};
 use super::pipeline;
@@ -52,7 +55,7 @@ pub(super) async fn look(session: &Session, mut config: Config, drift: bool) -> 
     if drift {
         pipeline::look_for_drift(session, &config, &mut observed).await?;
     }
-    let last_uses = interrupts.unless_pressed(last_uses(clients, &observed)).await??;
+    let last_uses = interrupts.unless_pressed(last_uses(clients, &observed.users)).await??;
     Ok(report(&config, &observed, &last_uses)?)
 }
 
@@ -67,8 +70,8 @@ async fn managed_users(clients: &Clients, config: &Config) -> Result<Vec<Configu
     Ok(users)
 }
 
-async fn last_uses(clients: &Clients, observed: &Observed) -> Result<BTreeMap<AccessKeyId, LastUse>, CallError> {
-    let keys = observed.users.iter().filter_map(|user| current_key(user)).map(|key| key.id.clone()).collect();
+async fn last_uses(clients: &Clients, users: &[ObservedUser]) -> Result<BTreeMap<AccessKeyId, LastUse>, CallError> {
+    let keys = users.iter().filter_map(|user| current_key(user)).map(|key| key.id.clone()).collect();
     let look = |key: AccessKeyId| {
         let clients = clients.clone();
         async move { users::last_use(&clients, &key).await.map(|last_use| last_use.map(|last_use| (key, last_use))) }
@@ -122,7 +125,7 @@ fn report(
         let found = stacks.last().and_then(|row| row.drift.as_ref());
         drifted.extend(found.into_iter().flat_map(|drift| &drift.resources).map(|found| found.logical_id.clone()));
     }
-    let row = |user| user_row(config, user, &drifted, last_uses, observed);
+    let row = |user| user_row(config, user, user_state(user, &drifted), last_uses, observed.now);
     Ok(Report { stacks, users: observed.users.iter().map(row).collect(), now: observed.now })
 }
 
@@ -170,14 +173,13 @@ fn code_of(template: &Template) -> Option<CodeLocation> {
 fn user_row(
     config: &Config,
     user: &ObservedUser,
-    drifted: &BTreeSet<String>,
+    state: UserState,
     last_uses: &BTreeMap<AccessKeyId, LastUse>,
-    observed: &Observed,
+    now: Timestamp,
 ) -> UserRow {
     let key = current_key(user);
     let secret = user.secret.as_ref();
-    let state = user_state(user, drifted);
-    let age = key.map(|key| observed.now.duration_since(key.created));
+    let age = key.map(|key| now.duration_since(key.created));
     let too_old = age.and_then(|age| Duration::try_from(age).ok()).filter(|age| *age > config.settings.max_key_age);
     UserRow {
         user: user.name.clone(),
@@ -213,9 +215,15 @@ fn to_do(user: &ObservedUser, state: &UserState, too_old: Option<(Duration, Dura
         UserState::NoUser => {
             Some("check the name and the account, or take the user out of the configuration".to_owned())
         }
-        UserState::InSync | UserState::Drifted | UserState::Absent | UserState::Unrotated | UserState::Held { .. } => {
-            None
-        }
+        UserState::TurnedOff => Some(format!(
+            "somebody has turned rotation off; when nothing speaks against it, `aws secretsmanager rotate-secret --secret-id {secret}` turns it on and rotates"
+        )),
+        UserState::InSync
+        | UserState::Drifted
+        | UserState::Absent
+        | UserState::Unrotated
+        | UserState::Held { .. }
+        | UserState::Left { .. } => None,
     };
     let by_age = too_old.map(|(age, most)| {
         let how = match state {

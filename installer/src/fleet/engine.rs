@@ -86,12 +86,6 @@ pub(super) fn check(fleet: &Fleet) -> Result<(), Fault> {
         let place = Place::of(&["accounts"]).then(Step::Index(index));
         return fault(place, "says what is different in an account, and one template serves all accounts");
     }
-    if fleet.central.is_some() {
-        return fault(
-            Place::of(&["central"]),
-            "is for `engine: direct`: deploy `templates/central.yaml`, and name its bus as `alerts.central` of `defaults`",
-        );
-    }
     if fleet.waves == waves::by_default() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use contract::AccountId;
 use serde::Serialize;
 
-use crate::aws::stack_sets::{Instance, InstanceStatus, Permissions, Set, Targets};
+use crate::aws::stack_sets::{Instance, InstanceStatus, MOST_UNITS, Permissions, Set, Targets};
 use crate::plan::{self, ResourceChange};
 use crate::template::{Template, TemplateError};
 
@@ -214,29 +214,25 @@ fn additions(desired: &Desired<'_>, set: Option<&Set>, missing: &[AccountId]) ->
         let targets = Targets::Accounts(missing.to_vec());
         return if count == 0 { Vec::new() } else { vec![Step::Add { targets, count }] };
     }
-    let missing: BTreeSet<&AccountId> = missing.iter().collect();
-    let known = |unit: &String| set.is_some_and(|set| set.units.contains(unit));
-    let (mut units, mut rest) = (Vec::new(), missing.clone());
-    let mut in_known: BTreeMap<&AccountId, &String> = BTreeMap::new();
-    for (unit, members) in desired.units {
-        if known(unit) {
-            in_known.extend(members.iter().filter(|account| missing.contains(account)).map(|account| (account, unit)));
-        } else {
-            units.push(unit.clone());
-            rest.retain(|account| !members.contains(*account));
-        }
-    }
+    let is_known = |unit: &&String| set.is_some_and(|set| set.units.contains(*unit));
+    let (known, new): (Vec<&String>, Vec<&String>) = desired.units.keys().partition(is_known);
+    let mut rest: BTreeSet<&AccountId> = missing.iter().collect();
+    // Takes those out of the rest that are below a unit.
+    let mut take = |unit: &String| -> Vec<AccountId> {
+        let members = desired.units.get(unit).into_iter().flatten();
+        members.filter(|account| rest.remove(account)).cloned().collect()
+    };
     let mut steps = Vec::new();
-    if !units.is_empty() {
-        let except = desired.except.iter().cloned().collect();
-        steps.push(Step::Add { targets: Targets::Below { units, except }, count: count - rest.len() });
+    for units in new.chunks(MOST_UNITS) {
+        let count = units.iter().map(|unit| take(unit).len()).sum();
+        let (units, except) = (units.iter().copied().cloned().collect(), desired.except.iter().cloned().collect());
+        steps.push(Step::Add { targets: Targets::Below { units, except }, count });
     }
-    in_known.retain(|account, _| rest.contains(account));
-    rest.retain(|account| !in_known.contains_key(account));
-    if !in_known.is_empty() {
-        let units: BTreeSet<&String> = in_known.values().copied().collect();
-        let (count, units) = (in_known.len(), units.into_iter().cloned().collect());
-        let accounts = in_known.into_keys().cloned().collect();
+    let lacking = known.into_iter().map(|unit| (unit.clone(), take(unit))).filter(|(_, lacking)| !lacking.is_empty());
+    for chunk in lacking.collect::<Vec<_>>().chunks(MOST_UNITS) {
+        let units = chunk.iter().map(|(unit, _)| unit.clone()).collect();
+        let accounts: BTreeSet<AccountId> = chunk.iter().flat_map(|(_, accounts)| accounts.clone()).collect();
+        let (count, accounts) = (accounts.len(), accounts.into_iter().collect());
         steps.push(Step::Add { targets: Targets::Among { units, accounts }, count });
     }
     if let (false, Some(root)) = (rest.is_empty(), desired.root) {
@@ -244,6 +240,27 @@ fn additions(desired: &Desired<'_>, set: Option<&Set>, missing: &[AccountId]) ->
         steps.push(Step::Add { targets: Targets::Among { units: vec![root.to_owned()], accounts }, count });
     }
     steps
+}
+
+/// What takes instances away, or only has them forgotten: all that the set has, or those of some accounts.
+pub fn removals(
+    permissions: &Permissions,
+    set: Option<&Set>,
+    instances: &BTreeMap<AccountId, Instance>,
+    retains: bool,
+) -> Vec<Targets> {
+    let accounts: Vec<AccountId> = instances.keys().cloned().collect();
+    if matches!(permissions, Permissions::SelfManaged { .. }) {
+        return vec![Targets::Accounts(accounts)];
+    }
+    let of_instances = instances.values().filter_map(|instance| instance.unit.as_ref());
+    let units: BTreeSet<&String> = set.into_iter().flat_map(|set| &set.units).chain(of_instances).collect();
+    let units: Vec<String> = units.into_iter().cloned().collect();
+    let targets = |units: &[String]| match retains {
+        true => Targets::Among { units: units.to_vec(), accounts: accounts.clone() },
+        false => Targets::Below { units: units.to_vec(), except: Vec::new() },
+    };
+    units.chunks(MOST_UNITS).map(targets).collect()
 }
 
 fn remarks(desired: &Desired<'_>, observed: &Observed) -> Vec<String> {

@@ -48,7 +48,8 @@ pub enum Why {
         /// Its status.
         status: AccountStatus,
     },
-    /// It is the management account, into which StackSets never brings a stack of an organization.
+    /// It is the management account, into which StackSets never brings a stack of an organization, and the caller is a
+    /// delegated administrator, who does not enter it.
     Management,
 }
 
@@ -96,7 +97,9 @@ impl std::fmt::Display for Why {
         match self {
             Self::Excepted => f.write_str("excepted by the fleet"),
             Self::NotInUse { status } => write!(f, "not in use: {status}"),
-            Self::Management => f.write_str("the management account, which StackSets does not reach"),
+            Self::Management => f.write_str(
+                "the management account, which StackSets does not reach: roll out with its own credentials, or `keyturn bootstrap` there",
+            ),
         }
     }
 }

@@ -11,10 +11,7 @@ use crate::aws::policies::{self, Policy};
 use crate::aws::secrets::Secret;
 use crate::aws::{CallError, Clients, stacks};
 use crate::config::Config;
-use crate::names::{USER_POLICY, UserResources};
-
-/// CloudFormation's own tag on what a stack has made.
-const STACK_TAG: &str = "aws:cloudformation:stack-name";
+use crate::names::{STACK_TAG, USER_POLICY, UserResources};
 
 /// A deployment that makes keys for a user.
 #[derive(Debug, Clone, PartialEq, Eq)]

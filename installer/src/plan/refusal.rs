@@ -7,7 +7,7 @@ use std::fmt;
 use contract::{AccessKeyId, GiveUp, Region, UserName};
 use jiff::Timestamp;
 
-use super::{KeyReport, Unadoptable, Unfit};
+use super::{KeyReport, Meeting, Unadoptable, Unfit};
 use crate::aws::stacks::Status;
 use crate::ui::date;
 
@@ -202,6 +202,9 @@ pub enum Refusal {
         /// The resources that failed.
         failed: Vec<String>,
     },
+    /// A deployment of a fleet and a direct one would meet.
+    #[error(transparent)]
+    Meeting(#[from] Meeting),
     /// Stacks must not be deleted, somebody has said.
     #[error("protected from being deleted: {}", stacks_listed(_0))]
     Protected(Vec<String>),

@@ -3,7 +3,7 @@
 use contract::Enrolment;
 use serde_yaml::{Mapping, Value};
 
-use super::{CodeLocation, Template, TemplateError, filled, parameters};
+use super::{CodeLocation, ENROLMENT_POLICY, Template, TemplateError, filled, parameters};
 use crate::config::Config;
 
 /// The stack of a function that enrols its users by itself. Nothing in it depends on the account, and what is called
@@ -38,9 +38,9 @@ fn condition(enrolment: &Enrolment) -> Option<Mapping> {
 
 /// The statement on the keys of users.
 fn keys_of(template: &mut Template) -> Result<&mut Mapping, TemplateError> {
-    let absent = || TemplateError::Unfillable("EnrolmentPolicy".to_owned());
+    let absent = || TemplateError::Unfillable(ENROLMENT_POLICY.to_owned());
     let mut value = template.0.get_mut("Resources").ok_or_else(absent)?;
-    for name in ["EnrolmentPolicy", "Properties", "PolicyDocument", "Statement"] {
+    for name in [ENROLMENT_POLICY, "Properties", "PolicyDocument", "Statement"] {
         value = value.get_mut(name).ok_or_else(absent)?;
     }
     let statements = value.as_sequence_mut().ok_or_else(absent)?;

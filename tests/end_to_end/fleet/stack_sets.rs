@@ -1,7 +1,11 @@
 //! A fleet that StackSets serves: one template for all accounts, whose functions find their users themselves.
 
 mod callers;
+mod central;
+mod large;
+mod management;
 mod trouble;
+mod users;
 
 use std::time::Duration;
 

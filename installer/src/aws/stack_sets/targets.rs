@@ -6,6 +6,9 @@ use aws_sdk_cloudformation::types::{
 use contract::AccountId;
 use serde::Serialize;
 
+/// How many units an operation may name (CloudFormation API reference, CreateStackInstances).
+pub const MOST_UNITS: usize = 50;
+
 /// Which accounts an operation is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,7 +33,6 @@ pub enum Targets {
 
 impl Targets {
     pub(super) fn request(&self) -> DeploymentTargets {
-        let numbers = |accounts: &[AccountId]| accounts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let targets = DeploymentTargets::builder();
         match self {
             Self::Below { units, except } if except.is_empty() => {
@@ -48,6 +50,11 @@ impl Targets {
         }
         .build()
     }
+}
+
+/// Accounts as a request names them.
+pub(super) fn numbers(accounts: &[AccountId]) -> Vec<String> {
+    accounts.iter().map(ToString::to_string).collect()
 }
 
 /// How an operation goes about it.

@@ -5,14 +5,14 @@ use contract::Region;
 use serde::Serialize;
 
 use super::report::AccountRow;
-use super::{FleetError, Run, Work};
+use super::{FleetError, Work};
 use crate::apply::stack::{self, Doomed};
 use crate::aws::identity::Caller;
 use crate::aws::organizations;
 use crate::aws::stacks::Rest;
+use crate::config::Config;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet::targets::Target;
 use crate::names::{CENTRAL_STACK, central_bus};
 use crate::observe::{self, ObservedStack};
 use crate::plan::{self, Deployment};
@@ -49,40 +49,37 @@ pub(in crate::commands) enum CentralOutcome {
     Kept,
 }
 
-/// Has the accounts forward to the fleet's bus, unless the file names another one for them.
-pub(super) fn direct(targets: &mut [Target], fleet: &Fleet, caller: &Caller) {
+/// Has accounts forward to the fleet's bus, unless the file names another one for them.
+pub(super) fn direct<'a>(configs: impl Iterator<Item = &'a mut Config>, fleet: &Fleet, caller: &Caller) {
     if fleet.central.is_some() {
         let bus = central_bus(&caller.partition, &caller.account, &fleet.defaults.config.region);
-        for target in targets {
-            target.wanted.config.alerts.central.get_or_insert_with(|| bus.clone());
+        for config in configs {
+            config.alerts.central.get_or_insert_with(|| bus.clone());
         }
     }
 }
 
-impl Run {
-    /// Has the place ready where all comes together, before the first account forwards to it.
-    pub(super) async fn begin_centrally(&self) -> Result<Option<CentralOutcome>, Error> {
-        match (&self.central, self.work) {
-            (Some(central), Work::Deploy) => central.deploy().await.map(Some),
-            (Some(central), _) => Ok(Some(central.outcome())),
-            (None, _) => Ok(None),
-        }
+/// Has the place ready where all comes together, before the first account forwards to it.
+pub(super) async fn begin(central: Option<&Central>, work: Work) -> Result<Option<CentralOutcome>, Error> {
+    match (central, work) {
+        (Some(central), Work::Deploy) => central.deploy().await.map(Some),
+        (Some(central), _) => Ok(Some(central.outcome())),
+        (None, _) => Ok(None),
     }
+}
 
-    /// Takes that place away behind the last account.
-    pub(super) async fn end_centrally(
-        &self,
-        before: Option<CentralOutcome>,
-        rows: &[AccountRow],
-        is_stopped: bool,
-    ) -> Result<Option<CentralOutcome>, Error> {
-        let everybody_is_gone = !is_stopped && !rows.iter().any(|row| row.outcome.has_failed());
-        match (&self.central, self.work) {
-            (Some(central), Work::TearDown { dry_run: false, .. }) => {
-                central.take_away(everybody_is_gone).await.map(Some)
-            }
-            _ => Ok(before),
-        }
+/// Takes that place away behind the last account.
+pub(super) async fn end(
+    central: Option<&Central>,
+    work: Work,
+    before: Option<CentralOutcome>,
+    rows: &[AccountRow],
+    is_stopped: bool,
+) -> Result<Option<CentralOutcome>, Error> {
+    let everybody_is_gone = !is_stopped && !rows.iter().any(|row| row.outcome.has_failed());
+    match (central, work) {
+        (Some(central), Work::TearDown { dry_run: false, .. }) => central.take_away(everybody_is_gone).await.map(Some),
+        _ => Ok(before),
     }
 }
 

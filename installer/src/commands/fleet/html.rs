@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 
-use super::report::{AccountRow, FleetReport, Outcome, Summary};
-use crate::commands::status::{UserRow, UserState};
+use super::report::{AccountRow, FleetReport, Summary};
+use crate::commands::status::{Report as StatusReport, UserRow, UserState};
 use crate::names::printable;
 use crate::ui::span;
 
@@ -111,10 +111,7 @@ fn timeline(page: &mut String, accounts: &[AccountRow]) -> fmt::Result {
 
 fn users(accounts: &[AccountRow]) -> impl Iterator<Item = (&AccountRow, &UserRow)> {
     accounts.iter().flat_map(|row| {
-        let users = match &row.outcome {
-            Outcome::Looked { status } => status.users(),
-            _ => &[],
-        };
+        let users = row.outcome.status().map(StatusReport::users).unwrap_or_default();
         users.iter().map(move |user| (row, user))
     })
 }
@@ -178,13 +175,13 @@ fn accounts(page: &mut String, accounts: &[AccountRow]) -> fmt::Result {
             row.took().map_or("-".to_owned(), span),
         )?;
         let detail = escaped(&row.outcome.detail());
-        match &row.outcome {
-            Outcome::Looked { status } if !status.users().is_empty() => {
+        match (row.outcome.status(), row.outcome.hint()) {
+            (Some(status), _) if !status.users().is_empty() => {
                 write!(page, "<details><summary>{detail}</summary>")?;
                 user_table(page, status.users())?;
                 page.push_str("</details>");
             }
-            Outcome::Failed { hint: Some(hint), .. } => write!(page, "{detail}<br>to do: {}", escaped(hint))?,
+            (_, Some(hint)) => write!(page, "{detail}<br>to do: {}", escaped(hint))?,
             _ => page.push_str(&detail),
         }
         page.push_str("</td></tr>\n");

@@ -1,25 +1,23 @@
 //! What came of a run over a fleet: for people a table, for machines everything, also as CSV.
 
-use std::fmt::{self, Write as _};
+mod outcome;
+
+use std::fmt;
 use std::time::Duration;
 
 use contract::AccountId;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(in crate::commands) use self::outcome::Outcome;
+pub(super) use self::outcome::{Unread, told};
 use super::central::CentralOutcome;
 use super::rehearsal::Injected;
-use crate::apply::Applied;
-use crate::apply::rotations::Outcome as RotationOutcome;
-use crate::aws::stack_sets::{Instance, InstanceStatus};
-use crate::commands::status::Report as StatusReport;
-use crate::commands::teardown::TornDown;
-use crate::error::{Error, Exit};
+use crate::error::Exit;
 use crate::fleet::selection::Exempted;
-use crate::fleet::stack_sets::{Change, Plan as StackSetPlan};
-use crate::fleet::targets::{LeftOut, Target, Why};
+use crate::fleet::stack_sets::Plan as StackSetPlan;
+use crate::fleet::targets::{LeftOut, Target};
 use crate::names::printable;
-use crate::plan::Plan;
 use crate::ui::{Printer, Table, span};
 
 /// What came of a run.
@@ -61,44 +59,6 @@ pub(in crate::commands) struct AccountRow {
     pub(in crate::commands) exempted: Vec<Exempted>,
 }
 
-/// What came of an account.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome")]
-pub(in crate::commands) enum Outcome {
-    /// It is as it should be.
-    Unchanged,
-    /// A run before has done it, and nobody has looked again.
-    DoneBefore,
-    /// This would be done.
-    Planned { plan: Box<Plan> },
-    /// This was done. Users can be among it whose rotation failed.
-    Deployed { applied: Applied },
-    /// This is how everything is doing.
-    Looked { status: Box<StatusReport> },
-    /// This was taken away, and this is left.
-    TornDown { result: Box<TornDown> },
-    /// A stack set would do this.
-    InSet {
-        #[serde(flatten)]
-        change: Change,
-    },
-    /// This is how the stack of a stack set is doing; none when there is none.
-    Instance { instance: Option<Instance> },
-    /// The stack of a stack set was taken away, and these secrets stay.
-    GivenUp { kept: Vec<String> },
-    /// It failed.
-    Failed { cause: String, hint: Option<String>, exit_code: u8 },
-    /// It was done, but some time later something was wrong.
-    Unsound { cause: String },
-    /// It was not begun.
-    NotReached,
-    /// The fleet leaves it out.
-    LeftOut {
-        #[serde(flatten)]
-        why: Why,
-    },
-}
-
 /// Why a run did not reach all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "why")]
@@ -121,70 +81,6 @@ pub(in crate::commands) struct Summary {
     pub(in crate::commands) failed: usize,
     pub(in crate::commands) not_reached: usize,
     pub(in crate::commands) left_out: usize,
-}
-
-impl Outcome {
-    /// What an error makes of an account.
-    pub(super) fn failed(error: &Error) -> Self {
-        Self::Failed { cause: told(error), hint: error.hint(), exit_code: error.exit() as u8 }
-    }
-
-    /// Whether it counts as a failure.
-    pub(super) fn has_failed(&self) -> bool {
-        match self {
-            Self::Failed { .. } | Self::Unsound { .. } => true,
-            Self::Deployed { applied } => !applied.rotations.iter().all(|rotation| rotation.has_succeeded()),
-            Self::TornDown { result } => !result.is_clean(),
-            Self::Unchanged
-            | Self::DoneBefore
-            | Self::Planned { .. }
-            | Self::InSet { .. }
-            | Self::Looked { .. }
-            | Self::Instance { .. }
-            | Self::GivenUp { .. }
-            | Self::NotReached
-            | Self::LeftOut { .. } => false,
-        }
-    }
-
-    /// One word for it.
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            _ if self.has_failed() && !matches!(self, Self::Failed { .. } | Self::Unsound { .. }) => "incomplete",
-            Self::Unchanged | Self::DoneBefore => "unchanged",
-            Self::Planned { plan } if plan.steps.is_empty() => "unchanged",
-            Self::InSet { change: Change::None } => "unchanged",
-            Self::InSet { change: Change::Stuck { .. } } => "stuck",
-            Self::Planned { .. } | Self::InSet { .. } => "changes",
-            Self::Deployed { .. } => "deployed",
-            Self::Looked { status } if status.wants_a_person() => "look",
-            Self::Instance { instance } if !instance.as_ref().is_some_and(is_in_order) => "look",
-            Self::Looked { .. } | Self::Instance { .. } => "in order",
-            Self::TornDown { .. } | Self::GivenUp { .. } => "taken away",
-            Self::Failed { .. } => "failed",
-            Self::Unsound { .. } => "unsound",
-            Self::NotReached => "not reached",
-            Self::LeftOut { .. } => "left out",
-        }
-    }
-
-    /// What else there is to say in one line.
-    pub(super) fn detail(&self) -> String {
-        match self {
-            Self::Unchanged | Self::NotReached => String::new(),
-            Self::DoneBefore => "by the run before".to_owned(),
-            Self::Planned { plan } => planned(plan),
-            Self::Deployed { applied } => deployed(applied),
-            Self::Looked { status } => status.in_short(),
-            Self::TornDown { result } => result.in_short(),
-            Self::InSet { change } => in_set(change),
-            Self::Instance { instance } => instance.as_ref().map_or_else(|| "it has no stack".to_owned(), of_instance),
-            Self::GivenUp { kept } if kept.is_empty() => String::new(),
-            Self::GivenUp { kept } => format!("kept: {}", kept.join(", ")),
-            Self::Failed { cause, .. } | Self::Unsound { cause } => cause.clone(),
-            Self::LeftOut { why } => why.to_string(),
-        }
-    }
 }
 
 impl AccountRow {
@@ -277,66 +173,6 @@ fn quoted(field: &str) -> String {
     format!("\"{space}{}\"", printable(field).replace('"', "\"\""))
 }
 
-/// An error in one line, with what has caused it.
-fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {inner}");
-        cause = inner.source();
-    }
-    printable(&text).replace('\n', " ")
-}
-
-fn is_in_order(instance: &Instance) -> bool {
-    instance.status == InstanceStatus::Current
-}
-
-fn in_set(change: &Change) -> String {
-    match change {
-        Change::Add => "gets its stack".to_owned(),
-        Change::Update => "its stack is updated".to_owned(),
-        Change::Mend => "its stack is brought to what it should have been".to_owned(),
-        Change::None => String::new(),
-        Change::Stuck { reason } => reason.clone().unwrap_or_default(),
-    }
-}
-
-fn of_instance(Instance { status, detailed, reason, .. }: &Instance) -> String {
-    let detailed = detailed.map(|detailed| format!(", {detailed}")).unwrap_or_default();
-    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{status}{detailed}{reason}")
-}
-
-fn planned(plan: &Plan) -> String {
-    let stacks = plan.steps.iter().filter_map(|step| step.as_deployment());
-    let changes: usize = stacks.clone().map(|stack| stack.changes.len()).sum();
-    let names: Vec<String> = stacks.map(|stack| format!("`{}`", stack.stack)).collect();
-    if names.is_empty() { String::new() } else { format!("{changes} resources in {}", names.join(", ")) }
-}
-
-fn deployed(applied: &Applied) -> String {
-    let rotated = applied.rotations.iter().filter(|rotation| rotation.has_succeeded()).count();
-    let mut parts = Vec::new();
-    if !applied.stacks.is_empty() {
-        let names: Vec<String> = applied.stacks.iter().map(|stack| format!("`{stack}`")).collect();
-        parts.push(names.join(", "));
-    }
-    if rotated > 0 {
-        parts.push(if rotated == 1 { "1 new key".to_owned() } else { format!("{rotated} new keys") });
-    }
-    for rotation in applied.rotations.iter().filter(|rotation| !rotation.has_succeeded()) {
-        let why = match &rotation.outcome {
-            RotationOutcome::Rotated { .. } => continue,
-            RotationOutcome::Waiting { key, .. } => format!("waits for the key {key}"),
-            RotationOutcome::Failed { reason } => reason.clone(),
-        };
-        parts.push(format!("{}: {why}", rotation.user));
-    }
-    parts.join("; ")
-}
-
 impl fmt::Display for FleetReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(["ACCOUNT", "NAME", "WAVE", "OUTCOME", "TOOK", "DETAIL"]);
@@ -363,7 +199,7 @@ impl fmt::Display for FleetReport {
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
         writeln!(f, "{} accounts: {}", self.accounts.len(), parts.join(", "))?;
         for row in &self.accounts {
-            if let Outcome::Failed { hint: Some(hint), .. } = &row.outcome {
+            if let Some(hint) = row.outcome.hint() {
                 writeln!(f, "{}: {}", row.account, printable(hint))?;
             }
         }

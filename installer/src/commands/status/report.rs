@@ -99,6 +99,12 @@ pub(in crate::commands) enum UserState {
     Foreign,
     /// IAM does not know the user.
     NoUser,
+    /// The function that finds its users has let the user go: nobody means the user any more. Key and secret stay.
+    Left {
+        since: String,
+    },
+    /// Somebody has turned the rotation off, and that function leaves it at that.
+    TurnedOff,
 }
 
 impl Report {
@@ -109,7 +115,7 @@ impl Report {
             StackState::Drifted | StackState::Absent | StackState::Broken => true,
         };
         let user = |row: &UserRow| match row.state {
-            UserState::InSync | UserState::Held { .. } => row.too_old,
+            UserState::InSync | UserState::Held { .. } | UserState::Left { .. } => row.too_old,
             UserState::Drifted
             | UserState::Absent
             | UserState::Unrotated
@@ -118,7 +124,8 @@ impl Report {
             | UserState::Blocked { .. }
             | UserState::Deleted { .. }
             | UserState::Foreign
-            | UserState::NoUser => true,
+            | UserState::NoUser
+            | UserState::TurnedOff => true,
         };
         self.stacks.iter().any(stack) || self.users.iter().any(user)
     }
@@ -249,6 +256,8 @@ impl fmt::Display for UserState {
             Self::Deleted { until } => write!(f, "secret deleted, until {}", until.strftime("%Y-%m-%d")),
             Self::Foreign => f.write_str("secret of another"),
             Self::NoUser => f.write_str("no such user"),
+            Self::Left { since } => write!(f, "left, since {since}"),
+            Self::TurnedOff => f.write_str("rotation turned off"),
         }
     }
 }

@@ -136,6 +136,42 @@ fn what_differs_is_updated_in_all_accounts_and_what_lacks_is_added() {
     assert_eq!(case.shown(), expected);
 }
 
+/// What an operation takes is no limit of a fleet.
+#[test]
+fn more_units_than_an_operation_takes_are_divided() {
+    let mut case = Case::new();
+    case.units = (1..=120).map(|number| (format!("ou-{number:03}"), [account(number)].into())).collect();
+    // One that is below two units is counted once.
+    case.units.get_mut("ou-120").unwrap().insert(account(1));
+    case.accounts = accounts(&(1..=120).collect::<Vec<_>>());
+    let counts = |plan: &Plan| -> Vec<(usize, usize)> {
+        let sizes = |step: &Step| match step {
+            Step::Add { targets: Targets::Below { units, .. } | Targets::Among { units, .. }, count } => {
+                Some((units.len(), *count))
+            }
+            _ => None,
+        };
+        plan.steps.iter().filter_map(sizes).collect()
+    };
+    assert_eq!(counts(&case.plan().unwrap()), [(50, 50), (50, 50), (20, 20)]);
+    let mut case = Case { observed: Case::deployed().observed, ..case };
+    let set = case.observed.set.as_mut().unwrap();
+    set.units = case.units.keys().take(60).cloned().collect();
+    let set = set.clone();
+    assert_eq!(counts(&case.plan().unwrap()), [(50, 50), (10, 10), (50, 50), (8, 8)]);
+    let sizes = |retains| {
+        let targets = removals(&case.permissions, Some(&set), &case.observed.instances, retains);
+        let size = |targets: &Targets| match targets {
+            Targets::Below { units, except } => (units.len(), except.len()),
+            Targets::Among { units, accounts } => (units.len(), accounts.len()),
+            Targets::Accounts(accounts) => (0, accounts.len()),
+        };
+        targets.iter().map(size).collect::<Vec<_>>()
+    };
+    // The unit of the instances is none of those that are named any more.
+    assert_eq!((sizes(false), sizes(true)), (vec![(50, 0), (11, 0)], vec![(50, 2), (11, 2)]));
+}
+
 #[test]
 fn only_what_has_failed_is_tried_again() {
     let case = Case::deployed().with(2, InstanceStatus::Outdated);

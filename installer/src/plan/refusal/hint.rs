@@ -68,6 +68,7 @@ impl Refusal {
             Self::WouldLeave(_) => {
                 "name them too, or write all users into `keyturn.yaml`: whoever is not in the file is taken out of rotation".to_owned()
             }
+            Self::Meeting(meeting) => meeting.hint(),
             Self::NoBucket(_) | Self::BucketElsewhere { .. } => {
                 "name a bucket of this account and region as `artifact_bucket`, or leave it out: then `keyturn bootstrap` makes one".to_owned()
             }

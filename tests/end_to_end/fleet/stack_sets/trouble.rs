@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sandbox::{Options, World};
 
-use super::{ACCOUNT, account, pass, rollout, served, settings, stacks, stage, staged};
+use super::callers::prepend;
+use super::management::with_management;
+use super::{ACCOUNT, account, keys, pass, rollout, served, settings, stacks, stage, staged};
 use crate::stage::{Run, Stage, function};
 
 const TEARDOWN: [&str; 4] = ["--yes", "teardown", "--fleet", "fleet.yaml"];
@@ -36,31 +38,56 @@ async fn killed_at_every_write(stage: &Stage, arguments: &[&str]) -> usize {
         }
         assert_eq!(run.code, -1, "{run}");
         kills += 1;
-        assert!(kills < 30, "it never comes to its end");
+        assert!(kills < 100, "it never comes to its end");
     }
 }
 
 #[tokio::test]
 async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twice() {
-    let stage = stage(3).await;
+    let stage = with_management(3).await;
+    prepend(&stage, "central: { emails: [team@example.org] }");
     let artifact = function().to_str().unwrap();
     let kills = killed_at_every_write(&stage, &["--yes", "rollout", "--artifact", artifact]).await;
-    assert!(kills >= 2, "it was killed {kills} times");
+    assert!(kills >= 4, "it was killed {kills} times");
+    // The bucket, the place where all comes together, and the management account.
+    let executed = |world: &mut World| {
+        let executed = |call: &&sandbox::Call| call.operation == "cloudformation:ExecuteChangeSet";
+        world.calls().iter().filter(executed).count()
+    };
+    assert_eq!(stage.sandbox.visit(executed).await, 3);
     let sets = stage.sandbox.visit(|world| world.stack_sets()).await;
     assert_eq!(sets.len(), 1);
     assert_eq!(sets[0].operations, ["CREATE SUCCEEDED"]);
-    let three = ["01 CREATE_COMPLETE", "02 CREATE_COMPLETE", "03 CREATE_COMPLETE", "33 CREATE_COMPLETE"];
-    assert_eq!(stacks(&stage).await, three);
+    let made = ["01", "02", "03", "33", "33", "33"].map(|account| format!("{account} CREATE_COMPLETE"));
+    assert_eq!(stacks(&stage).await, made);
     pass(&stage).await;
     assert_eq!(served(&stage, 3).await, [1, 2, 3]);
+    assert_eq!(stage.sandbox.visit(|world| keys(world, ACCOUNT).len()).await, 2);
     let kills = killed_at_every_write(&stage, &TEARDOWN).await;
-    assert!(kills >= 2, "it was killed {kills} times");
+    assert!(kills >= 4, "it was killed {kills} times");
     assert_eq!(stacks(&stage).await, [""; 0]);
     let off = |world: &mut World| {
-        let secrets = (1..=3).flat_map(|number| world.secrets(&account(number), crate::stage::REGION));
+        let accounts = (1..=3).map(account).chain([ACCOUNT.to_owned()]);
+        let secrets = accounts.flat_map(|account| world.secrets(&account, crate::stage::REGION));
         secrets.filter(|secret| secret.rotation_enabled).count()
     };
     assert_eq!(stage.sandbox.visit(off).await, 0);
+}
+
+/// At the set the second waits for the first. The stacks beside it are whose change set is executed first.
+#[tokio::test]
+async fn two_runs_at_once_make_nothing_twice() {
+    let stage = with_management(2).await;
+    prepend(&stage, "central: {}");
+    let (one, two) = tokio::join!(rollout(&stage, &[]), rollout(&stage, &[]));
+    for run in [&one, &two] {
+        assert!(run.code == 0 || run.to_string().contains("run the same command again"), "{run}");
+    }
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 0 && run.stdout.contains("3 accounts: 3 unchanged"), "{run}");
+    let made = ["01", "02", "33", "33", "33"].map(|account| format!("{account} CREATE_COMPLETE"));
+    assert_eq!(stacks(&stage).await, made);
 }
 
 /// Accounts one after the other, each of which takes a while.

@@ -23,7 +23,7 @@ const NOTHING_TO_DO: &str = "No updates are to be performed";
 /// # Errors
 /// [`Error`]; the same again goes on from what is there.
 pub(super) async fn apply(
-    scene: &Scene<'_>,
+    scene: &Scene,
     plan: &Plan,
     template: &Template,
     bucket: &str,
@@ -54,10 +54,14 @@ pub(super) async fn apply(
         begin(scene, step, &id, &wish).await?;
         let told = |result: &OperationResult| tell(scene, plan, result);
         let Ended { status, is_interrupted, results: of_step } = follow::follow(scene, &id, &title(step), told).await?;
-        let failed = of_step.values().filter(|result| result.status == ResultStatus::Failed).count();
         results.extend(of_step);
+        let failed = results.values().filter(|result| result.status == ResultStatus::Failed).count();
         match status {
-            OperationStatus::Succeeded => {}
+            OperationStatus::Succeeded => {
+                if let Some(stopped) = scene.too_many(failed) {
+                    return Ok((results, Some(stopped)));
+                }
+            }
             OperationStatus::Stopped if is_interrupted => return Ok((results, Some(Stopped::Interrupted))),
             OperationStatus::Stopped => return Ok((results, Some(Stopped::Elsewhere))),
             OperationStatus::Failed => return Ok((results, Some(Stopped::TooManyFailed { wave: 1, failed }))),
@@ -70,7 +74,7 @@ pub(super) async fn apply(
 }
 
 /// Begins an operation, once nothing is in its way.
-async fn begin(scene: &Scene<'_>, step: &Step, id: &str, wish: &Wish<'_>) -> Result<(), Error> {
+async fn begin(scene: &Scene, step: &Step, id: &str, wish: &Wish<'_>) -> Result<(), Error> {
     loop {
         match ask(scene, step, id, wish).await {
             Err(error) if error.code() == Some("OperationInProgressException") => follow::await_idle(scene).await?,
@@ -79,7 +83,7 @@ async fn begin(scene: &Scene<'_>, step: &Step, id: &str, wish: &Wish<'_>) -> Res
     }
 }
 
-async fn ask(scene: &Scene<'_>, step: &Step, id: &str, wish: &Wish<'_>) -> Result<(), CallError> {
+async fn ask(scene: &Scene, step: &Step, id: &str, wish: &Wish<'_>) -> Result<(), CallError> {
     let (clients, name, preferences) = (&scene.session.clients, &scene.name, scene.preferences());
     let region = scene.fleet.defaults.config.region.as_str();
     match step {
@@ -102,7 +106,7 @@ fn title(step: &Step) -> String {
 }
 
 /// Tells what came of an account.
-fn tell(scene: &Scene<'_>, plan: &Plan, result: &OperationResult) {
+fn tell(scene: &Scene, plan: &Plan, result: &OperationResult) {
     let target = scene.looked.targets.chosen.iter().find(|target| target.account == result.account);
     if let Some(target) = target {
         let outcome = outcome(plan, &result.account, Some(result), None);
@@ -137,7 +141,13 @@ pub(super) fn outcome(
             ResultStatus::Failed => {
                 let cause =
                     if reason(result).is_empty() { "StackSets gives no reason".to_owned() } else { reason(result) };
-                failed(cause, "mend what it says, and run the same command again")
+                let hint = match is_taken(&cause) {
+                    true => {
+                        "if `keyturn bootstrap` serves the account under the same name, leave it to that with `except`, or choose another `stack`; else mend what it says, and run the same command again"
+                    }
+                    false => "mend what it says, and run the same command again",
+                };
+                failed(cause, hint)
             }
             ResultStatus::Cancelled | ResultStatus::Pending | ResultStatus::Running => Outcome::NotReached,
         },
@@ -148,4 +158,9 @@ pub(super) fn outcome(
             "is it an account of the organization, and in use? Then run the same command again",
         ),
     }
+}
+
+/// Whether something of that name is there already, in the words of the services and of CloudFormation's early validation.
+fn is_taken(cause: &str) -> bool {
+    ["already exist", "AlreadyExist"].iter().any(|words| cause.contains(words))
 }

@@ -30,7 +30,7 @@ pub(super) struct Ended {
 ///
 /// # Errors
 /// [`Error`], also when Ctrl-C is pressed, which leaves the operation alone: it may be somebody else's.
-pub(super) async fn await_idle(scene: &Scene<'_>) -> Result<(), Error> {
+pub(super) async fn await_idle(scene: &Scene) -> Result<(), Error> {
     let (clients, interrupts) = (&scene.session.clients, &scene.session.interrupts);
     let mut pauses = Pauses::new(scene.session.seed);
     let mut told = None;
@@ -51,7 +51,7 @@ pub(super) async fn await_idle(scene: &Scene<'_>) -> Result<(), Error> {
 /// # Errors
 /// [`Error`]; the operation goes on then.
 pub(super) async fn follow(
-    scene: &Scene<'_>,
+    scene: &Scene,
     id: &str,
     title: &str,
     tell: impl Fn(&OperationResult),
@@ -91,7 +91,7 @@ pub(super) async fn follow(
 
 /// Notes and tells what is new.
 async fn gather(
-    scene: &Scene<'_>,
+    scene: &Scene,
     id: &str,
     results: &mut BTreeMap<AccountId, OperationResult>,
     tell: &impl Fn(&OperationResult),

@@ -13,7 +13,7 @@ use crate::commands::fleet::FleetError;
 use crate::config::Config;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet::targets::{self, LeftOut, Targets, Why};
+use crate::fleet::targets::{self, LeftOut, Target, Targets, Why};
 use crate::names::ARTIFACTS_STACK;
 use crate::observe::{self, ObservedStack};
 use crate::session::Session;
@@ -23,7 +23,10 @@ pub(super) struct Looked {
     pub(super) caller: Caller,
     /// None when the caller's account is in none.
     pub(super) organization: Option<Organization>,
+    /// The accounts that StackSets is to serve, and those that are left out.
     pub(super) targets: Targets,
+    /// The management account, when the fleet wants it and StackSets passes it over.
+    pub(super) direct: Option<Target>,
     /// The units of the fleet, each with those of the accounts that are below it.
     pub(super) units: BTreeMap<String, BTreeSet<AccountId>>,
     /// The root of the organization, when accounts are named.
@@ -49,19 +52,17 @@ pub(super) async fn look(session: &Session, fleet: &Fleet) -> Result<Looked, Err
         found.extend(accounts);
     }
     let mut targets = targets::choose(fleet, &found, clients.clock.now());
-    if let Some(organization) = organization.as_ref().filter(|_| is_service_managed) {
-        let is_management = |account: &AccountId| *account == organization.management;
-        let (out, chosen) = targets.chosen.into_iter().partition(|target| is_management(&target.account));
-        targets.chosen = chosen;
-        let out: Vec<targets::Target> = out;
-        let left = out.into_iter().map(|it| LeftOut { account: it.account, name: it.name, why: Why::Management });
-        targets.left_out.extend(left);
+    let management = organization.as_ref().filter(|_| is_service_managed).map(|organization| &organization.management);
+    let place = targets.chosen.iter().position(|target| Some(&target.account) == management);
+    let mut direct = place.map(|place| targets.chosen.remove(place));
+    if let Some(Target { account, name, .. }) = direct.take_if(|target| target.account != caller.account) {
+        targets.left_out.push(LeftOut { account, name, why: Why::Management });
     }
     let chosen: BTreeSet<&AccountId> = targets.chosen.iter().map(|target| &target.account).collect();
     units.values_mut().for_each(|members| members.retain(|account| chosen.contains(account)));
     let root =
         if is_service_managed && !fleet.accounts.is_empty() { Some(organizations::root(clients).await?) } else { None };
-    Ok(Looked { caller, organization, targets, units, root })
+    Ok(Looked { caller, organization, targets, direct, units, root })
 }
 
 /// Whether the caller is who may ask StackSets for the organization, and StackSets may work in it.
@@ -89,19 +90,22 @@ async fn check(
     }
 }
 
-/// Looks at the stack of the bucket, once nobody works on it any more.
+/// Looks at the stack of the bucket; `None` also when somebody else has made the bucket.
 pub(super) async fn artifacts(session: &Session, config: &Config) -> Result<Option<ObservedStack>, Error> {
-    if config.artifact_bucket.is_some() {
-        return Ok(None);
+    match config.artifact_bucket {
+        None => at_rest(session, ARTIFACTS_STACK).await,
+        Some(_) => Ok(None),
     }
+}
+
+/// Looks at a stack of the caller's account, once nobody works on it any more.
+pub(super) async fn at_rest(session: &Session, name: &str) -> Result<Option<ObservedStack>, Error> {
     loop {
-        let looking = observe::stack(&session.clients, ARTIFACTS_STACK);
+        let looking = observe::stack(&session.clients, name);
         let found = session.interrupts.unless_pressed(looking).await??;
         match found {
-            Some(found) if found.stack.status.rest() == Rest::Busy => {
-                stack::await_idle(session, ARTIFACTS_STACK).await?;
-            }
-            found => return Ok(found),
+            Some(found) if found.stack.status.rest() == Rest::Busy => stack::await_idle(session, name).await?,
+            found => return Ok(found.filter(|found| found.stack.status.rest() != Rest::Gone)),
         }
     }
 }

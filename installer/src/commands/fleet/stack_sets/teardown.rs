@@ -6,76 +6,95 @@ use std::collections::BTreeMap;
 use contract::{AccountId, tag_keys};
 
 use super::follow::{self, Ended};
-use super::{DESCRIPTION, OperationResult, Outcome, ResultStatus, Scene, Stopped};
+use super::{
+    CentralOutcome, DESCRIPTION, OperationResult, Outcome, ResultStatus, Scene, Session, Stopped, Work, Worked, central,
+};
 use crate::apply::stack::{self, Doomed};
 use crate::apply::teardown::others_of_bucket;
-use crate::aws::stack_sets::{
-    self, DetailedStatus, Instance, OperationStatus, Permissions, Preferences, Targets, Tolerated,
-};
+use crate::aws::stack_sets::{self, DetailedStatus, Instance, OperationStatus, Preferences, Targets, Tolerated};
 use crate::aws::{CallError, Clients, bucket, secrets};
-use crate::commands::fleet::report::AccountRow;
-use crate::commands::fleet::{Entrance, counted};
+use crate::commands::fleet::counted;
+use crate::commands::fleet::report::{AccountRow, told};
 use crate::concurrent::{self, Pace};
 use crate::error::{Error, Exit};
+use crate::fleet::stack_sets::removals;
 use crate::fleet::targets::{Target, Why};
-use crate::names::{ARTIFACTS_STACK, StackName, artifact_bucket};
+use crate::names::{ARTIFACTS_STACK, CENTRAL_STACK, StackName, artifact_bucket};
 
-/// How accounts are entered beside the fleet's own `at_once`: ten a second.
-const APART: std::time::Duration = std::time::Duration::from_millis(100);
-
-impl Scene<'_> {
+impl Scene {
     /// Takes everything away, or only says where there is something.
-    pub(super) async fn tear_down(
-        &self,
-        dry_run: bool,
-        force: bool,
-    ) -> Result<(Vec<AccountRow>, Option<Stopped>), Error> {
-        let printer = &self.session.printer;
+    pub(super) async fn tear_down(&self, work: Work, dry_run: bool, force: bool) -> Result<Worked, Error> {
+        let Session { printer, interrupts, .. } = &self.session;
         if !dry_run {
             follow::await_idle(self).await?;
         }
-        let instances = self.session.interrupts.unless_pressed(self.instances()).await??;
-        let targets = self.with_strangers(&instances);
+        let instances = interrupts.unless_pressed(self.instances()).await??;
+        let direct = Box::pin(self.found_directly()).await?;
+        let targets = self.with_strangers(&instances, direct.as_ref().map(|(target, _)| target));
+        let own = direct.and_then(|(target, found)| Some((target, found?)));
+        let before = central::begin(self.central.as_ref(), work).await?;
         if dry_run {
-            let outcome = |account| match instances.contains_key(account) {
+            let is_there = |account: &AccountId| own.as_ref().is_some_and(|(target, _)| target.account == *account);
+            let outcome = |account| match instances.contains_key(account) || is_there(account) {
                 true => Outcome::GivenUp { kept: Vec::new() },
                 false => Outcome::Unchanged,
             };
-            return Ok((targets.iter().map(|target| AccountRow::of(target, outcome(&target.account))).collect(), None));
+            let rows = targets.iter().map(|target| AccountRow::of(target, outcome(&target.account))).collect();
+            return Ok(Worked { rows, stopped: None, planned: None, central: before });
         }
         let (set, count) = (&self.name.name, counted(instances.len()));
         printer.say(format!("  delete  the stack set `{set}` and its stacks in {count}"));
+        if let Some((target, _)) = &own {
+            printer.say(format!("  delete  the stack `{set}` in {}, the management account", target.account));
+        }
         printer.say("  keep    keys and secrets, whose rotation ends");
+        if before == Some(CentralOutcome::There) {
+            printer.say(format!("the stack `{CENTRAL_STACK}` goes behind the last account"));
+        }
         let question = format!("Take everything away from {}?", counted(targets.len()));
-        self.session.interrupts.unless_pressed(printer.confirm(&question)).await??;
-        let (results, stopped) = Box::pin(self.remove(&instances, force)).await?;
+        interrupts.unless_pressed(printer.confirm(&question)).await??;
+        let (mut results, stopped) = Box::pin(self.remove(&instances, force)).await?;
+        if let Some((target, found)) = own {
+            let account = target.account.clone();
+            let (status, reason) = match &stopped {
+                Some(_) => (ResultStatus::Cancelled, None),
+                None => match Box::pin(self.remove_directly(&found, force)).await {
+                    Ok(()) => (ResultStatus::Succeeded, None),
+                    Err(error) => (ResultStatus::Failed, Some(told(&error))),
+                },
+            };
+            results.insert(account.clone(), OperationResult { account, status, reason });
+        }
         if stopped.is_some() {
             let rows = targets.iter().map(|target| AccountRow::of(target, removed(results.get(&target.account))));
-            return Ok((rows.collect(), stopped));
+            return Ok(Worked { rows: rows.collect(), stopped, planned: None, central: before });
         }
         let rows = Box::pin(self.let_go(targets, &results)).await;
-        if self.instances().await?.is_empty() {
+        let is_empty = self.instances().await?.is_empty();
+        if is_empty {
             stack_sets::delete(&self.session.clients, &self.name).await?;
             Box::pin(self.take_bucket()).await?;
         }
-        Ok((rows, None))
+        let central = central::end(self.central.as_ref(), work, before, &rows, !is_empty).await?;
+        Ok(Worked { rows, stopped: None, planned: None, central })
     }
 
-    /// The accounts of the fleet, and others in which the set has stacks: it can only go as a whole. What is suspended is
-    /// told as left out, and cannot be entered.
-    fn with_strangers(&self, instances: &BTreeMap<AccountId, Instance>) -> Vec<Target> {
+    /// The accounts of the fleet, and others in which there are stacks: the set can only go as a whole. What is suspended
+    /// is told as left out, and cannot be entered.
+    fn with_strangers(&self, instances: &BTreeMap<AccountId, Instance>, direct: Option<&Target>) -> Vec<Target> {
         let mut targets = self.looked.targets.chosen.clone();
         let unused = self.looked.targets.left_out.iter().filter(|left| matches!(left.why, Why::NotInUse { .. }));
         let unused = unused.map(|left| left.account.clone());
         let known: Vec<AccountId> = targets.iter().map(|target| target.account.clone()).chain(unused).collect();
-        let stranger = |account: &AccountId| Target {
-            account: account.clone(),
-            name: String::new(),
-            is_new: false,
-            wanted: self.fleet.defaults.clone(),
-        };
-        targets.extend(instances.keys().filter(|account| !known.contains(account)).map(stranger));
+        let strangers = instances.keys().filter(|account| !known.contains(account));
+        targets.extend(strangers.map(|account| self.stranger(account.clone())));
+        targets.extend(direct.cloned());
         targets
+    }
+
+    /// An account that the fleet does not want any more.
+    pub(super) fn stranger(&self, account: AccountId) -> Target {
+        Target { account, name: String::new(), is_new: false, wanted: self.fleet.defaults.clone() }
     }
 
     /// Deletes the instances and their stacks. What is in suspended accounts nobody can delete: that is only forgotten.
@@ -84,9 +103,8 @@ impl Scene<'_> {
         instances: &BTreeMap<AccountId, Instance>,
         force: bool,
     ) -> Result<(BTreeMap<AccountId, OperationResult>, Option<Stopped>), Error> {
-        let mut results = BTreeMap::new();
-        let mut left = instances.clone();
-        for (number, retains) in [(0, false), (1, true)] {
+        let (mut results, mut left, mut number) = (BTreeMap::new(), instances.clone(), 0);
+        for retains in [false, true] {
             left.retain(|_, instance| {
                 let is_out_of_reach = instance.detailed == Some(DetailedStatus::SkippedSuspendedAccount);
                 !retains || force || is_out_of_reach
@@ -94,56 +112,41 @@ impl Scene<'_> {
             if left.is_empty() {
                 continue;
             }
-            let id = format!("keyturn-{:016x}-{number}", self.session.seed);
-            self.begin_removal(&left, &id, retains).await?;
             if retains {
                 let accounts: Vec<&str> = left.keys().map(AccountId::as_str).collect();
                 let accounts = accounts.join(", ");
                 self.session.printer.say(format!("the stack stays in {accounts}: StackSets cannot delete it there"));
             }
-            let title = if retains { "giving stacks up" } else { "deleting the stacks of the stack set" };
-            let Ended { status, is_interrupted, results: of_removal } =
-                follow::follow(self, &id, title, |_| {}).await?;
-            results.extend(of_removal);
-            match status {
-                OperationStatus::Succeeded | OperationStatus::Failed => {}
-                OperationStatus::Stopped if !is_interrupted => return Ok((results, Some(Stopped::Elsewhere))),
-                OperationStatus::Stopped
-                | OperationStatus::Running
-                | OperationStatus::Queued
-                | OperationStatus::Stopping => return Ok((results, Some(Stopped::Interrupted))),
+            let set = stack_sets::describe(&self.session.clients, &self.name).await?;
+            for targets in removals(&self.fleet.stack_sets.permissions, set.as_ref(), &left, retains) {
+                let id = format!("keyturn-{:016x}-{number}", self.session.seed);
+                number += 1;
+                self.begin_removal(&targets, &id, retains).await?;
+                let title = if retains { "giving stacks up" } else { "deleting the stacks of the stack set" };
+                let Ended { status, is_interrupted, results: of_removal } =
+                    follow::follow(self, &id, title, |_| {}).await?;
+                results.extend(of_removal);
+                match status {
+                    OperationStatus::Succeeded | OperationStatus::Failed => {}
+                    OperationStatus::Stopped if !is_interrupted => return Ok((results, Some(Stopped::Elsewhere))),
+                    OperationStatus::Stopped
+                    | OperationStatus::Running
+                    | OperationStatus::Queued
+                    | OperationStatus::Stopping => return Ok((results, Some(Stopped::Interrupted))),
+                }
             }
             left = self.instances().await?;
         }
         Ok((results, None))
     }
 
-    async fn begin_removal(
-        &self,
-        instances: &BTreeMap<AccountId, Instance>,
-        id: &str,
-        retains: bool,
-    ) -> Result<(), Error> {
+    async fn begin_removal(&self, targets: &Targets, id: &str, retains: bool) -> Result<(), Error> {
         let Self { session, name, fleet, .. } = self;
         // Every account is tried: one that fails says nothing of the others.
         let preferences = Preferences { tolerated: Tolerated::Percent(100), ..self.preferences() };
-        let accounts: Vec<AccountId> = instances.keys().cloned().collect();
-        let set = stack_sets::describe(&session.clients, name).await?;
-        let targets = match fleet.stack_sets.permissions {
-            Permissions::SelfManaged { .. } => Targets::Accounts(accounts),
-            Permissions::ServiceManaged { .. } => {
-                let of_instances = instances.values().filter_map(|instance| instance.unit.clone());
-                let mut units: Vec<String> = set.map(|set| set.units).unwrap_or_default();
-                units.extend(of_instances);
-                units.sort();
-                units.dedup();
-                if retains { Targets::Among { units, accounts } } else { Targets::Below { units, except: Vec::new() } }
-            }
-        };
-        let region = fleet.defaults.config.region.as_str();
+        let place = (targets, fleet.defaults.config.region.as_str());
         loop {
-            let asked = stack_sets::remove(&session.clients, name, id, (&targets, region), preferences, retains).await;
-            match asked {
+            match stack_sets::remove(&session.clients, name, id, place, preferences, retains).await {
                 Err(error) if error.code() == Some("OperationInProgressException") => follow::await_idle(self).await?,
                 asked => return Ok(asked?),
             }
@@ -152,12 +155,8 @@ impl Scene<'_> {
 
     /// Ends the schedules of the secrets in every account from which the stack is gone.
     async fn let_go(&self, targets: Vec<Target>, results: &BTreeMap<AccountId, OperationResult>) -> Vec<AccountRow> {
-        let entrance = Entrance {
-            session: self.session.clone(),
-            caller: self.looked.caller.clone(),
-            access: self.fleet.access.clone(),
-        };
-        let pace = Pace { at_once: self.fleet.at_once, apart: APART };
+        let entrance = self.entrance();
+        let pace = Pace { at_once: self.fleet.at_once, apart: super::APART };
         let stack = &self.fleet.defaults.config.stack;
         let work = |target: Target| {
             let (outcome, session) = (removed(results.get(&target.account)), entrance.enter(&target).session);

@@ -7,6 +7,7 @@ mod auto_deployment;
 mod deployment;
 mod operation;
 mod preferences;
+mod quotas;
 mod roles;
 mod rounds;
 mod set;
@@ -36,6 +37,7 @@ pub(super) struct State {
     sets: BTreeMap<String, set::StackSet>,
     /// The management accounts that have activated the access to their organizations.
     activated: BTreeSet<String>,
+    quotas: quotas::Quotas,
 }
 
 /// A stack has come to the end of what was being done with it.

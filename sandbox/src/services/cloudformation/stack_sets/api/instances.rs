@@ -9,7 +9,7 @@ use super::super::operation::{Action, Operation, Status, Work};
 use super::super::preferences::Preferences;
 use super::super::set::{Place, StackSet};
 use super::super::targets::Targets;
-use super::super::{rounds, with_set};
+use super::super::{quotas, rounds, with_set};
 use super::{Page, alive, authorize, authorized, descriptions, filters};
 use crate::answer::Xml;
 use crate::input::QueryInput;
@@ -76,6 +76,7 @@ pub(super) fn operate(
     action: Action,
 ) -> Result<String, ApiError> {
     permit(world, request, set, &wanted.targets, &action)?;
+    quotas::check_units(&wanted.targets)?;
     let random = world.random_uuid();
     let entered = with_set(world, set, |world, set| {
         let id = wanted.id.clone().unwrap_or(random);
@@ -83,6 +84,8 @@ pub(super) fn operate(
         let work = work(world, set, &wanted, &action)?;
         match &action {
             Action::Create { overrides } => {
+                let new = work.keys().filter(|place| !set.instances.contains_key(place)).count();
+                world.cloudformation.sets.quotas.check_instances(set.instances.len() + new)?;
                 check_overrides(set, overrides)?;
                 set.cover(&wanted.targets, &wanted.regions);
             }

@@ -116,6 +116,9 @@ pub(super) fn create(world: &mut World, request: &Request, mut input: QueryInput
         let message = format!("StackSet {name} already exists");
         return Err(ApiError::new("NameAlreadyExistsException", message).with_status(409));
     }
+    let is_beside = |set: &&StackSet| !set.deleted && set.account == home && set.region == request.region;
+    let there_are = world.cloudformation.sets.sets.values().filter(is_beside).count();
+    world.cloudformation.sets.quotas.check_sets(there_are)?;
     let id = format!("{name}:{}", world.random_uuid());
     let arn = arn(request, &home, &id);
     let identity = identity(request, &home, &name, &arn);
