@@ -14,6 +14,7 @@ use contract::AccountId;
 use serde::Serialize;
 
 use super::change_sets::Source;
+use super::pages::Pages;
 use super::{CallError, Clients, reduce};
 
 pub use operations::{Operation, OperationResult, active, operation, results, stop};
@@ -199,10 +200,15 @@ pub async fn instances(
     const OPERATION: &str = "cloudformation:ListStackInstances";
     let asked = clients.cloudformation.list_stack_instances().stack_set_name(&name.name);
     let asked = asked.stack_instance_region(region).set_call_as(name.call_as());
-    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).items().send();
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).send();
+    let (mut entries, mut read) = (Vec::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        let Some(page) = found(page.map_err(reduce(OPERATION)))? else { break };
+        entries.extend(page.summaries.unwrap_or_default());
+    }
     let mut instances = BTreeMap::new();
-    while let Some(entry) = pages.next().await {
-        let Some(entry) = found(entry.map_err(reduce(OPERATION)))? else { break };
+    for entry in entries {
         let account = entry.account.and_then(|account| AccountId::new(account).ok());
         let account = account.ok_or_else(|| CallError::incomplete(OPERATION, "Account"))?;
         let status = entry.status.as_ref().map(|status| status.as_str()).unwrap_or_default();
@@ -225,14 +231,16 @@ pub async fn instances(
 /// # Errors
 /// [`CallError`].
 pub async fn descriptions(clients: &Clients, is_delegate: bool) -> Result<BTreeMap<String, String>, CallError> {
+    const OPERATION: &str = "cloudformation:ListStackSets";
     let name = Name { name: String::new(), is_delegate };
     let asked = clients.cloudformation.list_stack_sets().set_call_as(name.call_as());
     let asked = asked.status(StackSetStatus::Active);
-    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).items().send();
-    let mut sets = BTreeMap::new();
-    while let Some(entry) = pages.next().await {
-        let entry = entry.map_err(reduce("cloudformation:ListStackSets"))?;
-        sets.extend(entry.stack_set_name.map(|name| (name, entry.description.unwrap_or_default())));
+    let mut pages = asked.into_paginator().stop_on_duplicate_token(false).send();
+    let (mut sets, mut read) = (BTreeMap::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        let entries = page.map_err(reduce(OPERATION))?.summaries.unwrap_or_default().into_iter();
+        sets.extend(entries.filter_map(|entry| Some((entry.stack_set_name?, entry.description.unwrap_or_default()))));
     }
     Ok(sets)
 }

@@ -101,6 +101,7 @@ impl From<String> for Pattern {
 }
 
 impl Pattern {
+    #[expect(clippy::panic, reason = "the models are part of the program, and a test reads all of them")]
     pub(super) fn regex(&self) -> &Regex {
         self.compiled.get_or_init(|| {
             Regex::new(&format!("^(?:{})$", self.text)).unwrap_or_else(|error| panic!("{}: {error}", self.text))
@@ -146,7 +147,8 @@ impl Size {
 }
 
 impl Shapes {
-    /// The shape of that name. The models name none that they do not describe; a test says so.
+    /// The shape of that name. The models name none that they do not describe.
+    #[expect(clippy::panic, reason = "the models are part of the program, and a test reads all of them")]
     pub(super) fn get(&self, name: &str) -> &Shape {
         self.0.get(name).unwrap_or_else(|| panic!("the model has no shape `{name}`"))
     }

@@ -5,6 +5,7 @@ use contract::AccountId;
 
 use super::statuses::{OperationStatus, ResultStatus, known};
 use super::{Name, found};
+use crate::aws::pages::Pages;
 use crate::aws::{CallError, Clients, reduce};
 
 /// An operation.
@@ -69,16 +70,18 @@ pub async fn operation(clients: &Clients, name: &Name, id: &str) -> Result<Opera
 pub async fn results(clients: &Clients, name: &Name, id: &str) -> Result<Vec<OperationResult>, CallError> {
     const OPERATION: &str = "cloudformation:ListStackSetOperationResults";
     let asked = clients.cloudformation.list_stack_set_operation_results().stack_set_name(&name.name).operation_id(id);
-    let mut pages = asked.set_call_as(name.call_as()).into_paginator().stop_on_duplicate_token(false).items().send();
-    let mut results = Vec::new();
-    while let Some(entry) = pages.next().await {
-        let entry = entry.map_err(reduce(OPERATION))?;
-        let account = entry.account.and_then(|account| AccountId::new(account).ok());
-        results.push(OperationResult {
-            account: account.ok_or_else(|| CallError::incomplete(OPERATION, "Account"))?,
-            status: known(OPERATION, entry.status.as_ref().map_or("", |status| status.as_str()))?,
-            reason: entry.status_reason.filter(|reason| !reason.is_empty()),
-        });
+    let mut pages = asked.set_call_as(name.call_as()).into_paginator().stop_on_duplicate_token(false).send();
+    let (mut results, mut read) = (Vec::new(), Pages::of(OPERATION));
+    while let Some(page) = pages.next().await {
+        read.one_more()?;
+        for entry in page.map_err(reduce(OPERATION))?.summaries.unwrap_or_default() {
+            let account = entry.account.and_then(|account| AccountId::new(account).ok());
+            results.push(OperationResult {
+                account: account.ok_or_else(|| CallError::incomplete(OPERATION, "Account"))?,
+                status: known(OPERATION, entry.status.as_ref().map_or("", |status| status.as_str()))?,
+                reason: entry.status_reason.filter(|reason| !reason.is_empty()),
+            });
+        }
     }
     Ok(results)
 }
