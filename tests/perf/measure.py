@@ -1,5 +1,6 @@
-"""What the measurements in a sandbox share: building the programs, running them, and printing tables."""
+"""What the measurements share: installing and building the programs, running them in a sandbox, and printing tables."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -7,23 +8,41 @@ import subprocess
 import sys
 import threading
 import time
+import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = ROOT / "target"
 REGION = "eu-central-1"
 
 
+def installed(name):
+    """The venv with a tool and everything below it in exactly the versions of its list."""
+    wanted = pathlib.Path(__file__).parent / f"{name}.txt"
+    digest = hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]
+    home = TARGET / "perf" / f"{name}-{digest}"
+    if not (home / "complete").exists():
+        say(f"installing {name}")
+        venv.create(home, with_pip=True, clear=True)
+        pip = [home / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--no-deps", "--requirement", wanted], check=True)
+        (home / "complete").touch()
+    return home / "bin"
+
+
 def built(options):
     """Paths of keyturn and of the function."""
-    cargo = ["cargo", "build", "--locked"]
     if not options.keyturn:
-        subprocess.run([*cargo, "--release", "--bin", "keyturn"], cwd=ROOT, check=True)
+        subprocess.run(["cargo", "build", "--locked", "--release", "--bin", "keyturn"], cwd=ROOT, check=True)
+    keyturn = options.keyturn or TARGET / "release/keyturn"
+    return keyturn.resolve(), built_function(options)
+
+
+def built_function(options):
+    """Path of the function."""
     if not options.function:
         package = ["--profile", "function", "--package", "rotator", "--bin", "bootstrap"]
-        subprocess.run([*cargo, *package], cwd=ROOT, check=True)
-    keyturn = options.keyturn or TARGET / "release/keyturn"
-    function = options.function or TARGET / "function/bootstrap"
-    return keyturn.resolve(), function.resolve()
+        subprocess.run(["cargo", "build", "--locked", *package], cwd=ROOT, check=True)
+    return (options.function or TARGET / "function/bootstrap").resolve()
 
 
 def peak(process):
