@@ -23,6 +23,8 @@ use year::{Scale, Year};
 
 const SMALL: Scale = Scale { users: 50, cells: 2, days: 365, days_between_sweeps: 5 };
 
+const MIDDLE: Scale = Scale { users: 250, cells: 2, days: 365, days_between_sweeps: 7 };
+
 const LARGE: Scale = Scale { users: 1_000, cells: 5, days: 365, days_between_sweeps: 7 };
 
 #[expect(clippy::print_stderr, reason = "nothing else is there to tell it")]
@@ -53,7 +55,13 @@ async fn a_year_of_some_users() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes ten minutes; `.ci/run` runs it"]
+#[ignore = "takes some minutes; `.ci/run` runs it"]
+async fn a_year_of_many_users() {
+    live(wanted().unwrap_or(1), MIDDLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a quarter of an hour"]
 async fn a_year_of_a_thousand_users() {
     live(wanted().unwrap_or(1), LARGE).await;
 }
