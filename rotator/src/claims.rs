@@ -39,24 +39,29 @@ fn claiming<'a>(user: &UserName, listed: &'a [Listed]) -> impl Iterator<Item = (
 /// Those of them that are the user's by their name; where there are several, those that are it more certainly. A secret that
 /// was the user's under another configuration keeps its tags.
 fn theirs<'a>(user: &UserName, listed: &'a [Listed], scope: &Scope) -> Vec<&'a Listed> {
-    let own = &scope.own_secrets;
-    let is_certain: [fn(&OwnSecrets, &UserName, &UserName, &str) -> bool; 3] = [
-        |own, _, bound, secret| own.is_own(bound, secret),
-        |own, user, _, secret| own.belongs(user, secret),
-        // The order may spell the user in other letters than IAM does.
-        |own, _, bound, secret| own.belongs(bound, secret),
-    ];
-    let found = is_certain.iter().map(|is_theirs| {
-        let theirs = claiming(user, listed).filter(|(secret, bound)| is_theirs(own, user, bound, &secret.name));
-        theirs.map(|(secret, _)| secret).collect::<Vec<_>>()
-    });
-    found.into_iter().find(|theirs| !theirs.is_empty()).unwrap_or_default()
+    let ranked: Vec<(usize, &Listed)> = claiming(user, listed)
+        .filter_map(|(secret, bound)| Some((uncertainty(user, bound, &secret.name, &scope.own_secrets)?, secret)))
+        .collect();
+    let least = ranked.iter().map(|(rank, _)| *rank).min();
+    ranked.into_iter().filter(|(rank, _)| Some(*rank) == least).map(|(_, secret)| secret).collect()
+}
+
+/// How far from certain it is that a secret is the user's; `None` when by its name it is not. The configuration counts most,
+/// and the user as the order spells the name more than as the tag does: in other letters it is the name of another secret.
+fn uncertainty(user: &UserName, bound: &UserName, secret: &str, own: &OwnSecrets) -> Option<usize> {
+    let is_theirs = [own.is_own(bound, secret), own.belongs(user, secret), own.belongs(bound, secret)];
+    is_theirs.iter().position(|is_theirs| *is_theirs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::worlds;
+
+    /// How it is refused.
+    const WRONG: &str = "by its name it does not";
+    const NONE: &str = "no secret of the stack";
+    const SEVERAL: &str = "more than one secret";
 
     /// A secret of the stack, and the user whom its tags name.
     fn secret(name: &str, user: &str) -> Listed {
@@ -66,21 +71,25 @@ mod tests {
 
     #[test]
     fn the_name_says_which_secret_is_meant_and_the_others_are_told() {
-        let (right, wrong, none) = ("keyturn/alice", "by its name it does not", "no secret of the stack");
-        let several = "more than one secret";
-        let table: [(&str, &[(&str, &str)], &str, &[&str]); 10] = [
-            ("alice", &[(right, "alice"), ("keyturn/bob", "bob")], right, &[]),
-            ("alice", &[(right, "alice"), ("keyturn/bob", "alice")], right, &["keyturn/bob"]),
-            ("alice", &[("keyturn/bob", "alice")], wrong, &["keyturn/bob"]),
-            ("alice", &[(right, "bob")], none, &[]),
-            ("alice", &[], none, &[]),
+        type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+        let table: [Row; 10] = [
+            ("alice", &[("keyturn/alice", "alice"), ("keyturn/bob", "bob")], "keyturn/alice", &[]),
+            ("alice", &[("keyturn/alice", "alice"), ("keyturn/bob", "alice")], "keyturn/alice", &["keyturn/bob"]),
+            ("alice", &[("keyturn/bob", "alice")], WRONG, &["keyturn/bob"]),
+            ("alice", &[("keyturn/alice", "bob")], NONE, &[]),
+            ("alice", &[], NONE, &[]),
             // Secrets that differ in case only are two.
-            ("alice", &[(right, "alice"), ("keyturn/ALICE", "ALICE")], right, &["keyturn/ALICE"]),
-            ("Alice", &[(right, "alice")], right, &[]),
-            ("Alice", &[(right, "alice"), ("keyturn/ALICE", "ALICE")], several, &[right, "keyturn/ALICE"]),
+            ("alice", &[("keyturn/alice", "alice"), ("keyturn/ALICE", "ALICE")], "keyturn/alice", &["keyturn/ALICE"]),
+            ("Alice", &[("keyturn/alice", "alice")], "keyturn/alice", &[]),
+            (
+                "Alice",
+                &[("keyturn/alice", "alice"), ("keyturn/ALICE", "ALICE")],
+                SEVERAL,
+                &["keyturn/alice", "keyturn/ALICE"],
+            ),
             // The configuration names the second one; the first is from before it did.
             ("bob", &[("keyturn/bob", "bob"), ("prod/bob", "bob")], "prod/bob", &["keyturn/bob"]),
-            ("alice", &[("prod/bob", "alice")], wrong, &["prod/bob"]),
+            ("alice", &[("prod/bob", "alice")], WRONG, &["prod/bob"]),
         ];
         for (user, secrets, expected, others) in table {
             let listed: Vec<Listed> = secrets.iter().map(|(name, user)| secret(name, user)).collect();

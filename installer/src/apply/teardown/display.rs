@@ -69,7 +69,7 @@ impl fmt::Display for Remains {
             writeln!(f, "nothing is left that should not be")?;
         }
         self.left.iter().try_for_each(|left| writeln!(f, "left: {left}"))?;
-        self.left_alone.iter().try_for_each(|claim| writeln!(f, "left alone: {claim}"))?;
+        self.left_alone.iter().try_for_each(|claim| writeln!(f, "{claim}"))?;
         self.kept.iter().try_for_each(|name| writeln!(f, "kept: the secret `{name}`"))?;
         self.other_keys
             .iter()
