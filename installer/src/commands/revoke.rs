@@ -27,7 +27,8 @@ pub(super) async fn run(
     keys: &[AccessKeyId],
 ) -> Result<Exit, Error> {
     let users = named::look_up(session, config, names, &Closely::Everywhere).await?;
-    let bound = named::with_secrets(&users)?;
+    let bound = named::with_secrets(&users)
+        .inspect_err(|_| names.iter().for_each(|user| session.printer.say(by_hand(user))))?;
     named::not_left_out(config, &users)?;
     if !keys.is_empty() && users.len() != 1 {
         return Err(Refusals(vec![Refusal::KeysOfSeveral(users.len())]).into());
