@@ -101,7 +101,7 @@ fn sessions(user: &UserName, now: Option<Timestamp>) -> String {
 /// A leak does not wait until everything else is in order.
 fn by_hand(user: &UserName) -> String {
     format!(
-        "{user}: until then the leaked key works; to stop it now, deactivate it in IAM: `aws iam update-access-key --user-name {user} --access-key-id KEY --status Inactive`"
+        "{user}: a leaked key works until somebody deactivates it; to do it by hand: `aws iam update-access-key --user-name {user} --access-key-id KEY --status Inactive`"
     )
 }
 
