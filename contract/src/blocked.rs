@@ -6,11 +6,15 @@
 pub const DENIED: &str = "denied";
 
 /// The name of each reason, and what it means.
-pub const REASONS: [(&str, &str); 24] = [
+pub const REASONS: [(&str, &str); 25] = [
     ("held", "the secret has the tag `keyturn:hold`; `keyturn release` takes it off"),
     ("rotation_off", "rotation of the secret was turned off by hand; turn it on in Secrets Manager"),
     ("left", "the user is no longer among those whom the function enrols; key and secret stay as they are"),
     ("unbound", "the secret's tags name no user; run `keyturn bootstrap`"),
+    (
+        "other_secret",
+        "the secret claims to be a user's, and by its name or stack it is not; put its `keyturn:` tags right, or take them off what somebody else has made",
+    ),
     ("other_user", "the secret's value names another user than its tags; put the right `UserName` back"),
     (
         "unreadable_value",

@@ -9,6 +9,7 @@ pub mod matching;
 pub mod metrics;
 mod names;
 mod order;
+mod own_secrets;
 mod rendering;
 mod secret_text;
 mod settings;
@@ -21,7 +22,8 @@ pub use names::{
     looks_like_an_arn,
 };
 pub use order::{OrderAnswer, Outcome, Reissue, SAME_REVOCATION};
+pub use own_secrets::{DIGEST_DIGITS, OwnSecrets};
 pub use rendering::{Rendering, Renderings};
 pub use secret_text::SecretText;
 pub use settings::{ForeignPolicy, InUsePolicy, SHORTEST_TIMEOUT, Settings, SettingsError, variables};
-pub use tags::{Attempt, GiveUp, KeyMark, TagError, keys as tag_keys};
+pub use tags::{Attempt, GiveUp, KeyMark, LONGEST_ATTEMPT, TagError, keys as tag_keys};

@@ -18,6 +18,9 @@ pub const SAME_REVOCATION: Duration = Duration::from_secs(3_600);
 pub struct OrderAnswer {
     /// By the name as it was given.
     pub users: BTreeMap<UserName, Outcome>,
+    /// The names of other secrets that claim by their tags to be the user's, and that were left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<UserName, Vec<String>>,
 }
 
 /// What came of an order for one user.
@@ -120,10 +123,14 @@ mod tests {
             (Outcome::Failed { text: "x".into() }, json!({"outcome": "failed", "text": "x"})),
         ];
         for (outcome, expected) in table {
-            let answer = OrderAnswer { users: BTreeMap::from([(UserName::new("alice").unwrap(), outcome)]) };
+            let users = BTreeMap::from([(UserName::new("alice").unwrap(), outcome)]);
+            let answer = OrderAnswer { users, ..OrderAnswer::default() };
             let json = json!({"users": {"alice": expected}});
             assert_eq!(serde_json::to_value(&answer).unwrap(), json);
             assert_eq!(serde_json::from_value::<OrderAnswer>(json).unwrap(), answer);
         }
+        let left_out = BTreeMap::from([(UserName::new("alice").unwrap(), vec!["x".to_owned()])]);
+        let json = serde_json::to_value(OrderAnswer { left_out, ..OrderAnswer::default() }).unwrap();
+        assert_eq!(json, json!({"users": {}, "left_out": {"alice": ["x"]}}));
     }
 }

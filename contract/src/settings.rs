@@ -45,6 +45,8 @@ pub mod variables {
     pub const KMS_KEY: &str = "KEYTURN_KMS_KEY";
     /// In which other forms the secrets hold the keys, as the tag [`RENDER`](crate::tag_keys::RENDER) says it.
     pub const RENDER: &str = "KEYTURN_RENDER";
+    /// The users of the stack whose secret has a name of its own, see [`OwnSecrets`](crate::OwnSecrets).
+    pub const OWN_SECRETS: &str = "KEYTURN_OWN_SECRETS";
     /// The names of the only secrets that a direct invocation rotates, separated by `;`; all when it is not set. The
     /// name is the one that hand-made rotation functions have given it.
     pub const SECRETS: &str = "secrets";

@@ -3,6 +3,8 @@
 //! Tag values may hold letters, digits, spaces and `_ . : / = + - @` (Secrets Manager API reference, Tag), so the
 //! marks are written as `name=value` words.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -65,6 +67,13 @@ impl TagError {
     }
 }
 
+/// For how long attempts count as one that follow one another: since the first of them keys may have been left behind. Each
+/// ends within its lease of minutes, and what it left behind goes after that, so a day is more than there will be.
+pub const LONGEST_ATTEMPT: Duration = Duration::from_hours(24);
+
+/// By how much two answers of AWS may differ in what time it is.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
+
 /// The value of [`keys::ATTEMPT`]: which rotation last set out to create a key, and since when keys may have been
 /// created that no version of the secret holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +90,18 @@ impl Attempt {
     /// The value of the tag: `<token>@<since>/<at>`.
     pub fn to_tag(&self) -> String {
         format!("{}@{}/{}", self.token, self.since, self.at)
+    }
+
+    /// The same, unless no attempt can have been like that by `now`: somebody has written it by hand, so that keys of others
+    /// would pass for such as were left behind.
+    ///
+    /// # Errors
+    /// [`TagError`] when it lies ahead, ends before it begins, or is longer than [`LONGEST_ATTEMPT`].
+    pub fn as_of(self, now: Timestamp) -> Result<Self, TagError> {
+        let latest = now.saturating_add(CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+        let took = Duration::try_from(self.at.duration_since(self.since));
+        let is_possible = self.at <= latest && took.is_ok_and(|took| took <= LONGEST_ATTEMPT);
+        if is_possible { Ok(self) } else { Err(TagError::of(keys::ATTEMPT)) }
     }
 
     /// Reads the tag.
@@ -180,6 +201,30 @@ mod tests {
     use crate::Renderings;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn an_attempt_that_cannot_have_been_is_none() -> TestResult {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse()?;
+        let attempt = |since: &str, at: &str| {
+            let token = VersionToken::new("0".repeat(36)).unwrap();
+            let attempt = Attempt { token, since: since.parse().unwrap(), at: at.parse().unwrap() };
+            attempt.as_of(now).is_ok()
+        };
+        let table = [
+            ("2026-06-01T00:00:00Z", "2026-06-01T00:00:00Z", true),
+            ("2026-06-01T00:00:30Z", "2026-06-01T00:00:30Z", true),
+            ("2025-01-01T00:00:00Z", "2025-01-02T00:00:00Z", true),
+            ("2025-01-01T00:00:00Z", "2025-01-02T00:00:01Z", false),
+            ("2026-06-01T00:00:00Z", "2026-05-31T23:59:59Z", false),
+            ("2026-05-31T23:59:59Z", "2026-06-01T00:02:00Z", false),
+            ("2026-06-01T00:00:00Z", "9999-01-01T00:00:00Z", false),
+            ("-009999-01-10T00:00:00Z", "9999-12-01T00:00:00Z", false),
+        ];
+        for (since, at, is_possible) in table {
+            assert_eq!(attempt(since, at), is_possible, "{since} to {at}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn an_attempt_reads_back() -> TestResult {

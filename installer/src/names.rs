@@ -18,6 +18,9 @@ pub const ARTIFACTS_BUCKET: &str = "Bucket";
 /// The logical id of the rotation function in its stack.
 pub const FUNCTION: &str = "Function";
 
+/// The logical id of the rule that has the function look for users, where it does.
+pub const ENROLLER: &str = "Enroller";
+
 /// How many cells a deployment can have: an account has 5,000 IAM users (IAM quotas), and each cell has one at least. What
 /// a tag says beyond that was not written by keyturn, and is not counted up to.
 const MOST_CELLS: usize = 5_000;

@@ -1,5 +1,6 @@
 //! The templates of the stacks, as values: the files of `templates/`, and the resources of each user.
 
+mod environment;
 mod json;
 mod member;
 mod parameters;
@@ -14,7 +15,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use contract::{UserId, UserName};
+use contract::{OwnSecrets, UserId, UserName};
 use serde::Serialize;
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
@@ -24,6 +25,7 @@ use crate::fleet::Central;
 use crate::names::{SecretName, USER_POLICY, UserResources, subscription_id};
 use policy::Grant;
 
+pub use environment::room_for_own_secrets;
 pub use member::member;
 pub use policy::Filling;
 pub use rollout_role::rollout_role;
@@ -104,7 +106,19 @@ pub enum TemplateError {
         /// The ARN.
         arn: String,
     },
-    /// Two users would share a secret.
+    /// Lambda would not take the function.
+    #[error(
+        "the environment of the function takes {bytes} bytes and may take {most}; {own_secrets} users of the cell have a `secret` of their own"
+    )]
+    Environment {
+        /// How much it takes.
+        bytes: usize,
+        /// How much Lambda lets it take.
+        most: usize,
+        /// How many users have a secret with a name of its own, each of which takes some of it.
+        own_secrets: usize,
+    },
+    /// Two users would share a secret, or one has the name that the other's would have by itself.
     #[error("the secret `{secret}` of the user `{user}` is another user's too")]
     SharedSecret {
         /// The secret.
@@ -122,6 +136,9 @@ impl TemplateError {
             Self::Unwritable(_) | Self::Unfillable(_) => "this is a fault of keyturn; report it with the configuration",
             Self::TooManyUsers { .. } => {
                 "their names or paths have become longer than their cell has room for: take some users out of the configuration, deploy, and add them again"
+            }
+            Self::Environment { .. } => {
+                "name fewer secrets in `function.secrets`, or let some of the users have the secret that is called after them"
             }
             Self::UserArn { .. } => "move the user to a path without `*`, `?` and `$`, or leave it out",
             Self::SharedSecret { .. } => "give one of the users another `secret` in the configuration",
@@ -210,10 +227,14 @@ pub fn numbered_cell(
     users: &[BoundUser],
     code: &CodeLocation,
 ) -> Result<Template, TemplateError> {
+    let secrets = secret_names(config, users)?;
+    let own_secrets = users.iter().zip(&secrets).map(|(user, secret)| (&user.name, secret.as_str()));
     let mut values = parameters::of(config, code);
     values.insert("ForwardsRotations", (number <= 1).to_string());
+    values.insert("OwnSecrets", OwnSecrets::of(own_secrets).to_string());
     let mut template = filled(config, &values)?;
-    let secrets = secret_names(config, users)?;
+    let is_own = |(user, secret): &(&BoundUser, &SecretName)| **secret != SecretName::of_user(&user.name);
+    environment::check(&template, users.iter().zip(&secrets).filter(is_own).count())?;
     let grants =
         users.iter().zip(&secrets).map(|(user, secret)| Grant::new(user, secret)).collect::<Result<Vec<_>, _>>()?;
 
@@ -272,12 +293,14 @@ pub fn with<'a>(
     Ok(template)
 }
 
-/// The name of each user's secret, no two the same.
+/// The name of each user's secret, no two the same. The function takes a secret that is called after a user for that
+/// user's, so nobody else can have it.
 fn secret_names(config: &Config, users: &[BoundUser]) -> Result<Vec<SecretName>, TemplateError> {
     let mut names: Vec<SecretName> = Vec::with_capacity(users.len());
     for user in users {
         let secret = config.secret_name(&user.name);
-        if names.contains(&secret) {
+        let is_anothers = |other: &BoundUser| other.name != user.name && SecretName::of_user(&other.name) == secret;
+        if names.contains(&secret) || users.iter().any(is_anothers) {
             return Err(TemplateError::SharedSecret { secret, user: user.name.clone() });
         }
         names.push(secret);

@@ -12,7 +12,8 @@ use crate::aws::{Clients, secrets};
 use crate::blocked::Blocked;
 use crate::error::RotationError;
 use crate::event::Users;
-use crate::{Scope, pace};
+use crate::pace;
+use crate::scope::Scope;
 
 /// What came of it, by the name of the secret or, for somebody who is not of the stack, of the user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

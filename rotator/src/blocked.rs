@@ -16,6 +16,8 @@ pub(crate) enum Blocked {
     Left,
     /// The secret has no binding to a user: its tags are missing.
     Unbound,
+    /// The secret is not the one that the user's key is kept in, whatever its tags say: the name is another one, or the stack.
+    OtherSecret,
     /// The secret's value names another user than its tags.
     OtherUser,
     /// AWSCURRENT holds something that keyturn cannot have put there.
@@ -63,6 +65,7 @@ impl Blocked {
         match self {
             Self::Unbound
             | Self::RotationOff
+            | Self::OtherSecret
             | Self::OtherUser
             | Self::UnreadableValue(_)
             | Self::UserReplaced
@@ -99,6 +102,7 @@ impl Blocked {
             Self::RotationOff => "rotation_off",
             Self::Left => "left",
             Self::Unbound => "unbound",
+            Self::OtherSecret => "other_secret",
             Self::OtherUser => "other_user",
             Self::UnreadableValue(_) => "unreadable_value",
             Self::UserReplaced => "user_replaced",
@@ -134,6 +138,9 @@ impl fmt::Display for Blocked {
                 contract::tag_keys::USER,
                 contract::tag_keys::USER_ID
             ),
+            Self::OtherSecret => {
+                f.write_str("the secret is not the one that the user's key is kept in, by its name or its stack")
+            }
             Self::OtherUser => f.write_str("the secret's value names another user than its tags"),
             Self::UnreadableValue(why) => write!(f, "AWSCURRENT holds no value of keyturn's: {why}"),
             Self::UserReplaced => f.write_str("the user is gone, or is another one of the same name"),
@@ -180,6 +187,7 @@ mod tests {
             Blocked::RotationOff,
             Blocked::Left,
             Blocked::Unbound,
+            Blocked::OtherSecret,
             Blocked::OtherUser,
             Blocked::UnreadableValue(DocumentError::NotAnObject),
             Blocked::UserReplaced,

@@ -12,24 +12,17 @@ use jiff::Timestamp;
 
 use crate::aws::secrets::Listed;
 use crate::observed::{Description, User};
-use crate::protocol::binding;
+use crate::protocol::claimed;
 
 /// How long a rotation of somebody who leaves may take to its end. One that is stuck, or for which the permission went
 /// together with the tag or the path, never gets there.
 const END_WITHIN: Duration = Duration::from_secs(86_400);
 
-/// A user as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Person {
-    pub(crate) user: User,
-    pub(crate) path: String,
-}
-
 /// Whom a pass looks at: a user, a secret of the stack, or both.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     /// The user; `None` when there is none of that name below the path, or when IAM did not tell.
-    pub(crate) person: Option<Person>,
+    pub(crate) person: Option<User>,
     /// The secret, if the listing has it.
     pub(crate) secret: Option<Listed>,
 }
@@ -87,11 +80,11 @@ pub(crate) enum NotEnrolled {
 }
 
 /// Brings users and secrets together, by the name, or by the id of somebody who has another name by now.
-pub(crate) fn candidates(people: Vec<Person>, mut secrets: Vec<Listed>) -> Vec<Candidate> {
-    // A user's secrets of other names come behind the one that is named after the user.
-    secrets.sort_by_key(|secret| secret.user.as_ref().is_none_or(|user| user.secret_name() != secret.name));
-    let names: BTreeMap<String, usize> = index(&people, |person| person.user.name.as_str().to_ascii_lowercase());
-    let ids: BTreeMap<String, usize> = index(&people, |person| person.user.id.to_string());
+pub(crate) fn candidates(people: Vec<User>, mut secrets: Vec<Listed>) -> Vec<Candidate> {
+    // Of a secret that is not named after its user the sweeper tells. Here it must not stand in for the one that is.
+    secrets.retain(|secret| secret.user.as_ref().is_none_or(|user| user.secret_name() == secret.name));
+    let names: BTreeMap<String, usize> = index(&people, |person| person.name.as_str().to_ascii_lowercase());
+    let ids: BTreeMap<String, usize> = index(&people, |person| person.id.to_string());
     let mut all: Vec<Candidate> =
         people.into_iter().map(|person| Candidate { person: Some(person), secret: None }).collect();
     let mut others = Vec::new();
@@ -109,7 +102,7 @@ pub(crate) fn candidates(people: Vec<Person>, mut secrets: Vec<Listed>) -> Vec<C
     all
 }
 
-fn index(people: &[Person], key: impl Fn(&Person) -> String) -> BTreeMap<String, usize> {
+fn index(people: &[User], key: impl Fn(&User) -> String) -> BTreeMap<String, usize> {
     people.iter().enumerate().map(|(place, person)| (key(person), place)).collect()
 }
 
@@ -126,7 +119,7 @@ pub(crate) fn queue(mut candidates: Vec<Candidate>, pass: usize, reach: usize) -
 impl Candidate {
     /// The name that the pass tells.
     pub(crate) fn name(&self) -> Option<&UserName> {
-        let person = self.person.as_ref().map(|person| &person.user.name);
+        let person = self.person.as_ref().map(|person| &person.name);
         person.or_else(|| self.secret.as_ref().and_then(|secret| secret.user.as_ref()))
     }
 
@@ -136,7 +129,7 @@ impl Candidate {
         match &self.person {
             None if all_told => Some(Standing::NotMeant),
             None => Some(Standing::Unknown),
-            Some(person) if !enrolment.may_cover(&person.user.name, &person.path) => Some(Standing::NotMeant),
+            Some(person) if !enrolment.may_cover(&person.name, &person.path) => Some(Standing::NotMeant),
             Some(_) if enrolment.asks_for_tags() => None,
             Some(_) => Some(Standing::Meant),
         }
@@ -145,12 +138,14 @@ impl Candidate {
     /// Whether there is nothing to do, as far as the listing tells. It may be minutes old, so what looks settled is looked
     /// at again by the next pass; what does not is never changed without a closer look.
     pub(crate) fn is_settled(&self, standing: Standing, schedule: &str) -> bool {
-        let person = self.person.as_ref().map(|person| &person.user);
+        let person = self.person.as_ref();
         match (&self.secret, standing) {
             (_, Standing::Unknown) | (None, Standing::NotMeant) => true,
             (None, Standing::Meant) => false,
             (Some(secret), Standing::Meant) => {
-                let is_theirs = person.map(|user| &user.id) == secret.user_id.as_ref();
+                let is_theirs = person.is_some_and(|user| {
+                    Some(&user.id) == secret.user_id.as_ref() && user.name.secret_name() == secret.name
+                });
                 is_theirs && secret.is_rotated && secret.left.is_none() && secret.schedule.as_deref() == Some(schedule)
             }
             (Some(secret), Standing::NotMeant) => !secret.is_rotated && secret.left.is_some(),
@@ -179,11 +174,13 @@ pub(crate) fn decide(
         return told(NotEnrolled::NameInDeletion);
     }
     // Of a secret that has lost its binding the sweeper tells, and who is held is left alone.
-    let (Ok(binding), false) = (binding(secret), secret.tags.contains_key(tag_keys::HOLD)) else {
+    let (Ok(binding), false) = (claimed(secret), secret.tags.contains_key(tag_keys::HOLD)) else {
         return Ok(Vec::new());
     };
     if let Some(person) = person {
         match (binding.user.is_same_user(&person.name), binding.id == person.id) {
+            // The same in other letters: Secrets Manager tells them apart.
+            (true, true) if secret.name != person.name.secret_name() => return told(NotEnrolled::Renamed),
             (true, true) => {}
             (true, false) => return told(NotEnrolled::UserReplaced),
             (false, true) => return told(NotEnrolled::Renamed),

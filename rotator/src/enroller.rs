@@ -120,7 +120,7 @@ async fn enrol_one(
         return nothing;
     }
     let Some(name) = candidate.name() else { return nothing };
-    let person = candidate.person.as_ref().map(|person| &person.user);
+    let person = candidate.person.as_ref();
     let id = candidate.secret.as_ref().map_or_else(|| name.secret_name(), |secret| secret.arn.to_string());
     let seen = look(clients, &id, &place.stack, standing).await?;
     let (arn, found) = seen.map_or((None, None), |(arn, found)| (Some(arn), Some(found)));
@@ -148,7 +148,7 @@ async fn standing(
         return Ok(standing);
     }
     let Some(person) = &candidate.person else { return Ok(Standing::Unknown) };
-    match iam::tags(clients, &person.user.name).await? {
+    match iam::tags(clients, &person.name).await? {
         Some(tags) if enrolment.covers_tags(&tags) => Ok(Standing::Meant),
         // Deleted since the listing.
         Some(_) | None => Ok(Standing::NotMeant),

@@ -95,6 +95,7 @@ pub(crate) fn ordered(request_id: &str, order: &Order, result: &Result<OrderAnsw
             "message": order.to_string(),
             "requestId": request_id,
             "users": answer.users,
+            "leftOut": answer.left_out,
         }),
         Err(error) => json!({
             "level": "ERROR",

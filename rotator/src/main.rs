@@ -8,6 +8,7 @@ mod act;
 mod ask;
 mod aws;
 mod blocked;
+mod claims;
 mod enrol;
 mod enroller;
 mod error;
@@ -27,6 +28,7 @@ mod retire;
 mod revoke;
 mod rollback;
 mod rotate;
+mod scope;
 mod slots;
 mod sweep;
 mod sweeper;
@@ -35,7 +37,7 @@ mod worlds;
 
 use std::time::{Duration, SystemTime};
 
-use contract::{Enrolment, Settings, SettingsError, variables};
+use contract::Settings;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -43,40 +45,7 @@ use tokio::time::Instant;
 use aws::Clients;
 use error::RotationError;
 use event::Request;
-
-/// Whose secrets the function looks after besides those it is called for.
-#[derive(Debug, Clone)]
-struct Scope {
-    /// The stack.
-    stack: String,
-    /// The names of the only secrets that a direct invocation reaches.
-    secrets: Option<Vec<String>>,
-    /// Whom the function enrols by itself.
-    enrolment: Option<Enrolment>,
-}
-
-impl Scope {
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let names =
-            |text: String| text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        let secrets = variable(variables::SECRETS).map(names).filter(|names: &Vec<String>| !names.is_empty());
-        let stack = variable(variables::STACK).unwrap_or_default();
-        Ok(Self { stack, secrets, enrolment: Enrolment::read(variable)? })
-    }
-
-    /// What a pass over the users works with; `function` is the ARN that the function was called by.
-    fn place(&self, function: &str) -> Option<enroller::Place> {
-        // Behind the name may stand a version or an alias, with which this was called and Secrets Manager need not.
-        let function = function.splitn(8, ':').take(7).collect::<Vec<_>>().join(":");
-        let enrolment = self.enrolment.clone()?;
-        Some(enroller::Place { stack: self.stack.clone(), function, enrolment })
-    }
-
-    /// Whether a direct invocation reaches the secret of this name.
-    fn contains(&self, name: &str) -> bool {
-        self.secrets.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
-    }
-}
+use scope::Scope;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -101,12 +70,12 @@ async fn invoke(
     let request_id = &event.context.request_id;
     match Request::parse(&event.payload).map_err(RotationError::from) {
         Ok(Request::Step(step)) => {
-            let result = rotate::rotate(clients, settings, &step, end).await;
+            let result = rotate::rotate(clients, settings, scope, &step, end).await;
             log::step(request_id, &scope.stack, &step, &result);
             result.map(|_: rotate::Done| Value::Null)
         }
         Ok(Request::Sweep(users)) => {
-            let result = sweeper::sweep(clients, settings, &scope.stack, &users, end).await;
+            let result = sweeper::sweep(clients, settings, scope, &users, end).await;
             result.inspect_err(|error| log::refused(request_id, error)).map(|report| json!(report))
         }
         Ok(Request::Enrol) => {

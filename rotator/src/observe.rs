@@ -7,8 +7,9 @@ use contract::{AccessKeyId, SecretArn, VersionToken};
 use crate::aws::{Clients, iam, secrets};
 use crate::blocked::Blocked;
 use crate::error::{Refusal, RotationError};
-use crate::observed::{CURRENT, Description, Evidence, Key, Observed, PENDING, PREVIOUS, Version};
+use crate::observed::{CURRENT, Description, Evidence, Key, Observed, PENDING, PREVIOUS, User, Version};
 use crate::protocol::Binding;
+use crate::scope::Scope;
 
 /// The most versions whose values are looked through for a key. Secrets Manager keeps about 100 without a label.
 const VERSIONS_LOOKED_THROUGH: usize = 200;
@@ -64,6 +65,16 @@ pub(crate) async fn observe_between_steps(
         }
         observed => observed,
     }
+}
+
+/// Checks that the function enrols the user, where it enrols anybody: by name, path and tags as they are now, and as the
+/// enroller does. Somebody else may have made the secret, for a user who is exempt.
+pub(crate) async fn check_enrolled(clients: &Clients, scope: &Scope, user: &User) -> Result<(), RotationError> {
+    let Some(enrolment) = &scope.enrolment else { return Ok(()) };
+    let is_covered = enrolment.may_cover(&user.name, &user.path)
+        && (!enrolment.asks_for_tags()
+            || iam::tags(clients, &user.name).await?.is_some_and(|tags| enrolment.covers_tags(&tags)));
+    if is_covered { Ok(()) } else { Err(RotationError::Blocked(Blocked::Left)) }
 }
 
 async fn version(

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 pub(crate) struct Description {
     /// The time by the clock of AWS when this was read. Every age is counted from it.
     pub(crate) now: Timestamp,
+    /// The secret's name. Nobody can change it.
+    pub(crate) name: String,
     pub(crate) deleted: bool,
     /// Absent while a schedule is being set up.
     pub(crate) rotation_enabled: Option<bool>,
@@ -64,7 +66,8 @@ impl Description {
 
     /// The last attempt to create a key.
     pub(crate) fn attempt(&self) -> Result<Option<Attempt>, TagError> {
-        self.tags.get(contract::tag_keys::ATTEMPT).map(|value| Attempt::parse(value)).transpose()
+        let attempt = self.tags.get(contract::tag_keys::ATTEMPT).map(|value| Attempt::parse(value)?.as_of(self.now));
+        attempt.transpose()
     }
 }
 
@@ -86,8 +89,10 @@ impl Version {
 /// The IAM user as IAM knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
+    /// As IAM spells it.
     pub(crate) name: UserName,
     pub(crate) id: UserId,
+    pub(crate) path: String,
 }
 
 /// One access key of the user.

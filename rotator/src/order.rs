@@ -4,22 +4,25 @@
 //! Nobody repeats an order by himself, so each may die after any call and leave a state in which the same order goes
 //! on, and which the sweeper understands if nobody gives it again.
 
+use std::sync::Arc;
+
 use contract::{KeyPair, OrderAnswer, Outcome, Reissue, SecretArn, UserName, tag_keys};
 use tokio::time::Instant;
 
 use crate::act::{TIME_TO_ACT, Target};
-use crate::aws::secrets::Listed;
 use crate::aws::{Clients, iam, secrets};
 use crate::blocked::Blocked;
+use crate::claims::{left_out, secret_of};
 use crate::error::{Refusal, RotationError, chain};
 use crate::event::{Leaked, Order};
 use crate::observe::{observe_between_steps, stored_keys};
 use crate::observed::{CURRENT, Description, KeyStatus, Observed, PENDING};
+use crate::pace;
 use crate::protocol::{Binding, binding, check_binding};
 use crate::prove::{bound_user, prove};
 use crate::revoke::{self, Plan, Revocation};
 use crate::rollback::{self, Back, Rollback, Tidy};
-use crate::{Scope, pace};
+use crate::scope::Scope;
 
 /// Follows the order for each user who is named and lies within the scope.
 pub(crate) async fn order(
@@ -32,6 +35,10 @@ pub(crate) async fn order(
     let listed = secrets::of_stack(clients, &scope.stack).await?;
     let (mut answer, mut secrets) = (OrderAnswer::default(), Vec::new());
     for user in users {
+        let others = left_out(user, &listed, scope);
+        if !others.is_empty() {
+            answer.left_out.insert(user.clone(), others);
+        }
         match secret_of(user, &listed, scope) {
             Ok(secret) if !secrets.contains(secret) => secrets.push(secret.clone()),
             Ok(_) => {}
@@ -39,10 +46,11 @@ pub(crate) async fn order(
         }
     }
     let latest = end.checked_sub(TIME_TO_ACT).unwrap_or(end);
-    let (shared, order) = (clients.clone(), order.clone());
+    let (shared, shared_scope, order) = (clients.clone(), Arc::new(scope.clone()), order.clone());
     let paced = pace::for_each(secrets, latest, |secret| {
         let (clients, order) = (shared.clone(), order.clone());
-        async move { (follow(&clients, &secret, &order, end).await, secret) }
+        let scope = shared_scope.clone();
+        async move { (follow(&clients, &scope, &secret, &order, end).await, secret) }
     });
     let done = paced.await.done;
     for user in users.iter().filter(|user| secret_of(user, &listed, scope).is_ok()) {
@@ -54,22 +62,10 @@ pub(crate) async fn order(
     Ok(answer)
 }
 
-/// The secret of a user, or why the order does not reach it.
-fn secret_of<'a>(user: &UserName, listed: &'a [Listed], scope: &Scope) -> Result<&'a SecretArn, &'static str> {
-    let is_theirs = |secret: &&Listed| secret.user.as_ref().is_some_and(|bound| bound.is_same_user(user));
-    let theirs: Vec<&Listed> = listed.iter().filter(is_theirs).collect();
-    match theirs.as_slice() {
-        [] => Err("no secret of the stack belongs to this user"),
-        [secret] if scope.contains(&secret.name) => Ok(&secret.arn),
-        [_] => Err("the user's secret is not among the function's `secrets`"),
-        _ => Err("more than one secret of the stack claims to belong to this user"),
-    }
-}
-
-async fn follow(clients: &Clients, secret: &SecretArn, order: &Order, end: Instant) -> Outcome {
+async fn follow(clients: &Clients, scope: &Scope, secret: &SecretArn, order: &Order, end: Instant) -> Outcome {
     let followed = match order {
-        Order::Rollback => roll_back(clients, secret, end).await,
-        Order::Revoke(leaked) => revoke(clients, secret, leaked, end).await,
+        Order::Rollback => roll_back(clients, scope, secret, end).await,
+        Order::Revoke(leaked) => revoke(clients, scope, secret, leaked, end).await,
     };
     // Whatever can be refused or blocked is so before the first change; what fails later is an outcome already.
     followed.unwrap_or_else(|error| match error {
@@ -86,14 +82,14 @@ fn failed(error: &RotationError) -> Outcome {
 }
 
 /// The read phase of both. `hold` is no obstacle: it keeps rotation and sweeper away, and whoever orders comes himself.
-async fn look(clients: &Clients, secret: &SecretArn) -> Result<(Binding, Observed), RotationError> {
+async fn look(clients: &Clients, scope: &Scope, secret: &SecretArn) -> Result<(Binding, Observed), RotationError> {
     let description = secrets::describe(clients, secret).await?;
     if description.deleted {
         return Err(RotationError::Refused(Refusal::Deleted));
     }
-    let binding = binding(&description).map_err(RotationError::Blocked)?;
+    let binding = binding(&description, scope).map_err(RotationError::Blocked)?;
     let observed = observe_between_steps(clients, secret, description, &binding).await?;
-    check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
+    check_binding(&binding, &observed, scope).map_err(RotationError::Blocked)?;
     Ok((binding, observed))
 }
 
@@ -101,8 +97,13 @@ fn check_time(end: Instant) -> Result<(), RotationError> {
     if Instant::now() + TIME_TO_ACT > end { Err(RotationError::OutOfTime) } else { Ok(()) }
 }
 
-async fn roll_back(clients: &Clients, secret: &SecretArn, end: Instant) -> Result<Outcome, RotationError> {
-    let (binding, observed) = look(clients, secret).await?;
+async fn roll_back(
+    clients: &Clients,
+    scope: &Scope,
+    secret: &SecretArn,
+    end: Instant,
+) -> Result<Outcome, RotationError> {
+    let (binding, observed) = look(clients, scope, secret).await?;
     let decision = rollback::decide(&binding, &observed).map_err(RotationError::Blocked)?;
     check_time(end)?;
     let target = Target { clients, secret, user: &binding.user };
@@ -213,15 +214,16 @@ async fn tidy_up(target: Target<'_>, tidy: &Tidy) -> Result<(), RotationError> {
 
 async fn revoke(
     clients: &Clients,
+    scope: &Scope,
     secret: &SecretArn,
     leaked: &Leaked,
     end: Instant,
 ) -> Result<Outcome, RotationError> {
-    let (_, observed) = look(clients, secret).await?;
+    let (_, observed) = look(clients, scope, secret).await?;
     let stored = stored_keys(clients, secret, &observed).await?;
     // Once more, behind the versions: the key that replaces the revoked ones may have been stored between the two looks.
     // Only here is it seen to be the pending one, which has not leaked.
-    let (binding, observed) = look(clients, secret).await?;
+    let (binding, observed) = look(clients, scope, secret).await?;
     let target = Target { clients, secret, user: &binding.user };
     check_time(end)?;
     let nothing = |why: String| Ok(Outcome::Nothing { why });

@@ -8,6 +8,7 @@ use crate::blocked::Blocked;
 use crate::error::Refusal;
 use crate::event::RotationEvent;
 use crate::observed::{CURRENT, Description, KeyStatus, Observed, PENDING};
+use crate::scope::Scope;
 use crate::slots::{self, Room};
 
 /// What the secret's description alone says about an event.
@@ -29,7 +30,7 @@ pub(crate) struct Binding {
 }
 
 /// Checks that hold for every step, before anything else is read.
-pub(crate) fn gate(event: &RotationEvent, secret: &Description) -> Gate {
+pub(crate) fn gate(event: &RotationEvent, secret: &Description, scope: &Scope) -> Gate {
     if secret.deleted {
         return Gate::Refused(Refusal::Deleted);
     }
@@ -50,23 +51,34 @@ pub(crate) fn gate(event: &RotationEvent, secret: &Description) -> Gate {
     if secret.tags.contains_key(tag_keys::HOLD) {
         return Gate::Blocked(Blocked::Held);
     }
-    match binding(secret) {
+    match binding(secret, scope) {
         Ok(binding) => Gate::Open(binding),
         Err(blocked) => Gate::Blocked(blocked),
     }
 }
 
-/// Which user the secret's tags bind it to (R8).
-pub(crate) fn binding(secret: &Description) -> Result<Binding, Blocked> {
+/// Which user the secret belongs to (R8): the one whom its tags name, when by its name and stack it is that user's. Whoever
+/// may tag one secret can write any user into the tags.
+pub(crate) fn binding(secret: &Description, scope: &Scope) -> Result<Binding, Blocked> {
+    let binding = claimed(secret)?;
+    if scope.keeps(secret, &binding.user) { Ok(binding) } else { Err(Blocked::OtherSecret) }
+}
+
+/// Which user the secret's tags name.
+pub(crate) fn claimed(secret: &Description) -> Result<Binding, Blocked> {
     let user = secret.tags.get(tag_keys::USER).and_then(|user| UserName::of_tag(user).ok());
     let id = secret.tags.get(tag_keys::USER_ID).and_then(|id| UserId::new(id).ok());
     user.zip(id).map(|(user, id)| Binding { user, id }).ok_or(Blocked::Unbound)
 }
 
 /// Checks that secret, tags and IAM mean the same user (R8). The pending version is checked where it is used.
-pub(crate) fn check_binding(binding: &Binding, observed: &Observed) -> Result<(), Blocked> {
+pub(crate) fn check_binding(binding: &Binding, observed: &Observed, scope: &Scope) -> Result<(), Blocked> {
     if observed.user.id != binding.id || !observed.user.name.is_same_user(&binding.user) {
         return Err(Blocked::UserReplaced);
+    }
+    // The tags may name the user in other letters than IAM does, and then so may the secret.
+    if !scope.keeps(&observed.secret, &observed.user.name) {
+        return Err(Blocked::OtherSecret);
     }
     if observed.current.document.user.is_same_user(&binding.user) { Ok(()) } else { Err(Blocked::OtherUser) }
 }
@@ -147,7 +159,7 @@ mod tests {
     fn gate_after(change: impl FnOnce(&mut Description)) -> Gate {
         let mut secret = World::new().current(&key('C')).observed().secret;
         change(&mut secret);
-        gate(&event(), &secret)
+        gate(&event(), &secret, &worlds::scope())
     }
 
     #[test]
@@ -160,7 +172,7 @@ mod tests {
     #[test]
     fn the_gate_names_why_it_is_shut() {
         type Change = fn(&mut Description);
-        let table: [(Change, Gate); 9] = [
+        let table: [(Change, Gate); 13] = [
             (|secret| secret.deleted = true, Gate::Refused(Refusal::Deleted)),
             (|secret| secret.rotation_enabled = Some(false), Gate::Refused(Refusal::RotationDisabled)),
             (|secret| drop(secret.labels.remove(&token('n'))), Gate::Refused(Refusal::UnknownToken)),
@@ -177,6 +189,17 @@ mod tests {
             (|secret| drop(secret.tags.insert(tag_keys::HOLD.into(), String::new())), Gate::Blocked(Blocked::Held)),
             (|secret| drop(secret.tags.remove(tag_keys::USER)), Gate::Blocked(Blocked::Unbound)),
             (|secret| drop(secret.tags.insert(tag_keys::USER_ID.into(), "?".into())), Gate::Blocked(Blocked::Unbound)),
+            // Whoever may tag alice's secret points it at bob.
+            (
+                |secret| drop(secret.tags.insert(tag_keys::USER.into(), "bob".into())),
+                Gate::Blocked(Blocked::OtherSecret),
+            ),
+            (|secret| secret.name = "keyturn/Alice".into(), Gate::Blocked(Blocked::OtherSecret)),
+            (
+                |secret| drop(secret.tags.insert(tag_keys::STACK.into(), "x".into())),
+                Gate::Blocked(Blocked::OtherSecret),
+            ),
+            (|secret| drop(secret.tags.remove(tag_keys::STACK)), Gate::Blocked(Blocked::OtherSecret)),
         ];
         for (index, (change, expected)) in table.into_iter().enumerate() {
             let gate = gate_after(|secret| {
@@ -186,6 +209,22 @@ mod tests {
                 }
             });
             assert_eq!(gate, expected, "row {index}");
+        }
+    }
+
+    #[test]
+    fn a_secret_with_a_name_of_its_own_is_its_users_and_nobody_elses() {
+        let gate_of = |user: &str, name: &str| {
+            gate_after(|secret| {
+                secret.tags.insert(tag_keys::USER.into(), user.into());
+                secret.name = name.into();
+            })
+        };
+        assert!(matches!(gate_of("bob", "prod/bob"), Gate::Open(binding) if binding.user.as_str() == "bob"));
+        for (user, name) in
+            [("alice", "prod/bob"), ("bob", "prod/alice"), ("carol", "prod/bob"), ("bob", "keyturn/alice")]
+        {
+            assert_eq!(gate_of(user, name), Gate::Blocked(Blocked::OtherSecret), "{user}: {name}");
         }
     }
 
@@ -202,15 +241,20 @@ mod tests {
     fn the_binding_is_mutual() {
         let binding = Binding { user: worlds::user().name, id: worlds::user().id };
         let observed = World::new().current(&key('C')).pending(&key('N')).observed();
-        assert_eq!(check_binding(&binding, &observed), Ok(()));
+        assert_eq!(check_binding(&binding, &observed, &worlds::scope()), Ok(()));
 
         let mut recreated = observed.clone();
         recreated.user.id = UserId::new("AIDAZZZZZZZZZZZZZZZZZ").unwrap();
-        assert_eq!(check_binding(&binding, &recreated), Err(Blocked::UserReplaced));
+        assert_eq!(check_binding(&binding, &recreated, &worlds::scope()), Err(Blocked::UserReplaced));
+
+        let mut spelled_otherwise = observed.clone();
+        spelled_otherwise.user.name = UserName::new("Alice").unwrap();
+        let checked = check_binding(&binding, &spelled_otherwise, &worlds::scope());
+        assert_eq!(checked, Err(Blocked::OtherSecret));
 
         let mut other = observed.clone();
         other.current.document = contract::SecretDocument::placeholder(UserName::new("mallory").unwrap());
-        assert_eq!(check_binding(&binding, &other), Err(Blocked::OtherUser));
+        assert_eq!(check_binding(&binding, &other, &worlds::scope()), Err(Blocked::OtherUser));
 
         let mut other = observed;
         other.pending = Some(crate::observed::Version {

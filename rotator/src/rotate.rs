@@ -11,10 +11,11 @@ use crate::blocked::Blocked;
 use crate::error::{Refusal, RotationError};
 use crate::event::{RotationEvent, Step};
 use crate::log;
-use crate::observe::{gather_evidence, observe};
+use crate::observe::{check_enrolled, gather_evidence, observe};
 use crate::observed::{CURRENT, Description, Observed, PENDING};
 use crate::protocol::{self, Binding, Create, Gate, Pending};
 use crate::prove::{bound_user, prove};
+use crate::scope::Scope;
 use crate::slots::{Room, needs_evidence};
 use crate::sweeper;
 
@@ -42,18 +43,19 @@ pub(crate) enum Done {
 pub(crate) async fn rotate(
     clients: &Clients,
     settings: &Settings,
+    scope: &Scope,
     event: &RotationEvent,
     end: Instant,
 ) -> Result<Done, RotationError> {
     let description = secrets::describe(clients, &event.secret).await?;
     let was_blocked = description.tags.contains_key(tag_keys::BLOCKED);
-    let done = match protocol::gate(event, &description) {
+    let done = match protocol::gate(event, &description, scope) {
         Gate::Complete => return Ok(Done::Complete),
         Gate::Refused(refusal) => return Err(RotationError::Refused(refusal)),
         Gate::Blocked(reason) => Err(RotationError::Blocked(reason)),
         Gate::Open(binding) => {
             let target = Target { clients, secret: &event.secret, user: &binding.user };
-            step(target, settings, event, description, &binding, end).await
+            step(target, (settings, scope), event, description, &binding, end).await
         }
     };
     // The reason is in the log and in the answer already. The tag is for `keyturn status`, and not worth an error.
@@ -74,21 +76,26 @@ pub(crate) async fn rotate(
 
 async fn step(
     target: Target<'_>,
-    settings: &Settings,
+    rules: (&Settings, &Scope),
     event: &RotationEvent,
     description: Description,
     binding: &Binding,
     end: Instant,
 ) -> Result<Done, RotationError> {
+    let (settings, scope) = rules;
     let mut observed = match observe(target.clients, &event.secret, Some(&event.token), description, binding).await {
         Err(RotationError::Document { label: PENDING, .. }) if event.step == Step::Create => {
             return give_up(target, event).await;
         }
         observed => observed?,
     };
-    protocol::check_binding(binding, &observed).map_err(RotationError::Blocked)?;
+    protocol::check_binding(binding, &observed, scope).map_err(RotationError::Blocked)?;
     match event.step {
         Step::Create => {
+            // Whoever is not enrolled any more gets no other key. One that is stored already may become current.
+            if observed.pending.is_none() {
+                check_enrolled(target.clients, scope, &observed.user).await?;
+            }
             if observed.pending.is_none() && needs_evidence(&observed, settings).map_err(RotationError::Blocked)? {
                 gather_evidence(target.clients, &event.secret, &mut observed).await?;
             }
@@ -107,7 +114,7 @@ async fn step(
                 let done = finish(target, event, &observed, binding, end).await?;
                 if settings.is_single_key() {
                     // The sweeper would do it at its next pass, whatever happens here (R6). This is only sooner.
-                    let swept = sweeper::sweep_one(target.clients, settings, target.secret, end).await;
+                    let swept = sweeper::sweep_one(target.clients, settings, scope, target.secret, end).await;
                     log::swept(target.secret, &swept);
                 }
                 Ok(done)

@@ -1,7 +1,8 @@
 //! Making room for a new key: IAM allows two keys per user, and whatever takes the second slot is given up only when
 //! it is certain that nobody needs it, or when a person says so.
 
-use contract::{AccessKeyId, Attempt, KeyMark, Settings, VersionToken};
+use contract::{AccessKeyId, Attempt, KeyMark, LONGEST_ATTEMPT, Settings, VersionToken};
+use jiff::Timestamp;
 
 use crate::blocked::Blocked;
 use crate::observed::{Key, KeyStatus, Observed};
@@ -43,9 +44,14 @@ fn room(token: &VersionToken, observed: &Observed, settings: &Settings) -> Resul
         others.push((key, classify(key, observed, settings)?));
     }
     if let Err(blocked) = check_current(observed) {
-        // Somebody did that on purpose, so nothing is touched but what a person has given up to make room.
-        let delete = reclaimed(&others);
-        return if observed.keys.len() - delete.len() < KEYS_PER_USER { after(delete) } else { Err(blocked) };
+        // Somebody did that on purpose, so nothing is touched but what a person has given up to make room, and what nobody
+        // has: the attempt on record, which tells that, is about to be another one.
+        let mut delete = reclaimed(&others);
+        if observed.keys.len() - delete.len() >= KEYS_PER_USER {
+            return Err(blocked);
+        }
+        delete.extend(dead_orphans(observed, settings)?);
+        return after(delete);
     }
     let is_replaced = observed.is_current_revoked();
     let is_active_foreign = |(key, class): &&(&Key, Class)| *class == Class::Foreign && key.status == KeyStatus::Active;
@@ -133,7 +139,9 @@ fn attempt(
     let remain = leftovers(observed, settings)?.into_iter().any(|key| !is_deleted(key));
     let earlier = observed.secret.attempt().map_err(|_| Blocked::UnreadableMark)?;
     let earlier = earlier.filter(|attempt| remain || observed.since(attempt.at) < settings.lease);
-    let since = earlier.map_or(now, |attempt| attempt.since);
+    // What an attempt may have left behind longer ago is deleted before this one begins, or somebody uses it.
+    let earliest = now.saturating_sub(LONGEST_ATTEMPT).unwrap_or(Timestamp::MIN);
+    let since = earlier.map_or(now, |attempt| attempt.since.max(earliest));
     Ok(Attempt { token: token.clone(), since, at: now })
 }
 

@@ -13,6 +13,7 @@ use crate::blocked::Blocked;
 use crate::observed::{Description, Key, KeyStatus, Observed};
 use crate::protocol::{self, Binding, Pending};
 use crate::retire::{Class, Doomed, Verdict, check_current, classify, judge, stale_tags, unmarked};
+use crate::scope::Scope;
 use crate::slots::{Room, make_room};
 
 /// How long a rotation may stand still before it is asked for again. Secrets Manager tries a failed one several times
@@ -48,7 +49,7 @@ pub(crate) enum SweepStep {
 }
 
 /// What the secret's description alone says.
-pub(crate) fn gate(secret: &Description) -> Result<Binding, Blocked> {
+pub(crate) fn gate(secret: &Description, scope: &Scope) -> Result<Binding, Blocked> {
     if secret.tags.contains_key(contract::tag_keys::HOLD) {
         return Err(Blocked::Held);
     }
@@ -56,7 +57,7 @@ pub(crate) fn gate(secret: &Description) -> Result<Binding, Blocked> {
         let has_left = secret.tags.contains_key(contract::tag_keys::LEFT);
         return Err(if has_left { Blocked::Left } else { Blocked::RotationOff });
     }
-    protocol::binding(secret)
+    protocol::binding(secret, scope)
 }
 
 /// Whether a key is neither the current nor the pending one.

@@ -2,6 +2,7 @@
 //! others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{SecretArn, Settings, tag_keys};
@@ -17,11 +18,12 @@ use crate::error::RotationError;
 use crate::event::Users;
 use crate::log;
 use crate::measure::{Measures, measure};
-use crate::observe::{gather_evidence, observe_between_steps};
+use crate::observe::{check_enrolled, gather_evidence, observe_between_steps};
 use crate::observed::Description;
 use crate::pace;
 use crate::protocol::check_binding;
 use crate::retire::Verdict;
+use crate::scope::Scope;
 use crate::sweep::{self, Sweep, SweepStep};
 
 /// The time that reading what there is to know of one user may take. Together with [`TIME_TO_ACT`] it is less than
@@ -62,15 +64,15 @@ pub(crate) struct Swept {
     pub(crate) sweep: Sweep,
 }
 
-/// Sweeps the secrets of `stack`, as many as there is time for; `end` is when Lambda will end the function.
+/// Sweeps the secrets of the stack, as many as there is time for; `end` is when Lambda will end the function.
 pub(crate) async fn sweep(
     clients: &Clients,
     settings: &Settings,
-    stack: &str,
+    scope: &Scope,
     users: &Users,
     end: Instant,
 ) -> Result<Report, RotationError> {
-    let mut listed = secrets::of_stack(clients, stack).await?;
+    let mut listed = secrets::of_stack(clients, &scope.stack).await?;
     // Nothing is left to do for those whom the function itself has let go.
     listed.retain(|secret| !secret.has_left());
     listed.retain(|secret| secret.user.as_ref().map_or(*users == Users::All, |user| users.contains(user)));
@@ -80,11 +82,12 @@ pub(crate) async fn sweep(
     let places: Vec<Option<SecretArn>> =
         queue.iter().map(|secret| secret.is_rotated.then(|| secret.arn.clone())).collect();
     let latest = end.checked_sub(TIME_TO_READ + TIME_TO_ACT).unwrap_or(end);
-    let (shared, settings) = (clients.clone(), *settings);
+    let (shared, settings, scope) = (clients.clone(), *settings, Arc::new(scope.clone()));
+    let stack = scope.stack.clone();
     let paced = pace::for_each(queue, latest, |secret| {
-        let clients = shared.clone();
+        let (clients, scope) = (shared.clone(), scope.clone());
         async move {
-            let swept = sweep_one(&clients, &settings, &secret.arn, end).await;
+            let swept = sweep_one(&clients, &settings, &scope, &secret.arn, end).await;
             if has_left(&secret, &swept) {
                 return None;
             }
@@ -95,7 +98,7 @@ pub(crate) async fn sweep(
     let paced = paced.await;
     let done: Vec<_> = paced.done.into_iter().flatten().collect();
     let report = Report::of(&done, paced.left);
-    log::sweep(&report, (*users == Users::All).then_some(stack));
+    log::sweep(&report, (*users == Users::All).then_some(stack.as_str()));
     let now = done.iter().flatten().map(|swept| swept.now).max();
     let begun = places.iter().take(places.len() - paced.left);
     let last = begun.rev().flatten().next().filter(|_| paced.left > 0);
@@ -148,6 +151,7 @@ async fn bookmark(
 pub(crate) async fn sweep_one(
     clients: &Clients,
     settings: &Settings,
+    scope: &Scope,
     secret: &SecretArn,
     end: Instant,
 ) -> Result<Swept, RotationError> {
@@ -157,7 +161,7 @@ pub(crate) async fn sweep_one(
     if description.deleted {
         return Ok(Swept { now, measures: Measures::default(), sweep: Sweep::default() });
     }
-    let (measures, sweep) = match work(clients, settings, secret, description, end).await {
+    let (measures, sweep) = match work(clients, (settings, scope), secret, description, end).await {
         Err(RotationError::Blocked(blocked)) => {
             (Measures::default(), Sweep { findings: vec![blocked], ..Sweep::default() })
         }
@@ -178,14 +182,16 @@ pub(crate) async fn sweep_one(
 
 async fn work(
     clients: &Clients,
-    settings: &Settings,
+    rules: (&Settings, &Scope),
     secret: &SecretArn,
     description: Description,
     end: Instant,
 ) -> Result<(Measures, Sweep), RotationError> {
-    let binding = sweep::gate(&description).map_err(RotationError::Blocked)?;
+    let (settings, scope) = rules;
+    let binding = sweep::gate(&description, scope).map_err(RotationError::Blocked)?;
     let mut observed = observe_between_steps(clients, secret, description, &binding).await?;
-    check_binding(&binding, &observed).map_err(RotationError::Blocked)?;
+    check_binding(&binding, &observed, scope).map_err(RotationError::Blocked)?;
+    check_enrolled(clients, scope, &observed.user).await?;
     if sweep::needs_evidence(&observed) {
         gather_evidence(clients, secret, &mut observed).await?;
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::{
-    AccessKeyId, Attempt, ForeignPolicy, GiveUp, InUsePolicy, KeyMark, KeyPair, Region, Renderings, SecretDocument,
-    SecretText, Settings, UserId, UserName, VersionToken, tag_keys,
+    AccessKeyId, Attempt, ForeignPolicy, GiveUp, InUsePolicy, KeyMark, KeyPair, OwnSecrets, Region, Renderings,
+    SecretDocument, SecretText, Settings, UserId, UserName, VersionToken, tag_keys,
 };
 use jiff::Timestamp;
 
 use crate::observed::{
     CURRENT, Description, Evidence, Key, KeyStatus, LastUse, Observed, PENDING, PREVIOUS, User, Version,
 };
+use crate::scope::Scope;
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
@@ -51,7 +52,14 @@ pub(crate) fn token(letter: char) -> VersionToken {
 }
 
 pub(crate) fn user() -> User {
-    User { name: UserName::new("alice").unwrap(), id: UserId::new("AIDAAAAAAAAAAAAAAAAAA").unwrap() }
+    let id = UserId::new("AIDAAAAAAAAAAAAAAAAAA").unwrap();
+    User { name: UserName::new("alice").unwrap(), id, path: "/".to_owned() }
+}
+
+/// The function of the stack `keyturn`, in which bob has a secret of his own name.
+pub(crate) fn scope() -> Scope {
+    let own_secrets = OwnSecrets::of([(&UserName::new("bob").unwrap(), "prod/bob")]);
+    Scope { stack: "keyturn".to_owned(), own_secrets, secrets: None, enrolment: None }
 }
 
 /// A world under description: a user without keys, a secret with a placeholder, and a rotation that has just begun.
@@ -63,9 +71,11 @@ impl World {
         let tags = BTreeMap::from([
             (tag_keys::USER.to_owned(), user().name.to_string()),
             (tag_keys::USER_ID.to_owned(), user().id.to_string()),
+            (tag_keys::STACK.to_owned(), scope().stack),
         ]);
         let secret = Description {
             now: now(),
+            name: user().name.secret_name(),
             deleted: false,
             rotation_enabled: Some(true),
             last_rotated: None,

@@ -392,3 +392,47 @@ impl Member {
         self.stage.sandbox.visit(|world| world.inject(fault)).await;
     }
 }
+
+/// Somebody makes the secret of a user who is exempt, before or after the function would.
+#[tokio::test]
+async fn who_is_exempt_gets_no_key_whatever_secret_there_is() {
+    let member = Member::deployed(enrolment(), None).await;
+    let exempt = &[("rotate", "yes"), ("keyturn", "never")];
+    member.user("fire", "/service/", exempt).await;
+    let iam = aws_sdk_iam::Client::new(&member.stage.config());
+    let id = iam.get_user().user_name("fire").send().await.unwrap().user.unwrap().user_id;
+    let forge = move |world: &mut World| {
+        for name in ["keyturn/fire", "keyturn/other"] {
+            let tags = [("keyturn:stack", "keyturn"), ("keyturn:user", "fire"), ("keyturn:user-id", id.as_str())];
+            world.create_secret(ACCOUNT, REGION, name, r#"{"UserName":"fire"}"#, &tags).unwrap();
+        }
+    };
+    member.stage.sandbox.visit(forge).await;
+    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:keyturn");
+    let rules = aws_sdk_secretsmanager::types::RotationRulesType::builder().automatically_after_days(1).build();
+    for name in ["keyturn/fire", "keyturn/other"] {
+        let rotate = member.stage.secrets().rotate_secret().secret_id(name).rotation_lambda_arn(&function);
+        rotate.rotation_rules(rules.clone()).send().await.unwrap();
+    }
+    member.stage.sandbox.settle().await;
+    let (_, answer) = member.stage.invoke(br#"{"sweep":"all"}"#).await;
+    assert_eq!(answer["blocked"], json!({ "left": 1, "other_secret": 1 }), "{answer}");
+    let blocked = |world: &mut World| {
+        ["fire", "other"].map(|name| {
+            world.secret(ACCOUNT, REGION, &format!("keyturn/{name}")).unwrap().tags["keyturn:blocked"].clone()
+        })
+    };
+    assert_eq!(member.stage.sandbox.visit(blocked).await, ["left", "other_secret"]);
+    assert_eq!(member.stage.sandbox.visit(|world| world.access_keys(ACCOUNT, "fire")).await, []);
+
+    // The enroller ends what has the right name. Of the other one the sweeper goes on telling.
+    member.stage.sandbox.advance(ALL_RETRIES + DAY).await;
+    member.pass_in_order().await;
+    member.stage.sandbox.advance(DAY + HOUR).await;
+    member.pass_in_order().await;
+    assert_eq!(member.standing("fire").await, "off, left, no key");
+    let (_, answer) = member.stage.invoke(br#"{"sweep":"all"}"#).await;
+    assert_eq!(answer["blocked"], json!({ "other_secret": 1 }), "{answer}");
+    assert_eq!(member.stage.sandbox.visit(|world| world.access_keys(ACCOUNT, "fire")).await, []);
+    member.assert_nothing_was_broken().await;
+}

@@ -21,6 +21,7 @@ mod fleet;
 mod function;
 mod help;
 mod holds;
+mod hostile;
 mod hostile_answers;
 mod invariants;
 mod least_privilege;

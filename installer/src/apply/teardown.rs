@@ -1,10 +1,11 @@
 //! Takes everything away again, in an order that can be begun anew after every interruption, and then looks whether
 //! anything is left.
 
+mod claim;
+mod display;
 mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use contract::{AccessKeyId, Region, UserName};
@@ -18,12 +19,14 @@ use crate::aws::{CallError, Clients, bucket, functions, identity, stacks, users}
 use crate::concurrent::{self, Pace};
 use crate::config::Config;
 use crate::error::Error;
-use crate::names::{ARTIFACTS_STACK, artifact_bucket};
+use crate::names::{ARTIFACTS_STACK, ENROLLER, artifact_bucket};
 use crate::session::Session;
 use crate::ui::Interrupted;
 use crate::{observe, plan};
-use keys::{managed, revoke};
+use claim::Witness;
+use keys::{Look, managed, revoke};
 
+pub use claim::Doubt;
 pub use keys::Managed;
 
 /// How users are worked on: 40 a second at most. Secrets Manager allows 50 calls a second of CancelRotateSecret, and of
@@ -71,6 +74,9 @@ pub struct Inventory {
     pub bucket_shared_with: Option<String>,
     /// The secrets of the stack that are not scheduled for deletion.
     pub secrets: Vec<Managed>,
+    /// What the cells say of secrets.
+    #[serde(skip)]
+    witnesses: BTreeMap<String, Witness>,
 }
 
 /// What was taken away, what stays on purpose, and what is left that should not be.
@@ -78,6 +84,8 @@ pub struct Inventory {
 pub struct Remains {
     /// The secrets that stay: names.
     pub kept: Vec<String>,
+    /// The secrets that claim to be ours and were left alone: names, users and why.
+    pub left_alone: Vec<String>,
     /// The secrets that can still be brought back: names.
     pub recoverable: Vec<String>,
     /// The keys that stay beside those that were revoked, since keyturn does not know them: users and ids.
@@ -94,6 +102,7 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let clients = &session.clients;
     let caller = identity::caller(clients).await?;
     let (mut stacks, mut protected, mut stuck) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    let mut witnesses = BTreeMap::new();
     let listed = secrets::of_deployment(clients, &config.stack).await?;
     let bucket_stays_for = others_of_bucket(clients, config).await?;
     let bucket_shared_with = match config.artifact_bucket {
@@ -108,6 +117,9 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
         stack::await_idle(session, &name).await?;
         let Some(found) = stacks::describe(clients, &name).await?.filter(exists) else { continue };
         protected.extend(found.protected.then(|| name.clone()));
+        if config.stack.cell_number(&name).is_some() {
+            witnesses.insert(name.clone(), witness(clients, &found).await?);
+        }
         if found.status == Status::DeleteFailed {
             stuck.insert(name.clone(), stuck_resources(clients, &found.id).await?);
         }
@@ -116,8 +128,12 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
     let bucket = config.artifact_bucket.is_none().then(|| artifact_bucket(&caller.account, &config.region));
     let bucket = bucket.filter(|_| stacks.contains_key(ARTIFACTS_STACK));
     let look = |listed: Listed| {
-        let (clients, lease) = (clients.clone(), config.settings.lease);
-        async move { managed(&clients, &listed.arn, fate, lease).await }
+        let (clients, config) = (clients.clone(), config.clone());
+        let witness = witnesses.get(&listed.cell).cloned().unwrap_or_default();
+        async move {
+            let look = Look { clients: &clients, config: &config, fate, witness: &witness };
+            managed(look, &listed.arn, &listed.cell).await
+        }
     };
     let listed = listed.into_iter().filter(|secret| !secret.deleted).collect();
     let found = concurrent::for_each(listed, PACE, look).await.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -135,6 +151,7 @@ pub async fn inventory(session: &Session, config: &Config, fate: Fate, force: bo
         bucket_stays_for,
         bucket_shared_with,
         secrets,
+        witnesses,
     })
 }
 
@@ -147,12 +164,17 @@ pub async fn tear_down(session: &Session, config: &Config, inventory: &Inventory
     let cells = inventory.stacks.keys().filter(|name| config.stack.cell_number(name).is_some());
     let mut kept = stack::delete_all(session, cells.filter_map(|name| inventory.doomed(name)).collect()).await?;
     if let Fate::Revoke { recovery_days } = inventory.fate {
-        let progress = session.printer.progress(&format!("revoking the keys of {}", counted(inventory.secrets.len())));
+        let ours: Vec<Managed> = inventory.ours().cloned().collect();
+        let progress = session.printer.progress(&format!("revoking the keys of {}", counted(ours.len())));
         let revoke_one = |secret: Managed| {
-            let (clients, lease) = (session.clients.clone(), config.settings.lease);
-            async move { revoke(&clients, &secret, recovery_days, lease).await.map(|done| (secret.user, done)) }
+            let (clients, config, fate) = (session.clients.clone(), config.clone(), inventory.fate);
+            let witness = inventory.witnesses.get(&secret.cell).cloned().unwrap_or_default();
+            async move {
+                let look = Look { clients: &clients, config: &config, fate, witness: &witness };
+                revoke(look, &secret, recovery_days).await.map(|done| (secret.user, done))
+            }
         };
-        let work = concurrent::for_each(inventory.secrets.clone(), PACE, revoke_one);
+        let work = concurrent::for_each(ours, PACE, revoke_one);
         let revoked = session.interrupts.unless_pressed(work).await;
         let left = || Interrupted { left: "some keys are revoked already".to_owned() };
         for user in revoked.map_err(|_| left())? {
@@ -197,13 +219,15 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
         remains.left.push(format!("the bucket `{bucket}`"));
     }
     for secret in listed {
+        let doubtful = inventory.secrets.iter().find(|known| known.arn == secret.arn && known.doubt.is_some());
         match (secret.deleted, inventory.fate) {
+            (false, _) if doubtful.is_some() => remains.left_alone.extend(doubtful.map(Managed::claim)),
             (true, _) => remains.recoverable.push(secret.name),
             (false, Fate::Keep) => remains.kept.push(secret.name),
             (false, Fate::Revoke { .. }) => remains.left.push(inventory.left_secret(&secret)),
         }
     }
-    let revoked = inventory.secrets.iter().filter(|_| inventory.fate != Fate::Keep).cloned().collect();
+    let revoked = inventory.ours().filter(|_| inventory.fate != Fate::Keep).cloned().collect();
     let keys = concurrent::for_each(revoked, PACE, |secret: Managed| {
         let clients = clients.clone();
         async move { users::access_keys(&clients, &secret.user).await.map(|keys| (secret, keys)) }
@@ -219,6 +243,14 @@ pub async fn remains(clients: &Clients, config: &Config, inventory: &Inventory) 
         }
     }
     Ok(remains)
+}
+
+/// What a cell says of the secrets that claim to be its own. A stack that has not come to its end says nothing of those that
+/// it does not know.
+async fn witness(clients: &Clients, stack: &Stack) -> Result<Witness, CallError> {
+    let resources = stacks::physical_ids(clients, &stack.id).await?;
+    let is_complete = stack.status.rest() == Rest::Usable && !resources.contains_key(ENROLLER);
+    Ok(Witness { resources, is_complete })
 }
 
 /// The stacks that there may be: the cells up to the last that exists, or that a secret belongs to.
@@ -277,6 +309,11 @@ impl Inventory {
         Some(Doomed { name: name.to_owned(), id, force: self.force && self.stuck.contains_key(name) })
     }
 
+    /// The secrets that are really ours.
+    fn ours(&self) -> impl Iterator<Item = &Managed> {
+        self.secrets.iter().filter(|secret| secret.doubt.is_none())
+    }
+
     /// Whether the bucket and its stack are needed by others.
     fn keeps_bucket(&self) -> bool {
         !self.bucket_stays_for.is_empty() || self.bucket_shared_with.is_some()
@@ -294,79 +331,13 @@ impl Inventory {
         }
     }
 
+    /// Whether something is left alone that was to go, as far as anybody can tell.
+    pub fn has_doubts(&self) -> bool {
+        self.fate != Fate::Keep && self.secrets.iter().any(|secret| secret.doubt.is_some())
+    }
+
     /// Whether there is nothing to be taken away.
     pub fn is_empty(&self) -> bool {
-        self.stacks.is_empty() && (self.fate == Fate::Keep || self.secrets.is_empty())
-    }
-}
-
-impl fmt::Display for Inventory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "account {}, {}, as {}\n", self.caller.account, self.region, self.caller.arn)?;
-        for name in self.stacks.keys() {
-            writeln!(f, "  delete  the stack `{name}`")?;
-            for resource in self.stuck.get(name).into_iter().flatten() {
-                let fate = if self.force { "is given up" } else { "could not be deleted before" };
-                writeln!(f, "            {fate}: {resource}")?;
-            }
-        }
-        if let Some(bucket) = &self.bucket {
-            writeln!(f, "  delete  the bucket `{bucket}` and every version in it")?;
-        }
-        for stack in &self.bucket_stays_for {
-            writeln!(f, "  keep    the bucket of the functions' code and its stack: the stack `{stack}` uses it")?;
-        }
-        if let Some(organization) = &self.bucket_shared_with {
-            writeln!(
-                f,
-                "  keep    the bucket of the functions' code and its stack: the accounts of {organization} use it, until `keyturn teardown --fleet`"
-            )?;
-        }
-        for Managed { name, user, keys, other_keys, unreadable, replicas, .. } in &self.secrets {
-            if let Some(why) = unreadable {
-                writeln!(f, "  keep    {user}: nobody can tell which key is the current one, since {why}")?;
-                continue;
-            }
-            match self.fate {
-                Fate::Keep => {
-                    writeln!(f, "  keep    {user}: keys stay Active, the secret `{name}` stays, rotation ends")?
-                }
-                Fate::Revoke { recovery_days } => {
-                    let ids: Vec<&str> = keys.iter().map(AccessKeyId::as_str).collect();
-                    let ids = if ids.is_empty() { "no keys".to_owned() } else { ids.join(", ") };
-                    let replicas = match replicas.as_slice() {
-                        [] => String::new(),
-                        regions => format!(", its replicas in {} at once", regions.join(", ")),
-                    };
-                    writeln!(
-                        f,
-                        "  revoke  {user}: {ids} go for good, the secret `{name}` goes after {recovery_days} days{replicas}"
-                    )?;
-                    for key in other_keys {
-                        writeln!(f, "  keep    {user}: the key {key}, which keyturn does not know")?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Remains {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.left.is_empty() {
-            writeln!(f, "nothing is left that should not be")?;
-        }
-        self.left.iter().try_for_each(|left| writeln!(f, "left: {left}"))?;
-        self.kept.iter().try_for_each(|name| writeln!(f, "kept: the secret `{name}`"))?;
-        self.other_keys
-            .iter()
-            .try_for_each(|(user, key)| writeln!(f, "kept: the key {key} of {user}, which keyturn does not know"))?;
-        self.recoverable.iter().try_for_each(|name| {
-            writeln!(
-                f,
-                "can be brought back: the secret `{name}` (`aws secretsmanager restore-secret --secret-id {name}`), but not its key, which is gone for good"
-            )
-        })
+        self.stacks.is_empty() && (self.fate == Fate::Keep || self.ours().next().is_none())
     }
 }

@@ -118,6 +118,20 @@ async fn summaries(clients: &Clients, stack: &str) -> Result<Vec<StackResourceSu
     Ok(summaries)
 }
 
+/// What stands in AWS for the resources of a stack, by their logical ids; nothing for a stack that does not exist.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn physical_ids(clients: &Clients, stack: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let mut pages = clients.cloudformation.list_stack_resources().stack_name(stack).into_paginator().items().send();
+    let mut ids = BTreeMap::new();
+    while let Some(entry) = pages.next().await {
+        let Some(entry) = found(entry.map_err(reduce("cloudformation:ListStackResources")))? else { break };
+        ids.extend(entry.logical_resource_id.zip(entry.physical_resource_id));
+    }
+    Ok(ids)
+}
+
 /// What a stack has made and still has, by its name or ARN in AWS; nothing for a stack that does not exist.
 ///
 /// # Errors

@@ -70,6 +70,9 @@ pub(super) struct Ordered {
     /// The rotation that makes a new key, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rotation: Option<Rotation>,
+    /// Other secrets that claim to be the user's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     /// Where the function says more.
     log_group: String,
 }
@@ -95,17 +98,19 @@ pub(super) async fn give(
             // The trouble of one cell keeps no order from the others: a leaked key does not wait.
             Err(error) if !is_alone && !matches!(error, Error::Interrupted(_)) => {
                 let failed = |name: &&UserName| (UserName::clone(name), Outcome::Failed { text: error.to_string() });
-                OrderAnswer { users: names.iter().map(failed).collect() }
+                OrderAnswer { users: names.iter().map(failed).collect(), ..OrderAnswer::default() }
             }
             answer => answer?,
         };
         for (user, secret) in users {
+            let left_out = answer.left_out.iter().filter(|(name, _)| name.is_same_user(&user.name));
             match answer.users.iter().find(|(name, _)| name.is_same_user(&user.name)) {
                 Some((_, outcome)) => ordered.push(Ordered {
                     user: user.name.clone(),
                     secret: secret.name.clone(),
                     outcome: outcome.clone(),
                     rotation: None,
+                    left_out: left_out.flat_map(|(_, secrets)| secrets).cloned().collect(),
                     log_group: log_group(cell),
                 }),
                 None => missing.push((cell.to_owned(), format!("`{}`", user.name))),
@@ -172,7 +177,16 @@ impl Ordered {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.users.iter().try_for_each(|user| (self.line)(f, user))?;
+        for user in &self.users {
+            (self.line)(f, user)?;
+            for secret in &user.left_out {
+                writeln!(
+                    f,
+                    "{}: the secret `{secret}` claims by its tags to be this user's too, and is left out",
+                    user.user
+                )?;
+            }
+        }
         let has_failed = |user: &Ordered| {
             let rotation = user.rotation.as_ref().is_some_and(|rotation| rotation.log_group.is_some());
             rotation || matches!(user.outcome, Outcome::Failed { .. })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use contract::{AccessKeyId, GiveUp, Outcome, Reissue, SAME_REVOCATION, UserName};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
 use super::named;
@@ -26,7 +27,8 @@ pub(super) async fn run(
     keys: &[AccessKeyId],
 ) -> Result<Exit, Error> {
     let users = named::look_up(session, config, names, &Closely::Everywhere).await?;
-    let bound = named::with_secrets(&users)?;
+    let bound = named::with_secrets(&users)
+        .inspect_err(|_| names.iter().for_each(|user| session.printer.say(by_hand(user))))?;
     named::not_left_out(config, &users)?;
     if !keys.is_empty() && users.len() != 1 {
         return Err(Refusals(vec![Refusal::KeysOfSeveral(users.len())]).into());
@@ -38,7 +40,10 @@ pub(super) async fn run(
         [] => json!({ "revoke": names }),
         keys => json!({ "revoke": names, "keys": keys }),
     };
-    let mut ordered = order::give(session, config, event, &bound).await?;
+    let given = order::give(session, config, event, &bound).await;
+    let mut ordered =
+        given.inspect_err(|_| bound.iter().for_each(|(user, _)| session.printer.say(by_hand(&user.name))))?;
+    let now = session.clients.clock.now();
 
     let is_asked = |user: &Ordered| matches!(&user.outcome, Outcome::Revoked { reissue: Reissue::Asked, .. });
     let reissued = ordered.iter().filter(|user| is_asked(user));
@@ -50,9 +55,54 @@ pub(super) async fn run(
         let user = ordered.iter_mut().find(|user| user.user == rotation.user);
         user.into_iter().for_each(|user| user.rotation = Some(rotation.clone()));
     }
-    let report = Report::of(ordered, line, &config.region);
+    let is_revoked = |user: &&Ordered| matches!(user.outcome, Outcome::Revoked { .. });
+    let sessions = ordered.iter().filter(is_revoked).map(|ordered| sessions(&ordered.user, now)).collect();
+    let report = Revoked { report: Report::of(ordered, line, &config.region), sessions };
     session.printer.result("revoke", &report)?;
-    Ok(report.exit())
+    Ok(report.report.exit())
+}
+
+/// What became of all users, and what is left to do by hand.
+#[derive(Serialize)]
+struct Revoked {
+    #[serde(flatten)]
+    report: Report,
+    /// What ends the sessions that were opened with the keys.
+    #[serde(skip)]
+    sessions: Vec<String>,
+}
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.report)?;
+        self.sessions.iter().try_for_each(|sessions| writeln!(f, "{sessions}"))
+    }
+}
+
+/// What ends the sessions that somebody has opened with a key: they outlive it. Requests that are signed with an access key
+/// itself have no `aws:TokenIssueTime`, so the condition does not concern them (IAM user guide, "AWS global condition
+/// context keys"). By the clock of AWS; who cannot tell it has to write the time in.
+fn sessions(user: &UserName, now: Option<Timestamp>) -> String {
+    let now = now.map_or_else(|| "TIME".to_owned(), |now| now.to_string());
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": { "DateLessThan": { "aws:TokenIssueTime": now } },
+        }],
+    });
+    format!(
+        "{user}: sessions that were opened with a key outlive it, by up to 36 hours; this ends those of the user from before now:\n  aws iam put-user-policy --user-name {user} --policy-name keyturn-no-older-sessions --policy-document '{policy}'\n{user}: sessions of roles that were assumed with a key go on too: give each role that the user may assume the same policy, with `put-role-policy`"
+    )
+}
+
+/// A leak does not wait until everything else is in order.
+fn by_hand(user: &UserName) -> String {
+    format!(
+        "{user}: a leaked key works until somebody deactivates it; to do it by hand: `aws iam update-access-key --user-name {user} --access-key-id KEY --status Inactive`"
+    )
 }
 
 /// What the function will most likely do, which decides for itself: one line for each key.
@@ -91,12 +141,9 @@ fn line(f: &mut fmt::Formatter<'_>, ordered: &Ordered) -> fmt::Result {
     let Ordered { user, secret, outcome, rotation, .. } = ordered;
     let Outcome::Revoked { keys, left, reissue } = outcome else {
         order::unusual(f, user, outcome)?;
-        // A leak does not wait until the secret is in order.
         return match outcome {
-            Outcome::Blocked { .. } => {
-                writeln!(f, "{user}: until then the leaked key works; to stop it now, deactivate it in IAM")
-            }
-            _ => Ok(()),
+            Outcome::Nothing { .. } => Ok(()),
+            _ => writeln!(f, "{}", by_hand(user)),
         };
     };
     write!(f, "{user}: revoked {}; ", listed(keys))?;

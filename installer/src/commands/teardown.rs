@@ -77,15 +77,16 @@ pub(super) async fn take_away(
 }
 
 impl TornDown {
-    /// Whether nothing is left that should not be.
+    /// Whether nothing is left that should not be, and nothing that a person has to look at.
     pub(super) fn is_clean(&self) -> bool {
-        self.remains.as_ref().is_none_or(|remains| remains.left.is_empty())
+        self.remains.as_ref().is_none_or(|remains| remains.left.is_empty() && !self.inventory.has_doubts())
     }
 
     /// What there is to say in one line.
     pub(super) fn in_short(&self) -> String {
         match &self.remains {
             Some(remains) if !remains.left.is_empty() => format!("left: {}", remains.left.join(", ")),
+            Some(remains) if self.inventory.has_doubts() => remains.left_alone.join(", "),
             _ if self.inventory.is_empty() => "nothing was there".to_owned(),
             _ => {
                 let names: Vec<String> = self.inventory.stacks.keys().map(|name| format!("`{name}`")).collect();

@@ -7,7 +7,7 @@ use crate::aws::stacks::Rest;
 use crate::config::Config;
 use crate::names::{SecretName, UserResources};
 use crate::observe::ObservedStack;
-use crate::template::{BoundUser, Filling, Template, TemplateError, USERS_PER_CELL};
+use crate::template::{BoundUser, Filling, Template, TemplateError, USERS_PER_CELL, room_for_own_secrets};
 
 /// A cell, as it is wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,9 +41,10 @@ pub fn assign(
     deployed: &BTreeMap<usize, Template>,
 ) -> Result<BTreeMap<usize, Cell>, TemplateError> {
     let mut members = BTreeMap::new();
-    let mut rooms = BTreeMap::from([(1, Room::default())]);
+    let empty = Room { own_secrets: room_for_own_secrets(config)?, ..Room::default() };
+    let mut rooms = BTreeMap::from([(1, empty)]);
     for (number, template) in deployed {
-        rooms.insert(*number, Room::default());
+        rooms.insert(*number, empty);
         members.extend(template.resources().into_keys().map(|id| (id, *number)));
     }
     let cell_of = |user: &BoundUser| members.get(&UserResources::of(&user.name).secret).copied();
@@ -56,7 +57,7 @@ pub fn assign(
     for user in users {
         let number = match cell_of(user) {
             Some(number) => number,
-            None => first_with_room(&mut rooms, user, config)?,
+            None => first_with_room(&mut rooms, empty, user, config)?,
         };
         cells.entry(number).or_default().users.push(user.clone());
     }
@@ -91,12 +92,13 @@ pub fn deserted(found: &BTreeMap<usize, ObservedStack>, cells: &BTreeMap<usize, 
 
 fn first_with_room(
     rooms: &mut BTreeMap<usize, Room>,
+    empty: Room,
     user: &BoundUser,
     config: &Config,
 ) -> Result<usize, TemplateError> {
     let secret = config.secret_name(&user.name);
     for number in 1.. {
-        let room = rooms.entry(number).or_default();
+        let room = rooms.entry(number).or_insert(empty);
         if room.take(user, &secret, config)? {
             return Ok(number);
         }
@@ -105,11 +107,13 @@ fn first_with_room(
 }
 
 /// What a cell has taken up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Room {
     users: usize,
     /// None when nobody can say that another user fits.
     policies: Option<Filling>,
+    /// How many more users it has room for whose secret has a name of its own.
+    own_secrets: usize,
 }
 
 impl Room {
@@ -124,9 +128,12 @@ impl Room {
     /// Takes a user in, if there is room. An empty cell takes everybody.
     fn take(&mut self, user: &BoundUser, secret: &SecretName, config: &Config) -> Result<bool, TemplateError> {
         let filling = self.policies.unwrap_or_default().with(user, secret, &config.region)?;
-        if self.users >= USERS_PER_CELL || self.users > 0 && filling.is_none() {
+        let own_secret = usize::from(*secret != SecretName::of_user(&user.name));
+        let is_full = filling.is_none() || own_secret > self.own_secrets;
+        if self.users >= USERS_PER_CELL || self.users > 0 && is_full {
             return Ok(false);
         }
+        self.own_secrets = self.own_secrets.saturating_sub(own_secret);
         self.users += 1;
         self.policies = filling.or(self.policies);
         Ok(true)

@@ -417,3 +417,25 @@ fn the_central_stack_tells_whom_it_is_told_to() {
     assert_eq!(told(&[], topic), (ids(&["topic"]), 0));
     assert_eq!(told(&["a@b.c"], topic), (ids(&["alerts", "topic"]), 1));
 }
+
+#[test]
+fn the_function_knows_which_secrets_are_not_called_after_their_users() {
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut config = config();
+    let variable = |config: &Config| {
+        let function = resources(config, &[alice.clone(), bob.clone()]).remove("Function").expect("it is there");
+        function.properties["Environment"]["Variables"].get("KEYTURN_OWN_SECRETS").cloned()
+    };
+    assert_eq!(variable(&config), None);
+    let named = |secret: &str| ConfiguredUser {
+        secret: Some(SecretName::new(secret).expect("a name")),
+        ..ConfiguredUser::named(alice.name.clone())
+    };
+    config.users = vec![named("prod/alice"), ConfiguredUser::named(bob.name.clone())];
+    let expected = contract::OwnSecrets::of([(&alice.name, "prod/alice")]).to_string();
+    assert_eq!(variable(&config), Some(json!(expected)));
+    // It would pass for bob's.
+    config.users = vec![named("keyturn/bob")];
+    let error = cell(&config, &[alice.clone(), bob.clone()], &code());
+    assert!(matches!(error, Err(TemplateError::SharedSecret { user, .. }) if user == alice.name));
+}

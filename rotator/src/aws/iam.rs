@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use super::clock::AnswerTime;
 use super::{Clients, call_error, timestamp};
-use crate::enrol::Person;
 use crate::error::{CallError, RotationError};
 use crate::observed::{Key, KeyStatus, LastUse, User};
 
@@ -26,6 +25,7 @@ pub(crate) async fn user(clients: &Clients, name: &UserName) -> Result<Option<Us
     Ok(Some(User {
         name: UserName::new(user.user_name).map_err(|_| RotationError::Answer("UserName"))?,
         id: UserId::new(user.user_id).map_err(|_| RotationError::Answer("UserId"))?,
+        path: user.path,
     }))
 }
 
@@ -35,7 +35,7 @@ const LARGEST_PAGE: i32 = 1000;
 /// The users that a listing has told of.
 #[derive(Debug)]
 pub(crate) struct People {
-    pub(crate) people: Vec<Person>,
+    pub(crate) people: Vec<User>,
     /// The time by the clock of AWS.
     pub(crate) now: Option<Timestamp>,
     /// Why these are not all.
@@ -57,7 +57,7 @@ pub(crate) async fn people(clients: &Clients, path: &str) -> People {
         };
         for user in page.users {
             match (UserName::new(user.user_name), UserId::new(user.user_id)) {
-                (Ok(name), Ok(id)) => people.push(Person { user: User { name, id }, path: user.path }),
+                (Ok(name), Ok(id)) => people.push(User { name, id, path: user.path }),
                 _ => failure = Some(RotationError::Answer("UserName")),
             }
         }

@@ -119,6 +119,7 @@ fn description(answer: DescribeSecretOutput, now: Timestamp) -> Result<Descripti
     let labels = labels.map(|(token, labels)| Ok((token_of(token)?, labels)));
     Ok(Description {
         now,
+        name: answer.name.ok_or(RotationError::Answer("Name"))?,
         deleted: answer.deleted_date.is_some(),
         rotation_enabled: answer.rotation_enabled,
         last_rotated: answer.last_rotated_date.as_ref().map(timestamp).transpose()?,

@@ -25,16 +25,13 @@ fn schedule() -> String {
 }
 
 fn user(name: &str, number: usize) -> User {
-    User { name: UserName::new(name).unwrap(), id: UserId::new(format!("AIDA{number:016}")).unwrap() }
-}
-
-fn person(name: &str, number: usize) -> Person {
-    Person { user: user(name, number), path: "/service/".to_owned() }
+    let id = UserId::new(format!("AIDA{number:016}")).unwrap();
+    User { name: UserName::new(name).unwrap(), id, path: "/service/".to_owned() }
 }
 
 /// A secret of the stack as the listing shows it, in order.
 fn listed(name: &str, number: usize) -> Listed {
-    let User { name, id } = user(name, number);
+    let User { name, id, .. } = user(name, number);
     let secret = name.secret_name();
     let arn = SecretArn::new(format!("arn:aws:secretsmanager:eu-central-1:111122223333:secret:{secret}-AbCdEf"));
     let known = Listed::rotated(secret, arn.unwrap());
@@ -43,7 +40,7 @@ fn listed(name: &str, number: usize) -> Listed {
 
 /// The secret of ci, whose rotation is on and in order.
 fn found(change: impl FnOnce(&mut Description)) -> Found {
-    let User { name, id } = user("ci", 1);
+    let User { name, id, .. } = user("ci", 1);
     let tags = [
         (tag_keys::USER, name.to_tag()),
         (tag_keys::USER_ID, id.to_string()),
@@ -52,6 +49,7 @@ fn found(change: impl FnOnce(&mut Description)) -> Found {
     ];
     let mut description = Description {
         now: now(),
+        name: name.secret_name(),
         deleted: false,
         rotation_enabled: Some(true),
         last_rotated: None,
@@ -221,6 +219,11 @@ fn what_is_none_of_ours_or_a_persons_decision_is_told_and_not_touched() {
             Err(NotEnrolled::NameTaken),
         ),
         ("waiting for its deletion", found(|secret| secret.deleted = true), Err(NotEnrolled::NameInDeletion)),
+        (
+            "the user's in other letters",
+            found(|secret| secret.name = "keyturn/Ci".to_owned()),
+            Err(NotEnrolled::Renamed),
+        ),
         ("the user's under another name", tag(tag_keys::USER, "ci-old"), Err(NotEnrolled::Renamed)),
         ("turned off by a person", found(off), Err(NotEnrolled::TurnedOff)),
         (
@@ -246,9 +249,18 @@ fn what_is_none_of_ours_or_a_persons_decision_is_told_and_not_touched() {
 
 #[test]
 fn users_and_secrets_are_brought_together_by_name_and_then_by_id() {
-    let people = vec![person("ci", 1), person("Mail", 2), person("new-name", 3), person("nobody", 4)];
-    let own = Listed { name: "own/ci".to_owned(), ..listed("ci", 1) };
-    let secrets = vec![own, listed("ci", 1), listed("mail", 2), listed("old-name", 3), listed("gone", 9)];
+    let people = vec![user("ci", 1), user("Mail", 2), user("new-name", 3), user("nobody", 4)];
+    // Somebody has given these the tags of users.
+    let forged = |name: &str, number| Listed { name: format!("own/{name}"), ..listed(name, number) };
+    let secrets = vec![
+        forged("ci", 1),
+        forged("nobody", 4),
+        forged("stranger", 7),
+        listed("ci", 1),
+        listed("mail", 2),
+        listed("old-name", 3),
+        listed("gone", 9),
+    ];
     let all = candidates(people, secrets);
     let told: Vec<_> = all
         .iter()
@@ -272,7 +284,7 @@ fn nobody_leaves_because_iam_did_not_tell_all() {
     let gone = Candidate { person: None, secret: Some(listed("ci", 1)) };
     assert_eq!(gone.standing(&enrolment(), true), Some(Standing::NotMeant));
     assert_eq!(gone.standing(&enrolment(), false), Some(Standing::Unknown));
-    let there = Candidate { person: Some(person("ci", 1)), secret: None };
+    let there = Candidate { person: Some(user("ci", 1)), secret: None };
     let tagged = Enrolment { tags: [("rotate".to_owned(), "*".to_owned())].into(), ..enrolment() };
     let exempt = Exempt { names: [UserName::new("CI").unwrap()].into(), ..Exempt::default() };
     for all_told in [true, false] {
@@ -288,7 +300,7 @@ fn what_the_listing_shows_in_order_is_not_looked_at_more_closely() {
     let settled = |change: fn(&mut Listed), standing| {
         let mut secret = listed("ci", 1);
         change(&mut secret);
-        Candidate { person: Some(person("ci", 1)), secret: Some(secret) }.is_settled(standing, &schedule())
+        Candidate { person: Some(user("ci", 1)), secret: Some(secret) }.is_settled(standing, &schedule())
     };
     let left = |secret: &mut Listed| secret.left = Some(now().to_string());
     let gone: fn(&mut Listed) = |secret| {
@@ -301,14 +313,14 @@ fn what_the_listing_shows_in_order_is_not_looked_at_more_closely() {
     assert!(!settled(|secret| secret.schedule = None, Standing::Meant));
     assert!(!settled(|secret| secret.user_id = None, Standing::Meant));
     assert!(settled(left, Standing::Unknown));
-    let none = Candidate { person: Some(person("ci", 1)), secret: None };
+    let none = Candidate { person: Some(user("ci", 1)), secret: None };
     assert!(!none.is_settled(Standing::Meant, &schedule()) && none.is_settled(Standing::NotMeant, &schedule()));
 }
 
 #[test]
 fn passes_that_do_not_get_to_everybody_get_there_one_after_the_other() {
     let names = |pass, reach| {
-        let all = (0..7).map(|number| Candidate { person: Some(person(&format!("u{number}"), number)), secret: None });
+        let all = (0..7).map(|number| Candidate { person: Some(user(&format!("u{number}"), number)), secret: None });
         let queue = queue(all.collect(), pass, reach);
         queue.iter().map(|candidate| candidate.name().unwrap().to_string()).collect::<Vec<_>>()
     };

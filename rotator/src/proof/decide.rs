@@ -6,7 +6,7 @@ use contract::{Settings, tag_keys};
 use super::aws::{Attempt, Aws, KEYS, KeyNo, Mark, NOW, Secret, Time, Value, Version, VersionNo};
 use super::calls::{Call, End};
 use super::translate::{
-    NAMES, description, model_mark, number_of, number_of_id, observed, time, version_id, version_no,
+    NAMES, SCOPE, description, model_mark, number_of, number_of_id, observed, time, version_id, version_no,
 };
 use crate::blocked::Blocked;
 use crate::event::{RotationEvent, Step};
@@ -117,7 +117,7 @@ pub(super) fn gate(program: Program, token: VersionNo, seen: &Seen) -> Option<En
             token: version_id(token),
             rotation_token: None,
         };
-        match protocol::gate(&event, &description) {
+        match protocol::gate(&event, &description, &SCOPE) {
             Gate::Complete => return Some(End::Complete),
             Gate::Refused(_) => return Some(End::Failed("Refused")),
             Gate::Blocked(blocked) => return Some(End::Blocked(blocked.name())),
@@ -125,7 +125,7 @@ pub(super) fn gate(program: Program, token: VersionNo, seen: &Seen) -> Option<En
         }
     } else if description.deleted {
         return Some(End::Done);
-    } else if let Err(blocked) = sweep::gate(&description) {
+    } else if let Err(blocked) = sweep::gate(&description, &SCOPE) {
         return Some(End::Blocked(blocked.name()));
     }
     // The current value is read next. The previous one may be anything.
@@ -144,7 +144,7 @@ pub(super) fn decide(program: Program, token: VersionNo, seen: &Seen, settings: 
     }
     let observed = observed(seen);
     let binding = Binding { user: worlds::user().name, id: worlds::user().id };
-    if let Err(reason) = protocol::check_binding(&binding, &observed) {
+    if let Err(reason) = protocol::check_binding(&binding, &observed, &SCOPE) {
         return blocked(&reason);
     }
     let Observed { pending, .. } = &observed;

@@ -10,6 +10,7 @@ use super::aws::{Attempt, GivenUp, KEYS, KeyNo, Mark, NOW, Secret, Time, Value, 
 use super::decide::{Known, Seen};
 use super::initial;
 use crate::observed::{self, CURRENT, Description, Evidence, KeyStatus, LastUse, Observed, PENDING, PREVIOUS};
+use crate::scope::Scope;
 use crate::worlds;
 
 pub(super) fn observed(seen: &Seen) -> Observed {
@@ -74,6 +75,7 @@ pub(super) fn description(secret: &Secret) -> Description {
     if secret.bound {
         tag(tag_keys::USER, worlds::user().name.to_string());
         tag(tag_keys::USER_ID, worlds::user().id.to_string());
+        tag(tag_keys::STACK, SCOPE.stack.clone());
     }
     if secret.hold {
         tag(tag_keys::HOLD, String::new());
@@ -106,6 +108,7 @@ pub(super) fn description(secret: &Secret) -> Description {
     }
     Description {
         now: timestamp(NOW),
+        name: NAMES.name.clone(),
         deleted: secret.deleted,
         rotation_enabled: Some(secret.rotation_on),
         last_rotated: secret.rotated.map(timestamp),
@@ -132,12 +135,17 @@ pub(super) struct Names {
     keys: [contract::AccessKeyId; KEYS],
     versions: [contract::VersionToken; initial::LONG_AGO as usize + 1],
     pub(super) secret: SecretArn,
+    name: String,
 }
+
+/// The function's own, which takes as long to make.
+pub(super) static SCOPE: LazyLock<Scope> = LazyLock::new(worlds::scope);
 
 pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     keys: std::array::from_fn(|number| worlds::key(char::from(b'A' + number as u8))),
     versions: std::array::from_fn(|number| worlds::token(char::from(b'a' + number as u8))),
-    secret: SecretArn::new("arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-AbCdEf").unwrap(),
+    secret: SecretArn::new("arn:aws:secretsmanager:eu-central-1:111122223333:secret:keyturn/alice-AbCdEf").unwrap(),
+    name: worlds::user().name.secret_name(),
 });
 
 fn key_id(number: KeyNo) -> contract::AccessKeyId {

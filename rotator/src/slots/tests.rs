@@ -88,8 +88,17 @@ fn an_attempt_keeps_its_time_while_it_may_have_left_a_key_behind() {
     assert_eq!(attempt(left_over(2 * MINUTE)), (ago(2 * MINUTE), now()));
     // Nobody can say whether it is one: it was used.
     assert_eq!(attempt(left_over(10 * MINUTE).used(&key('O'), MINUTE)), (ago(10 * MINUTE), now()));
+    assert_eq!(attempt(left_over(2_880 * MINUTE).used(&key('O'), MINUTE)), (ago(1_440 * MINUTE), now()));
     // It is deleted now.
     assert_eq!(attempt(left_over(10 * MINUTE)), (now(), now()));
+    // Also where a person has made room beside a current key that is gone.
+    let reclaimed = |world: World| {
+        let world = world.current(&key('C')).inactive(&key('R'), 90);
+        room(world.tag(&contract::tag_keys::give_up_of(&key('R')), contract::GiveUp::Reclaim.to_tag()))
+    };
+    let both = vec![Doomed::Inactive(key('R')), Doomed::Orphan(key('O'))];
+    let fresh = Attempt { token: token('n'), since: now(), at: now() };
+    assert_eq!(reclaimed(left_over(2_880 * MINUTE)), Room::After { delete: both, attempt: fresh });
     // IAM may not list yet what was created a moment ago.
     assert_eq!(attempt(World::new().attempt(2 * MINUTE)), (ago(2 * MINUTE), now()));
     assert_eq!(attempt(World::new().attempt(3 * MINUTE)), (now(), now()));

@@ -193,7 +193,7 @@ fn the_gate_names_what_is_left_alone() {
     let gate = |change: fn(&mut Description)| {
         let mut secret = rotated(1).observed().secret;
         change(&mut secret);
-        super::gate(&secret).map(drop)
+        super::gate(&secret, &crate::worlds::scope()).map(drop)
     };
     assert_eq!(gate(|_| {}), Ok(()));
     assert_eq!(gate(|secret| drop(secret.tags.insert(tag_keys::HOLD.into(), "x".into()))), Err(Blocked::Held));
@@ -207,6 +207,8 @@ fn the_gate_names_what_is_left_alone() {
     };
     assert_eq!(gate(gone), Err(Blocked::Left));
     assert_eq!(gate(|secret| drop(secret.tags.remove(tag_keys::USER))), Err(Blocked::Unbound));
+    let forged = |secret: &mut Description| drop(secret.tags.insert(tag_keys::USER.into(), "bob".into()));
+    assert_eq!(gate(forged), Err(Blocked::OtherSecret));
 }
 
 /// The current key is revoked and Inactive, and no rotation is under way.

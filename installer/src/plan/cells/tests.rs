@@ -4,6 +4,7 @@ use contract::{Region, UserId, UserName};
 
 use super::*;
 use crate::aws::stacks::{Stack, Status};
+use crate::config::ConfiguredUser;
 use crate::template::{self, CodeLocation};
 
 fn user(name: &str) -> BoundUser {
@@ -134,4 +135,35 @@ fn only_empty_cells_at_the_end_are_deserted_and_never_the_first() {
     assert_eq!(deserted(&stacks, &cells(&[3, 0])).0, Vec::<usize>::new());
     // And a new one behind it is on its way.
     assert_eq!(deserted(&found(&cells(&[3, 0])), &cells(&[3, 0, 1])).0, Vec::<usize>::new());
+}
+
+#[test]
+fn a_cell_has_as_many_secrets_with_names_of_their_own_as_fit_into_the_functions_environment() {
+    let code = CodeLocation { bucket: "bucket".to_owned(), key: "key".to_owned() };
+    let with_names = |names: usize| {
+        let mut config = config();
+        config.users = users(0..200).into_iter().map(|user| ConfiguredUser::named(user.name)).collect();
+        for user in &mut config.users {
+            user.secret = Some(SecretName::new(format!("prod/{}", user.name)).unwrap());
+        }
+        config.function.secrets = (0..names).map(|number| format!("prod/team-application-{number:04}")).collect();
+        config
+    };
+    // All users of a full cell may have one.
+    let config = with_names(0);
+    assert_eq!(sizes(&assign(&config, &users(0..200), &BTreeMap::new()).unwrap()), [(1, 200)]);
+    // Unless something else takes the place.
+    let config = with_names(100);
+    let cells = assign(&config, &users(0..200), &BTreeMap::new()).unwrap();
+    let shown = sizes(&cells);
+    assert!(shown.len() > 2 && shown.iter().all(|(_, size)| *size < 100), "{shown:?}");
+    for cell in cells.values() {
+        template::cell(&config, &cell.users, &code).unwrap();
+    }
+    let error = template::cell(&config, &users(0..200), &code).unwrap_err();
+    assert!(matches!(&error, TemplateError::Environment { own_secrets: 200, .. }), "{error}");
+    insta::assert_snapshot!(format!("{error}\n{}", error.hint()), @"
+    the environment of the function takes 6372 bytes and may take 4096; 200 users of the cell have a `secret` of their own
+    name fewer secrets in `function.secrets`, or let some of the users have the secret that is called after them
+    ");
 }

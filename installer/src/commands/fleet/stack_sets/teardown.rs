@@ -224,13 +224,20 @@ fn removed(result: Option<&OperationResult>) -> Outcome {
     }
 }
 
-/// Turns the rotation of all secrets of a deployment off, and notes that nobody wanted that of a single one: a later
+/// Turns the rotation of all secrets of a deployment off that the function has made, and notes that nobody wanted that of a single one: a later
 /// deployment goes on with them. Gives how many that were, and the names of all.
 async fn end_schedules(clients: &Clients, stack: &StackName) -> Result<(usize, Vec<String>), CallError> {
     let (mut ended, mut kept) = (0, Vec::new());
     for listed in secrets::of_deployment(clients, stack).await?.into_iter().filter(|secret| !secret.deleted) {
+        // Anybody may have written the tag. The function calls a secret after its user, and rotates it itself.
+        if listed.user.as_ref().is_none_or(|user| user.secret_name() != listed.name) {
+            kept.push(format!("{} (not made by the function, left alone)", listed.name));
+            continue;
+        }
         let secret = secrets::describe(clients, listed.arn.as_str()).await?;
-        if secret.is_some_and(|secret| secret.rotator.is_some()) {
+        let is_ours =
+            |function: &String| function.rsplit(':').next().is_some_and(|name| stack.cell_number(name).is_some());
+        if secret.is_some_and(|secret| secret.rotator.as_ref().is_some_and(is_ours)) {
             let now = clients.clock.now().map(|now| now.to_string()).unwrap_or_default();
             let left = BTreeMap::from([(tag_keys::LEFT.to_owned(), now)]);
             secrets::tag(clients, listed.arn.as_str(), &left).await?;
