@@ -8,6 +8,8 @@ use aws_sdk_iam::types::StatusType;
 use aws_types::SdkConfig;
 use sandbox::{ApiError, Credentials, KeyStatus, Options, Sandbox, World};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::clients::{ACCOUNT, REGION, config};
 
@@ -397,4 +399,26 @@ async fn an_unknown_parameter_is_named_and_nothing_happens() {
     let refused = iam(&sandbox, &admin).list_groups().send().await.expect_err("refused");
     let (code, message) = (refused.code().unwrap_or_default(), refused.message().unwrap_or_default());
     assert!(code == "SandboxUnsupported" && message.contains("`ListGroups`"), "{code} {message}");
+}
+
+/// A page in a browser may have a name of its own lead to this machine.
+#[tokio::test]
+async fn only_who_asks_for_this_machine_is_answered() {
+    let (sandbox, _) = start().await;
+    let address = sandbox.endpoint().strip_prefix("http://").unwrap().to_owned();
+    let port = address.split(':').next_back().unwrap();
+    let ask = async |host: &str| {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let request = format!("POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for own in [address.clone(), format!("localhost:{port}")] {
+        assert_eq!(ask(&own).await, "403", "{own}: nobody has signed it");
+    }
+    for other in [format!("evil.example:{port}"), format!("127.0.0.1.evil.example:{port}"), String::new()] {
+        assert_eq!(ask(&other).await, "421", "{other}");
+    }
 }

@@ -77,7 +77,7 @@ fn forms() {
         assert!(told.contains(expected), "{operation}{fields}: {told}");
     }
     let unknown = check("iam", "CreateUser", Protocol::Query, &http("POST", "/", "", "Action=CreateUser&Version=x"));
-    assert!(refusal(unknown).contains("iam:CreateUser"));
+    assert!(refusal(unknown).contains("`CreateUser`"));
 }
 
 #[test]

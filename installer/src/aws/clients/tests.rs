@@ -81,10 +81,13 @@ async fn a_role_that_cannot_be_assumed_is_told_with_its_name() {
 #[tokio::test]
 async fn a_session_carries_its_tags_and_external_id() {
     let (sandbox, clients) = organized(1).await;
+    // A tag of the session is a key of both, the external id only of the first.
     let trust = format!(
-        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],
-            "Principal":{{"AWS":"{ACCOUNT}"}},"Condition":{{"StringEquals":
-            {{"sts:ExternalId":"agreed","aws:RequestTag/rollout":"7"}}}}}}}}"#
+        r#"{{"Version":"2012-10-17","Statement":[
+            {{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{ACCOUNT}"}},
+              "Condition":{{"StringEquals":{{"sts:ExternalId":"agreed","aws:RequestTag/rollout":"7"}}}}}},
+            {{"Effect":"Allow","Action":"sts:TagSession","Principal":{{"AWS":"{ACCOUNT}"}},
+              "Condition":{{"StringEquals":{{"aws:RequestTag/rollout":"7"}}}}}}]}}"#
     );
     let role_arn = sandbox.visit(move |world| world.create_role(&number(0), "guarded", &trust)).await.unwrap();
     let tags = BTreeMap::from([("rollout".to_owned(), "7".to_owned())]);
