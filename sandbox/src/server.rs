@@ -74,10 +74,11 @@ async fn exchange(
 }
 
 /// Whether a request is for this machine by the name that was asked for. A page in a browser may have a name of its own
-/// resolve to 127.0.0.1.
+/// resolve to 127.0.0.1, but none that ends in `.invalid` (RFC 6761): such a one has come through a proxy of a test's.
 fn is_for_loopback(headers: &hyper::HeaderMap) -> bool {
     let host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    ["127.0.0.1", "localhost"].contains(&host.split(':').next().unwrap_or_default())
+    let name = host.split(':').next().unwrap_or_default();
+    ["127.0.0.1", "localhost"].contains(&name) || name.ends_with(".invalid")
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<HttpRequest, Cut> {

@@ -1,0 +1,62 @@
+//! A life with keyturn, by AWS's API alone: what is asserted here holds in the sandbox, in another emulator, and in AWS.
+//!
+//! The sandbox is lived in with every test run. Elsewhere it takes an account that is there to be thrown away:
+//!
+//! ```sh
+//! KEYTURN_TEST_ACCOUNT=111122223333 AWS_REGION=eu-central-1 \
+//!     cargo test --workspace --test second_opinion -- --ignored --nocapture
+//! ```
+//!
+//! with credentials of an administrator where the AWS CLI would find them, and `KEYTURN_TEST_ENDPOINT` for an emulator. It makes
+//! one IAM user, takes about ten minutes in AWS, prints what came of each step, and takes away what it made, also after a
+//! failure.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod account;
+mod life;
+
+use std::path::PathBuf;
+
+use sandbox::{Options, Sandbox};
+
+use account::Account;
+
+/// The account of the sandbox.
+const ACCOUNT: &str = "111122223333";
+
+const REGION: &str = "eu-central-1";
+
+#[tokio::test]
+async fn in_the_sandbox() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let credentials = sandbox.visit(|world| {
+        let administrator = world.create_account(ACCOUNT).unwrap();
+        world.create_user(ACCOUNT, account::USER, "/").unwrap();
+        administrator
+    });
+    let account = Account::of_sandbox(&sandbox, &credentials.await);
+    let failed = life::live(&account, &function()).await;
+    assert_eq!(failed, [] as [String; 0]);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an account that is there to be thrown away: see the head of this file"]
+async fn in_an_account_that_is_thrown_away() {
+    let account = Account::of_environment().await;
+    let failed = life::live(&account, &function()).await;
+    assert_eq!(failed, [] as [String; 0]);
+}
+
+/// The rotation function as it is deployed.
+fn function() -> PathBuf {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--profile", "function", "--package", "rotator", "--bin", "bootstrap", "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "the function does not build");
+    target.join("function/bootstrap")
+}
