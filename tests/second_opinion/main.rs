@@ -10,7 +10,7 @@
 //! with credentials of an administrator where the AWS CLI would find them, and `KEYTURN_TEST_ENDPOINT` for an emulator. It makes
 //! one IAM user, takes about ten minutes in AWS, prints what came of each step, and takes away what it made, also after a
 //! failure.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod account;
 mod life;
