@@ -23,6 +23,7 @@ SAMPLES = {
     "ExemptTags": '{"keyturn":"never"}',
     "KmsKey": "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "Organization": "o-abcdefghij",
+    "OwnSecrets": "0123456789abcdef",
     "PermissionsBoundary": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/boundary",
     "Render": "smtp",
     "ScheduleWindowHours": "3",
