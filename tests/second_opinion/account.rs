@@ -12,7 +12,7 @@ use aws_types::region::Region;
 use sandbox::Sandbox;
 use tempfile::TempDir;
 
-use crate::REGION;
+use crate::stage::REGION;
 
 /// The user of the sandbox, and how the names of others begin.
 pub(crate) const USER: &str = "keyturn-second-opinion";

@@ -14,17 +14,14 @@
 
 mod account;
 mod life;
-
-use std::path::PathBuf;
+#[path = "../end_to_end/stage.rs"]
+#[allow(dead_code, reason = "the end-to-end tests need more of it")]
+mod stage;
 
 use sandbox::{Options, Sandbox};
 
 use account::Account;
-
-/// The account of the sandbox.
-const ACCOUNT: &str = "111122223333";
-
-const REGION: &str = "eu-central-1";
+use stage::{ACCOUNT, function};
 
 #[tokio::test]
 async fn in_the_sandbox() {
@@ -35,7 +32,7 @@ async fn in_the_sandbox() {
         administrator
     });
     let account = Account::of_sandbox(&sandbox, &credentials.await);
-    let failed = life::live(&account, &function()).await;
+    let failed = life::live(&account, function()).await;
     assert_eq!(failed, [] as [String; 0]);
     sandbox.stop().await;
 }
@@ -44,19 +41,6 @@ async fn in_the_sandbox() {
 #[ignore = "needs an account that is there to be thrown away: see the head of this file"]
 async fn in_an_account_that_is_thrown_away() {
     let account = Account::of_environment().await;
-    let failed = life::live(&account, &function()).await;
+    let failed = life::live(&account, function()).await;
     assert_eq!(failed, [] as [String; 0]);
-}
-
-/// The rotation function as it is deployed.
-fn function() -> PathBuf {
-    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let status = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--profile", "function", "--package", "rotator", "--bin", "bootstrap", "--target-dir"])
-        .arg(target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(status.success(), "the function does not build");
-    target.join("function/bootstrap")
 }
