@@ -1,4 +1,7 @@
 //! The edge: real SDK clients, and one thin function per question or change, in this crate's own types.
+//!
+//! Lists are read with `stop_on_duplicate_token(false)`: where the same token comes twice, the SDK would take what it has for
+//! everything. An answer without an end ends with the function's time, as a crash at that point does.
 
 pub(crate) mod iam;
 pub(crate) mod secrets;
