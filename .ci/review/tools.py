@@ -1,6 +1,7 @@
 """Asks the reviewers that others wrote about expanded templates and their policies, and gives what they find as findings."""
 
 import json
+import pathlib
 import platform
 import re
 import subprocess
@@ -24,9 +25,11 @@ class Finding(typing.NamedTuple):
 
 def checkov(directory, program):
     """The findings of checkov, by the name of the template."""
-    # Nothing is asked of its vendor's servers.
-    command = [program, "--directory", directory, "--framework", "cloudformation", "--skip-download", "--compact", "--quiet"]
-    done = subprocess.run([*command, "--output", "json"], capture_output=True, text=True)
+    # Nothing is asked of its vendor's servers. It takes the path of a file for one of the variables in it, and forty
+    # characters of a path for a secret, so it starts where the files are.
+    command = [pathlib.Path(program).resolve(), "--directory", ".", "--framework", "cloudformation", "--skip-download"]
+    wanted = ["--compact", "--quiet", "--output", "json"]
+    done = subprocess.run([*command, *wanted], cwd=directory, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise SystemExit(f"error: checkov ends with {done.returncode}: {done.stderr}")
     report = json.loads(done.stdout)
