@@ -32,6 +32,9 @@ pub use stack::StackError;
 pub struct Applied {
     /// The stacks that were created or updated.
     pub stacks: Vec<String>,
+    /// The functions that have their code back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<String>,
     /// The stacks that nobody was in any more, and that are deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<String>,
@@ -55,6 +58,13 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 let progress = session.printer.progress("uploading the function's code");
                 let upload = bucket::put(&session.clients, &plan.bucket, key, artifact.bytes.clone());
                 session.interrupts.unless_pressed(upload).await??;
+                drop(progress);
+            }
+            Step::RestoreCode { stack, .. } => {
+                let progress = session.printer.progress("restoring the function's code");
+                let restore = function::restore(session, config, stack, (&plan.bucket, artifact));
+                session.interrupts.unless_pressed(restore).await??;
+                applied.restored.push(stack.clone());
                 drop(progress);
             }
             Step::Adopt { secrets: adoptions, .. } => {

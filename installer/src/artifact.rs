@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use build::build;
@@ -52,6 +54,22 @@ pub fn read(path: &Path, architecture: Architecture) -> Result<Artifact, Artifac
     // A zip is packed anew: whatever made it may have lost the permission to execute, or added the time of day.
     let executable = if archive::is_zip(&bytes) { archive::unpack(&bytes)? } else { bytes };
     Artifact::of(&executable, architecture)
+}
+
+/// The SHA-256 of the zip with this key in the bucket, as Lambda writes it: we write it in hex, Lambda in base64. None for
+/// a key that is none of ours.
+pub fn digest_of(key: &str) -> Option<String> {
+    let hex = key.strip_prefix("keyturn/")?.strip_suffix(".zip")?;
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let bytes: Option<Vec<u8>> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect();
+    bytes.map(|bytes| STANDARD.encode(bytes))
 }
 
 /// Reads a file that is no larger than that: what is named may be anything, and without an end.

@@ -14,7 +14,7 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
 use crate::aws::users::{self, AccessKey, KeyOwner, KeyStatus, LastUse};
-use crate::aws::{CallError, Clients, bucket};
+use crate::aws::{CallError, Clients, bucket, functions};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
@@ -60,6 +60,17 @@ pub struct ObservedStack {
     pub resources: Vec<Resource>,
     /// What somebody has changed in it past CloudFormation; none when nobody has looked.
     pub drift: Option<Drift>,
+    /// What its function runs; none when nobody has looked.
+    pub running: Option<Running>,
+}
+
+/// What a function runs. CloudFormation does not see when somebody exchanges it: it can read no code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// Nothing: there is no such function.
+    Nothing,
+    /// The zip with this SHA-256, in base64.
+    Code(String),
 }
 
 /// A user as it was found.
@@ -197,7 +208,7 @@ pub async fn cells(
 ) -> Result<BTreeMap<usize, ObservedStack>, CallError> {
     let look = |number| {
         let (clients, name) = (clients.clone(), config.stack.cell(number));
-        async move { stack(&clients, &name).await.map(|found| (number, found)) }
+        async move { cell(&clients, &name).await.map(|found| (number, found)) }
     };
     // One more than are expected: it tells whether there are others behind them.
     let (mut numbers, mut found) = ((first..=last + 1).collect::<Vec<_>>(), BTreeMap::new());
@@ -248,6 +259,20 @@ pub async fn has_code(
     bucket::holds(clients, &observed.bucket(config), &artifact.object_key(), &artifact.bytes).await
 }
 
+/// Looks at the stack of a function, and at what the function runs.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn cell(clients: &Clients, name: &str) -> Result<Option<ObservedStack>, CallError> {
+    let Some(found) = stack(clients, name).await? else { return Ok(None) };
+    if found.stack.status.rest() != Rest::Usable {
+        return Ok(Some(found));
+    }
+    let function = functions::describe(clients, name).await?;
+    let running = function.map_or(Running::Nothing, |function| Running::Code(function.code_sha256));
+    Ok(Some(ObservedStack { running: Some(running), ..found }))
+}
+
 /// Looks at a stack.
 ///
 /// # Errors
@@ -264,7 +289,7 @@ pub async fn stack(clients: &Clients, name: &str) -> Result<Option<ObservedStack
         Rest::Shell | Rest::HalfMade | Rest::Stuck => resources = stacks::resources(clients, name).await?,
         Rest::Busy | Rest::Review | Rest::Gone => {}
     }
-    Ok(Some(ObservedStack { stack, template, resources, drift: None }))
+    Ok(Some(ObservedStack { stack, template, resources, drift: None, running: None }))
 }
 
 /// Looks at the users whom a command names, whether they are in the configuration or not.

@@ -13,6 +13,7 @@ mod key_report;
 mod meeting;
 mod now;
 mod refusal;
+mod running;
 mod saved;
 mod stacks;
 mod standing;
@@ -43,6 +44,7 @@ pub use key_report::KeyReport;
 pub use meeting::Meeting;
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{Refusal, Refusals};
+pub use running::{FunctionFault, function_fault};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
 pub use standing::KEYS_PER_USER;
@@ -126,6 +128,33 @@ impl Plan {
         } else {
             let reason = "the bucket does not hold it".to_owned();
             self.steps.push(Step::UploadCode { key: desired.code.to_owned(), reason });
+        }
+        Ok(())
+    }
+
+    /// Adds what gives functions their code back, where an update of their stacks would not, and tells of those that are
+    /// gone.
+    fn restore_code(
+        &mut self,
+        observed: &Observed,
+        cells: &BTreeMap<usize, (Action, Cell)>,
+        wanted: &CodeLocation,
+    ) -> Result<(), TemplateError> {
+        for (number, (_, cell)) in cells {
+            let Some(found) = observed.cells.get(number) else { continue };
+            let stack = cell.stack.clone();
+            match function_fault(found)? {
+                Some(FunctionFault::Gone) if found.drift.is_none() => {
+                    self.remarks.push(format!("the stack `{stack}`: {}", FunctionFault::Gone));
+                }
+                Some(FunctionFault::OtherCode)
+                    if deployed(found)?.is_some_and(|it| it.code().as_ref() == Some(wanted)) =>
+                {
+                    let reason = "somebody has exchanged it past CloudFormation".to_owned();
+                    self.steps.push(Step::RestoreCode { stack, key: wanted.key.clone(), reason });
+                }
+                Some(FunctionFault::Gone | FunctionFault::OtherCode) | None => {}
+            }
         }
         Ok(())
     }
@@ -286,6 +315,7 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
+    plan.restore_code(observed, &cells, &location)?;
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
         let current = observed.cells.get(&number);
         let step = deployment::of(&cell.stack, desired, wanted, current, action, &users.imports)?;

@@ -22,7 +22,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
 use crate::fleet::Central;
-use crate::names::{SecretName, USER_POLICY, UserResources, subscription_id};
+use crate::names::{FUNCTION, SecretName, USER_POLICY, UserResources, subscription_id};
 use policy::Grant;
 
 pub use environment::room_for_own_secrets;
@@ -187,6 +187,14 @@ impl Template {
     /// Whether its function finds the users by itself, so that the template names none.
     pub fn enrols(&self) -> bool {
         self.resources().contains_key(ENROLMENT_POLICY)
+    }
+
+    /// Where its function has the code from.
+    pub fn code(&self) -> Option<CodeLocation> {
+        let function = self.resources().remove(FUNCTION)?;
+        let code = function.properties.get("Code")?;
+        let text = |name| code.get(name).and_then(Json::as_str).map(str::to_owned);
+        Some(CodeLocation { bucket: text("S3Bucket")?, key: text("S3Key")? })
     }
 
     fn add(&mut self, id: &str, resource: &impl Serialize) -> Result<(), TemplateError> {

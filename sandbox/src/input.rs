@@ -71,7 +71,7 @@ impl QueryInput {
 }
 
 /// The parameters of a JSON call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct JsonInput(Map<String, Value>);
 
 impl JsonInput {

@@ -141,12 +141,54 @@ async fn a_function_that_was_deleted_is_made_anew_and_rotates() {
     let stage = deployed(&["alice"]).await;
     let keys = current_keys(&stage, &["alice"]).await;
     stage.sandbox.visit(|world| world.delete_resource("keyturn", "Function").unwrap()).await;
+    // That much is seen without looking for drift.
+    let run = keyturn(&stage, &["status", "--detailed-exitcode"]).await;
+    assert!(run.code == 3 && run.stdout.contains("its function is gone"), "{run}");
     let run = stage.bootstrap(&["--drift"]).await;
     assert_eq!(run.code, 0, "{run}");
     assert_in_sync(&stage, "made anew").await;
     assert_eq!(current_keys(&stage, &["alice"]).await, keys);
     let run = keyturn(&stage, &["rotate", "alice"]).await;
     assert_eq!(run.code, 0, "{run}");
+}
+
+/// CloudFormation cannot see it, so it is looked for each time.
+#[tokio::test]
+async fn code_that_somebody_has_exchanged_is_told_and_put_back() {
+    let stage = deployed(&["alice"]).await;
+    let keys = current_keys(&stage, &["alice"]).await;
+    stage.exchange_code().await;
+    stage.take_writes().await;
+    let run = keyturn(&stage, &["plan", "--detailed-exitcode"]).await;
+    settings().bind(|| insta::assert_snapshot!("exchanged_code_plan", run));
+    let run = keyturn(&stage, &["status", "--detailed-exitcode"]).await;
+    settings().bind(|| insta::assert_snapshot!("exchanged_code_status", run));
+    // Without a configuration, too.
+    let run = keyturn(&stage, &["status", "--region", REGION, "--detailed-exitcode", "--output", "json"]).await;
+    assert!(run.code == 3 && run.stdout.contains(r#""function": "other-code""#), "{run}");
+    assert_eq!(stage.take_writes().await, NOTHING);
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!((run.code, stage.take_writes().await), (0, vec!["lambda:UpdateFunctionCode".to_owned()]), "{run}");
+    assert_in_sync(&stage, "put back").await;
+    assert_eq!(current_keys(&stage, &["alice"]).await, keys);
+    let run = keyturn(&stage, &["rotate", "alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let run = keyturn(&stage, &["status", "--detailed-exitcode"]).await;
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[tokio::test]
+async fn code_is_put_back_whatever_strikes_meanwhile() {
+    let written = Written { operation: "lambda:UpdateFunctionCode".to_owned(), after: 1 };
+    for strike in STRIKES {
+        let stage = deployed(&["alice"]).await;
+        stage.exchange_code().await;
+        let run = strike.run(&stage, &written, &["bootstrap"]).await;
+        stage.sandbox.settle().await;
+        let again = stage.bootstrap(&[]).await;
+        assert_eq!(again.code, 0, "{strike:?}: {run}\n{again}");
+        assert_in_sync(&stage, &format!("{strike:?}")).await;
+    }
 }
 
 #[tokio::test]

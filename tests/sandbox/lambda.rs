@@ -231,6 +231,27 @@ async fn a_function_shows_what_it_is() {
 }
 
 #[tokio::test]
+async fn code_can_be_exchanged_past_cloudformation() {
+    let cell = Cell::deployed().await;
+    assert!(!answer(&cell, json!({})).await.1);
+    let digest = || async {
+        let shown = cell.functions().get_function_configuration().function_name(FUNCTION).send().await.unwrap();
+        shown.code_sha256.unwrap()
+    };
+    let deployed = digest().await;
+    let exchange = || cell.functions().update_function_code().function_name(FUNCTION);
+    let changed = exchange().zip_file(Blob::new("no zip")).send().await.unwrap();
+    assert_eq!(changed.code_sha256.as_deref(), Some(digest().await.as_str()));
+    assert_ne!(digest().await, deployed);
+    assert!(answer(&cell, json!({})).await.1, "no instance goes on with the old code");
+    let back = exchange().s3_bucket(BUCKET).s3_key("code.zip").send().await.unwrap();
+    assert_eq!(back.code_sha256, Some(deployed));
+    assert!(!answer(&cell, json!({})).await.1);
+    let refused = exchange().s3_bucket(BUCKET).s3_key("none.zip").send().await.unwrap_err();
+    assert!(refused.to_string().contains("service error"), "{refused}");
+}
+
+#[tokio::test]
 async fn code_comes_from_the_region_of_the_function() {
     let cell = Cell::prepared().await;
     change(&cell.sandbox, |world| world.create_bucket(ACCOUNT, "us-east-1", "far-away")).await;

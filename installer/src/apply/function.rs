@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use contract::Region;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::pauses::Pauses;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, digest_of};
 use crate::aws::CallError;
 use crate::aws::functions::{self, Function, Invoked};
 use crate::config::Config;
@@ -73,7 +71,7 @@ impl FunctionError {
                 log_group(name)
             ),
             Self::OtherCode { name, .. } => format!(
-                "somebody has changed the function `{name}` past CloudFormation; delete the function's stack and run the same command again (the secrets and keys stay)"
+                "somebody changes the function `{name}` past CloudFormation: look for UpdateFunctionCode in CloudTrail, then run the same command again, which puts back what was deployed"
             ),
         }
     }
@@ -102,13 +100,27 @@ pub(super) async fn check(session: &Session, name: &str, artifact: &Artifact) ->
     if found.state != "Active" || found.last_update != "Successful" {
         return Err(FunctionError::NotReady { name: name.to_owned(), found });
     }
-    let wanted = base64_of_hex(&artifact.sha256);
-    if wanted.as_ref() == Some(&found.code_sha256) {
+    let wanted = digest_of(&artifact.object_key()).unwrap_or_default();
+    if wanted == found.code_sha256 {
         Ok(())
     } else {
-        let wanted = wanted.unwrap_or_default();
         Err(FunctionError::OtherCode { name: name.to_owned(), found: found.code_sha256, wanted })
     }
+}
+
+/// Gives the function the code back that was deployed.
+///
+/// # Errors
+/// [`FunctionError`].
+pub(super) async fn restore(
+    session: &Session,
+    config: &Config,
+    name: &str,
+    (bucket, artifact): (&str, &Artifact),
+) -> Result<(), FunctionError> {
+    let (clients, key) = (&session.clients, artifact.object_key());
+    functions::put_code(clients, name, bucket, &key, config.function.architecture).await?;
+    check(session, name, artifact).await
 }
 
 /// What Lambda calls errors that no code of the function has answered with, such as `Runtime.ExitError`.
@@ -159,31 +171,5 @@ pub(super) async fn await_ready(
             return Ok(Some(why));
         }
         tokio::time::sleep(pauses.after(false)).await;
-    }
-}
-
-/// Lambda writes digests in base64, we write them in hex.
-fn base64_of_hex(hex: &str) -> Option<String> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let bytes: Option<Vec<u8>> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        })
-        .collect();
-    bytes.map(|bytes| STANDARD.encode(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digests_are_compared_in_lambdas_spelling() {
-        assert_eq!(base64_of_hex("00ff10").as_deref(), Some("AP8Q"));
-        assert_eq!(base64_of_hex("00f"), None);
-        assert_eq!(base64_of_hex("zz"), None);
     }
 }

@@ -112,6 +112,14 @@ fn no_bytes_make_the_check_panic() {
 }
 
 #[test]
+fn digests_are_compared_in_lambdas_spelling() {
+    assert_eq!(digest_of("keyturn/00ff10.zip").as_deref(), Some("AP8Q"));
+    for key in ["keyturn/00f.zip", "keyturn/zz.zip", "keyturn/00", "0.zip", "keyturn/ü.zip"] {
+        assert_eq!(digest_of(key), None, "{key}");
+    }
+}
+
+#[test]
 fn a_file_without_an_end_is_not_read_to_its_end() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), [0; 10]).unwrap();

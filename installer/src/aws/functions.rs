@@ -7,6 +7,7 @@ use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 
 use super::{CallError, Clients, reduce};
+use crate::config::Architecture;
 use crate::names::STACK_TAG;
 
 /// What to add to a function's own timeout: it may have to wait for its turn, and to start.
@@ -37,6 +38,25 @@ pub async fn describe(clients: &Clients, name: &str) -> Result<Option<Function>,
         })),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Gives a function the code in a bucket. Where the function is being changed right now, whoever does that comes first.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn put_code(
+    clients: &Clients,
+    name: &str,
+    bucket: &str,
+    key: &str,
+    architecture: Architecture,
+) -> Result<(), CallError> {
+    let asked = clients.lambda.update_function_code().function_name(name).s3_bucket(bucket).s3_key(key);
+    let asked = asked.architectures(architecture.to_string().as_str().into());
+    match asked.send().await.map_err(reduce("lambda:UpdateFunctionCode")) {
+        Err(error) if error.code() == Some("ResourceConflictException") => Ok(()),
+        answer => answer.map(|_| ()),
     }
 }
 

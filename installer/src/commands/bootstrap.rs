@@ -78,6 +78,9 @@ impl fmt::Display for Report<'_> {
         if plan.steps.is_empty() {
             return write!(f, "{plan}");
         }
+        for function in &applied.restored {
+            writeln!(f, "restored the code of the function `{function}`")?;
+        }
         for stack in &applied.stacks {
             writeln!(f, "deployed the stack `{stack}`")?;
         }

@@ -21,11 +21,11 @@ use crate::aws::{CallError, Clients, secrets};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::error::{Error, Exit};
-use crate::names::{ARTIFACTS_STACK, FUNCTION, SecretName, UserResources};
+use crate::names::{ARTIFACTS_STACK, SecretName, UserResources};
 use crate::observe::{DeadKey, Observed, ObservedStack, ObservedUser, observe};
 use crate::plan::{self, assign, deployed, deployed_cells, deserted_cells, differences};
 use crate::session::Session;
-use crate::template::{self, CodeLocation, Template, TemplateError};
+use crate::template::{self, Template, TemplateError};
 use crate::ui::span;
 
 /// The reasons that say the same of a current key as looking at it does.
@@ -115,7 +115,7 @@ fn report(
     for (number, cell) in assigned {
         let current = templates.get(&number);
         // Which code the function should run is not asked here: that would mean to build it.
-        let code = current.filter(|_| !deserted.contains(&number)).and_then(code_of);
+        let code = current.filter(|_| !deserted.contains(&number)).and_then(Template::code);
         let wanted = code.map(|code| template::numbered_cell(config, number, &cell.users, &code)).transpose()?;
         let row = stack_row(&cell.stack, observed.cells.get(&number), wanted.as_ref())?;
         stacks.push(if is_compared { row } else { uncompared(row) });
@@ -131,7 +131,7 @@ fn report(
 
 /// What is known of a stack that nobody has a configuration for.
 fn uncompared(row: StackRow) -> StackRow {
-    let has_drifted = row.drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
+    let has_drifted = row.function.is_some() || row.drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
     let state = match row.state {
         StackState::InSync | StackState::Drifted if !has_drifted => StackState::Unknown,
         state => state,
@@ -145,7 +145,8 @@ fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template
         resources: plan::drifted(drift, template.as_ref()),
         unchecked: plan::unlooked(name, drift),
     });
-    let has_drifted = drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
+    let function = found.map(plan::function_fault).transpose()?.flatten();
+    let has_drifted = function.is_some() || drift.as_ref().is_some_and(|drift| !drift.resources.is_empty());
     let state = match found {
         None => StackState::Absent,
         Some(found) => match found.stack.status.rest() {
@@ -159,15 +160,7 @@ fn stack_row(name: &str, found: Option<&ObservedStack>, wanted: Option<&Template
             }
         },
     };
-    Ok(StackRow { stack: name.to_owned(), state, status: found.map(|found| found.stack.status), drift })
-}
-
-/// Where the deployed function has its code from.
-fn code_of(template: &Template) -> Option<CodeLocation> {
-    let function = template.resources().remove(FUNCTION)?;
-    let code = function.properties.get("Code")?;
-    let text = |name| code.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-    Some(CodeLocation { bucket: text("S3Bucket")?, key: text("S3Key")? })
+    Ok(StackRow { stack: name.to_owned(), state, status: found.map(|found| found.stack.status), drift, function })
 }
 
 fn user_row(

@@ -40,6 +40,9 @@ impl fmt::Display for Step {
         match self {
             Self::DeployArtifacts(deployment) | Self::DeployCell(deployment) => write!(f, "{deployment}"),
             Self::UploadCode { key, reason } => writeln!(f, "  upload  the function's code as `{key}`: {reason}"),
+            Self::RestoreCode { stack, key, reason } => {
+                writeln!(f, "  restore the code of the function `{stack}` from `{key}`: {reason}")
+            }
             Self::ClearPending { versions, reason } => versions
                 .keys()
                 .try_for_each(|secret| writeln!(f, "  clear   the unfinished rotation of `{secret}`: {reason}")),

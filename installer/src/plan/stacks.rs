@@ -127,7 +127,13 @@ mod tests {
             changed: None,
             express: false,
         };
-        ObservedStack { stack, resources: resources.iter().map(resource).collect(), template: None, drift: None }
+        ObservedStack {
+            stack,
+            resources: resources.iter().map(resource).collect(),
+            template: None,
+            drift: None,
+            running: None,
+        }
     }
 
     #[test]

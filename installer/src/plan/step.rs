@@ -20,6 +20,15 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// Give a function the code back that was deployed.
+    RestoreCode {
+        /// The stack, and the function.
+        stack: String,
+        /// The key of the code in the bucket.
+        key: String,
+        /// Why.
+        reason: String,
+    },
     /// Bind secrets that exist to their users: from then on they are keyturn's.
     Adopt {
         /// The secrets.
@@ -72,6 +81,7 @@ impl Step {
         match self {
             Self::DeployArtifacts(deployment) | Self::DeployCell(deployment) => Some(deployment),
             Self::UploadCode { .. }
+            | Self::RestoreCode { .. }
             | Self::DeleteCell { .. }
             | Self::Adopt { .. }
             | Self::ClearPending { .. }

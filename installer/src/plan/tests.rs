@@ -9,8 +9,9 @@ use super::*;
 use crate::aws::secrets::Secret;
 use crate::aws::stacks::{Stack, Status};
 use crate::aws::users::{AccessKey, KeyOwner, KeyStatus, LastUse};
+use crate::config::FunctionConfig;
 use crate::names::SecretName;
-use crate::observe::{Elsewhere, ObservedStack, ObservedUser};
+use crate::observe::{Elsewhere, ObservedStack, ObservedUser, Running};
 use crate::template::BoundUser;
 
 mod drift;
@@ -86,7 +87,7 @@ fn secret_of(user: &ObservedUser) -> Secret {
 fn stack(status: Status, template: Option<String>, tags: BTreeMap<String, String>) -> ObservedStack {
     let id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/keyturn/1".to_owned();
     let stack = Stack { id, status, tags, protected: false, changed: None, express: false };
-    ObservedStack { stack, template, resources: Vec::new(), drift: None }
+    ObservedStack { stack, template, resources: Vec::new(), drift: None, running: None }
 }
 
 pub(super) fn decide(config: &Config, observed: &Observed) -> Result<Plan, PlanError> {
@@ -106,7 +107,11 @@ pub(super) fn bootstrapped(config: &Config) -> Observed {
             }
             Step::UploadCode { .. } => observed.has_code = true,
             Step::DeleteCell { stack, .. } => observed.cells.retain(|number, _| config.stack.cell(*number) != *stack),
-            Step::Adopt { .. } | Step::ClearPending { .. } | Step::GiveUp { .. } | Step::RotateFirst { .. } => {}
+            Step::RestoreCode { .. }
+            | Step::Adopt { .. }
+            | Step::ClearPending { .. }
+            | Step::GiveUp { .. }
+            | Step::RotateFirst { .. } => {}
         }
     }
     for user in &mut observed.users {
@@ -288,6 +293,30 @@ fn an_own_bucket_needs_no_stack() {
     let plan = decide(&config, &untouched(&config)).unwrap();
     assert_eq!(plan.bucket, "mine");
     assert!(matches!(plan.steps.as_slice(), [Step::UploadCode { .. }, Step::DeployCell(_), Step::RotateFirst { .. }]));
+}
+
+#[test]
+fn code_that_was_exchanged_is_put_back_unless_an_update_does_that() {
+    let config = config(&["alice"]);
+    let with = |running| {
+        let mut observed = bootstrapped(&config);
+        observed.cells.get_mut(&1).unwrap().running = Some(running);
+        observed
+    };
+    // What CODE is named after.
+    assert_eq!(decide(&config, &with(Running::Code("AAA=".to_owned()))).unwrap().steps, []);
+    let exchanged = with(Running::Code("AAE=".to_owned()));
+    let plan = decide(&config, &exchanged).unwrap();
+    let [Step::RestoreCode { stack, key, .. }] = plan.steps.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((stack.as_str(), key.as_str()), ("keyturn", CODE));
+    let newer = Desired { config: &config, code: "keyturn/0001.zip", express: false };
+    assert!(matches!(super::plan(&newer, &exchanged).unwrap().steps.as_slice(), [Step::DeployCell(_)]));
+    // First the code: whoever deploys invokes the function.
+    let larger = Config { function: FunctionConfig { memory_mib: 512, ..config.function.clone() }, ..config.clone() };
+    let steps = decide(&larger, &exchanged).unwrap().steps;
+    assert!(matches!(steps.as_slice(), [Step::RestoreCode { .. }, Step::DeployCell(_)]), "{steps:?}");
+    let plan = decide(&config, &with(Running::Nothing)).unwrap();
+    assert!(plan.steps.is_empty() && plan.remarks.iter().any(|remark| remark.contains("--drift")), "{plan:?}");
 }
 
 #[test]

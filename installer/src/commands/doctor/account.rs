@@ -248,7 +248,8 @@ mod tests {
                 changed: None,
                 express: false,
             };
-            let found = ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None };
+            let found =
+                ObservedStack { stack: stack_found, template: None, resources: Vec::new(), drift: None, running: None };
             let told = stack("keyturn", Some(&found)).map(|finding| finding.state);
             let expected = match status.rest() {
                 Rest::Gone | Rest::Usable => Some(State::Ok),

@@ -3,14 +3,14 @@
 use contract::{Enrolment, tag_keys};
 
 use super::report::{Report, UserState};
-use super::{code_of, last_uses, managed_users, stack_row, user_row, user_state};
+use super::{last_uses, managed_users, stack_row, user_row, user_state};
 use crate::aws::{CallError, Clients};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Closely, ObservedUser};
 use crate::plan::deployed;
 use crate::session::Session;
-use crate::template;
+use crate::template::{self, Template};
 
 /// Looks how the users are doing. Of the stack the stack set tells.
 pub(in crate::commands) async fn look_at_enrolled(session: &Session, config: Config) -> Result<Report, Error> {
@@ -23,9 +23,9 @@ pub(in crate::commands) async fn look_at_enrolling(
     config: Config,
     enrolment: &Enrolment,
 ) -> Result<Report, Error> {
-    let looking = observe::stack(&session.clients, config.stack.as_str());
+    let looking = observe::cell(&session.clients, config.stack.as_str());
     let found = session.interrupts.unless_pressed(looking).await??;
-    let code = found.as_ref().map(deployed).transpose()?.flatten().as_ref().and_then(code_of);
+    let code = found.as_ref().map(deployed).transpose()?.flatten().as_ref().and_then(Template::code);
     let wanted = code.map(|code| template::member(&config, enrolment, &code)).transpose()?;
     let row = stack_row(config.stack.as_str(), found.as_ref(), wanted.as_ref())?;
     let mut report = look_at_enrolled(session, config).await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::aws::stacks::Status;
 use crate::aws::users::LastUse;
 use crate::names::printable;
-use crate::plan::DriftedResource;
+use crate::plan::{DriftedResource, FunctionFault};
 use crate::ui::{Table, age, span};
 
 /// How everything is doing.
@@ -29,6 +29,8 @@ pub(super) struct StackRow {
     pub(super) status: Option<Status>,
     /// None when nobody has looked for it.
     pub(super) drift: Option<StackDrift>,
+    /// What is wrong with its function, if anything.
+    pub(super) function: Option<FunctionFault>,
 }
 
 /// What somebody has changed in a stack past CloudFormation.
@@ -132,6 +134,13 @@ impl Report {
 }
 
 impl Report {
+    /// What is wrong with the functions.
+    fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults = || self.stacks.iter().filter_map(|row| Some((&row.stack, row.function?)));
+        faults().try_for_each(|(stack, fault)| writeln!(f, "{stack}: {fault}"))?;
+        if faults().next().is_some() { writeln!(f) } else { Ok(()) }
+    }
+
     /// What was changed past CloudFormation, and what nobody could look at.
     fn drift(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drifts = || self.stacks.iter().filter_map(|row| Some((&row.stack, row.drift.as_ref()?)));
@@ -203,6 +212,7 @@ impl fmt::Display for Report {
             stacks.add([stack.clone(), state.to_string(), status.to_owned()]);
         }
         writeln!(f, "{stacks}")?;
+        self.faults(f)?;
         self.drift(f)?;
         let mut users = Table::new(["USER", "STATE", "KEY", "KEY AGE", "LAST USE", "LAST ROTATION", "NEXT ROTATION"]);
         for row in &self.users {

@@ -123,13 +123,15 @@ fn a_current_key_that_does_not_work_is_told_at_once() {
 
 #[test]
 fn without_a_configuration_a_template_counts_as_unknown_and_drift_does_not() {
-    let row = |state, drift| StackRow { stack: "keyturn".to_owned(), state, status: None, drift };
+    let row = |state, drift| StackRow { stack: "keyturn".to_owned(), state, status: None, drift, function: None };
     let state = |state, drift| uncompared(row(state, drift)).state;
     let clean = || Some(StackDrift { resources: Vec::new(), unchecked: Vec::new() });
     assert_eq!(state(StackState::Drifted, None), StackState::Unknown);
     assert_eq!(state(StackState::InSync, clean()), StackState::Unknown);
     assert_eq!(state(StackState::Absent, None), StackState::Absent);
     assert_eq!(state(StackState::Broken, clean()), StackState::Broken);
+    let exchanged = StackRow { function: Some(plan::FunctionFault::OtherCode), ..row(StackState::Drifted, None) };
+    assert_eq!(uncompared(exchanged).state, StackState::Drifted);
 }
 
 #[test]
@@ -178,7 +180,7 @@ fn monitoring_hears_of_what_does_not_right_itself() {
         next_rotation: None,
         to_do: None,
     };
-    let stack = |state| StackRow { stack: "keyturn".to_owned(), state, status: None, drift: None };
+    let stack = |state| StackRow { stack: "keyturn".to_owned(), state, status: None, drift: None, function: None };
     let wants = |stack_state, user| {
         Report { stacks: vec![stack(stack_state)], users: vec![user], now: time(0) }.wants_a_person()
     };

@@ -98,7 +98,7 @@ fn found(cells: &BTreeMap<usize, Cell>) -> BTreeMap<usize, ObservedStack> {
     let found = |cell: &Cell| {
         let (id, tags) = (format!("arn:{}", cell.stack), BTreeMap::new());
         let stack = Stack { id, status: Status::CreateComplete, tags, protected: false, changed: None, express: false };
-        ObservedStack { stack, template: None, resources: Vec::new(), drift: None }
+        ObservedStack { stack, template: None, resources: Vec::new(), drift: None, running: None }
     };
     cells.iter().map(|(number, cell)| (*number, found(cell))).collect()
 }

@@ -1,14 +1,16 @@
-//! The operations of the API: Invoke, and reading what a function is.
+//! The operations of the API: Invoke, reading what a function is, and giving it other code.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::code;
 use super::function::{Function, arn_of, not_found};
 use super::invocation::{self, Purpose};
 use super::queue;
 use crate::answer::Answer;
+use crate::input::JsonInput;
 use crate::request::{HttpRequest, Request};
 use crate::{ApiError, World};
 
@@ -26,6 +28,7 @@ pub(crate) fn operation(http: &HttpRequest) -> Result<&'static str, ApiError> {
         ("GET", Some("")) => Ok("GetFunction"),
         ("GET", Some("configuration")) => Ok("GetFunctionConfiguration"),
         ("GET", Some("policy")) => Ok("GetPolicy"),
+        ("PUT", Some("code")) => Ok("UpdateFunctionCode"),
         (method, _) => Err(ApiError::unknown("operation", &format!("{method} {}", http.path))),
     }
 }
@@ -66,8 +69,35 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
             })?;
             Ok(Answer::Json(json!({ "Policy": policy.to_string(), "RevisionId": function.revision })))
         }
+        "UpdateFunctionCode" => update_code(world, request, &arn),
         other => Err(ApiError::unknown("operation", other)),
     }
+}
+
+/// Gives a function other code, and leaves the rest of it as it is.
+fn update_code(world: &mut World, request: &Request, arn: &str) -> Result<Answer, ApiError> {
+    let mut input = JsonInput::new(&request.http)?;
+    let inline = input.text("ZipFile")?;
+    let source = inline.is_none().then(|| code::take(&mut input)).transpose()?;
+    let architectures = input.texts("Architectures")?;
+    input.finish()?;
+    permitted(world, request, "lambda:UpdateFunctionCode", arn)?;
+    let code = match source {
+        Some(source) => code::fetch(world, &request.caller, &request.region, &source)?,
+        None => code::decode(&inline.unwrap_or_default())?,
+    };
+    let (now, revision) = (world.now(), world.random_uuid());
+    let function = world.lambda.functions.get_mut(arn).ok_or_else(|| not_found(arn))?;
+    if function.ready > now {
+        let message =
+            format!("The operation cannot be performed at this time. An update is in progress for resource: {arn}");
+        return Err(ApiError::new("ResourceConflictException", message).with_status(409));
+    }
+    if let Some(architecture) = architectures.into_iter().next() {
+        function.configuration.architecture = architecture;
+    }
+    (function.code, function.modified, function.revision) = (code, now, revision);
+    Ok(Answer::Json(function.to_json(now)))
 }
 
 fn invoke(world: &mut World, request: &Request, arn: &str) -> Result<Answer, ApiError> {

@@ -4,6 +4,7 @@
 //! [`Instances`] are the processes themselves; how an invocation ended comes back as an [`InvocationEnd`].
 
 mod api;
+mod code;
 mod function;
 mod instances;
 mod invocation;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::Effect;
+use super::super::code::{self, Source};
 use super::super::function::{Configuration, Function, arn_of, invalid, not_found};
-use super::{code, configuration};
+use super::configuration;
+use crate::input::JsonInput;
 use crate::request::{Caller, Principal};
 use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::services::iam;
@@ -56,7 +58,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     let mut input = order.input()?;
     let name = input.text("FunctionName")?.unwrap_or_else(|| order.generated_name(world, 64));
     check_name(&name)?;
-    let source = code::take(&mut input)?;
+    let source = source(&mut input)?;
     let configuration = configuration::take(input, &name)?;
     let arn = arn_of(&order.caller.account, &order.region, &name);
 
@@ -71,7 +73,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
     if configuration.vpc.is_some() {
         permit_network(world, &configuration.role)?;
     }
-    let code = code::fetch(world, order, &source)?;
+    let code = code::fetch(world, &order.caller, &order.region, &source)?;
     if world.lambda.functions.contains_key(&arn) {
         let message = format!("Function already exist: {name}");
         return Err(ApiError::new("ResourceConflictException", message).with_status(409));
@@ -88,7 +90,7 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
 pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Value) -> Result<Created, ApiError> {
     let mut input = order.input()?;
     input.text("FunctionName")?;
-    let source = code::take(&mut input)?;
+    let source = source(&mut input)?;
     let wanted = configuration::take(input, id)?;
     let arn = arn_of(&order.caller.account, &order.region, id);
 
@@ -96,7 +98,7 @@ pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Valu
         true => None,
         false => {
             permit(world, order, &arn, "lambda:UpdateFunctionCode")?;
-            Some(code::fetch(world, order, &source)?)
+            Some(code::fetch(world, &order.caller, &order.region, &source)?)
         }
     };
     let present = world.lambda.functions.get(&arn).ok_or_else(|| not_found(&arn))?.configuration.clone();
@@ -154,6 +156,14 @@ pub(super) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, 
     let arn = arn_of(&order.caller.account, &order.region, &name);
     permit(world, order, &arn, "lambda:GetFunction")?;
     Ok(world.lambda.functions.get(&arn).map(created))
+}
+
+/// Where the code is from.
+fn source(input: &mut JsonInput) -> Result<Source, ApiError> {
+    let mut code = input.structure("Code")?.unwrap_or_default();
+    let source = code::take(&mut code)?;
+    code.finish()?;
+    Ok(source)
 }
 
 /// An update asks for no more permissions than it needs.

@@ -1,6 +1,5 @@
 //! The resource types of this service, for CloudFormation.
 
-mod code;
 mod configuration;
 mod function;
 mod permission;

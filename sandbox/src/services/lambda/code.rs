@@ -1,8 +1,11 @@
 //! Where a function's code comes from: a zip in S3.
 
-use super::super::function::{Code, invalid};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::function::{Code, invalid};
 use crate::input::JsonInput;
-use crate::services::cloudformation::resource::Order;
+use crate::request::Caller;
 use crate::services::s3;
 use crate::{ApiError, World};
 
@@ -13,21 +16,24 @@ pub(super) struct Source {
     version: Option<String>,
 }
 
+/// Takes where the zip is from the parameters.
 pub(super) fn take(input: &mut JsonInput) -> Result<Source, ApiError> {
-    let mut code = input.structure("Code")?.ok_or_else(|| invalid("Please provide a source for function code."))?;
-    let source = Source {
-        bucket: code.required("S3Bucket")?,
-        key: code.required("S3Key")?,
-        version: code.text("S3ObjectVersion")?,
-    };
-    code.finish()?;
-    Ok(source)
+    let bucket = input.text("S3Bucket")?.ok_or_else(|| invalid("Please provide a source for function code."))?;
+    Ok(Source { bucket, key: input.required("S3Key")?, version: input.text("S3ObjectVersion")? })
+}
+
+/// Takes the zip from the request itself.
+pub(super) fn decode(base64: &str) -> Result<Code, ApiError> {
+    let zip = BASE64_STANDARD
+        .decode(base64)
+        .map_err(|_| invalid("Could not unzip uploaded file. Please check your file, then try to upload again."))?;
+    Ok(Code::new(zip.into()))
 }
 
 /// Reads the zip, with the permissions of whoever deploys and from the function's region only.
-pub(super) fn fetch(world: &mut World, order: &Order, source: &Source) -> Result<Code, ApiError> {
+pub(super) fn fetch(world: &mut World, caller: &Caller, region: &str, source: &Source) -> Result<Code, ApiError> {
     let Source { bucket, key, version } = source;
-    let zip = s3::read_in_region(world, &order.caller, &order.region, bucket, key, version.as_deref());
+    let zip = s3::read_in_region(world, caller, region, bucket, key, version.as_deref());
     zip.map(Code::new).map_err(|error| match error.code.as_str() {
         "AccessDenied" => {
             let message = format!(
