@@ -61,11 +61,8 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
                 drop(progress);
             }
             Step::RestoreCode { stack, .. } => {
-                let progress = session.printer.progress("restoring the function's code");
-                let restore = function::restore(session, config, stack, (&plan.bucket, artifact));
-                session.interrupts.unless_pressed(restore).await??;
+                restore_code(session, config, stack, (&plan.bucket, artifact)).await?;
                 applied.restored.push(stack.clone());
-                drop(progress);
             }
             Step::Adopt { secrets: adoptions, .. } => {
                 for adopted in adoptions {
@@ -117,6 +114,12 @@ pub async fn apply(session: &Session, config: &Config, plan: &Plan, artifact: &A
         }
     }
     Ok(applied)
+}
+
+/// Gives a function the code back that was deployed.
+async fn restore_code(session: &Session, config: &Config, name: &str, from: (&str, &Artifact)) -> Result<(), Error> {
+    let _progress = session.printer.progress("restoring the function's code");
+    Ok(session.interrupts.unless_pressed(function::restore(session, config, name, from)).await??)
 }
 
 /// Waits until a function can work that CloudFormation has not waited for.
