@@ -2,7 +2,7 @@
 
 mod follow;
 mod function;
-mod history;
+pub mod history;
 pub(crate) mod pauses;
 mod review;
 pub mod rotations;

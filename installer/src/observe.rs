@@ -268,9 +268,16 @@ pub async fn cell(clients: &Clients, name: &str) -> Result<Option<ObservedStack>
     if found.stack.status.rest() != Rest::Usable {
         return Ok(Some(found));
     }
+    Ok(Some(ObservedStack { running: Some(running(clients, name).await?), ..found }))
+}
+
+/// Looks at what a function runs.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn running(clients: &Clients, name: &str) -> Result<Running, CallError> {
     let function = functions::describe(clients, name).await?;
-    let running = function.map_or(Running::Nothing, |function| Running::Code(function.code_sha256));
-    Ok(Some(ObservedStack { running: Some(running), ..found }))
+    Ok(function.map_or(Running::Nothing, |function| Running::Code(function.code_sha256)))
 }
 
 /// Looks at a stack.

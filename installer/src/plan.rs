@@ -44,7 +44,7 @@ pub use key_report::KeyReport;
 pub use meeting::Meeting;
 pub use now::{InTheWay, in_the_way};
 pub use refusal::{Refusal, Refusals};
-pub use running::{FunctionFault, function_fault};
+pub use running::{FunctionFault, fault_of, function_fault};
 pub use saved::{Options, SavedPlanError, check_saved, save, saved_options};
 pub use stacks::Action;
 pub use standing::KEYS_PER_USER;

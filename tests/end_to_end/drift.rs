@@ -29,6 +29,13 @@ fn meddle(world: &mut World) {
     world.clear_calls();
 }
 
+/// Has the function of an account run something else.
+pub(crate) async fn exchange_code(stage: &Stage, account: &str) {
+    let account = account.to_owned();
+    let exchange = move |world: &mut World| world.exchange_code(&account, REGION, "keyturn", b"something else");
+    stage.sandbox.visit(exchange).await.unwrap();
+}
+
 async fn keyturn(stage: &Stage, arguments: &[&str]) -> Run {
     let bootstraps = matches!(arguments, ["plan" | "bootstrap", ..]);
     let artifact = if bootstraps { vec!["--artifact", function().to_str().unwrap()] } else { Vec::new() };
@@ -157,7 +164,7 @@ async fn a_function_that_was_deleted_is_made_anew_and_rotates() {
 async fn code_that_somebody_has_exchanged_is_told_and_put_back() {
     let stage = deployed(&["alice"]).await;
     let keys = current_keys(&stage, &["alice"]).await;
-    stage.exchange_code().await;
+    exchange_code(&stage, ACCOUNT).await;
     stage.take_writes().await;
     let run = keyturn(&stage, &["plan", "--detailed-exitcode"]).await;
     settings().bind(|| insta::assert_snapshot!("exchanged_code_plan", run));
@@ -182,7 +189,7 @@ async fn code_is_put_back_whatever_strikes_meanwhile() {
     let written = Written { operation: "lambda:UpdateFunctionCode".to_owned(), after: 1 };
     for strike in STRIKES {
         let stage = deployed(&["alice"]).await;
-        stage.exchange_code().await;
+        exchange_code(&stage, ACCOUNT).await;
         let run = strike.run(&stage, &written, &["bootstrap"]).await;
         stage.sandbox.settle().await;
         let again = stage.bootstrap(&[]).await;

@@ -188,13 +188,6 @@ impl Stage {
         aws_sdk_secretsmanager::Client::new(&self.config())
     }
 
-    /// Has the function run something else, as somebody may who can call UpdateFunctionCode.
-    pub(crate) async fn exchange_code(&self) {
-        let functions = aws_sdk_lambda::Client::new(&self.config());
-        let zip = aws_sdk_lambda::primitives::Blob::new(b"PK\x03\x04 and something else");
-        functions.update_function_code().function_name("keyturn").zip_file(zip).send().await.unwrap();
-    }
-
     /// Asks Secrets Manager to rotate a user's secret, as a person does in the console.
     pub(crate) async fn rotate_secret(&self, user: &str) {
         self.secrets().rotate_secret().secret_id(format!("keyturn/{user}")).send().await.unwrap();

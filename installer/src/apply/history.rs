@@ -9,25 +9,30 @@ use crate::ui;
 
 /// What is being done with a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub enum Operation {
+    /// It is created, and deleted when that fails.
     Create,
-    /// What was made stays when it fails.
+    /// It is created, and what was made stays when that fails.
     CreateAndKeep,
+    /// It is updated.
     Update,
     /// Resources that exist join it.
     Import,
     /// An update is taken back to the end, after that had failed.
     Rollback,
+    /// It is deleted.
     Delete,
 }
 
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) status: Status,
-    pub(super) cause: Option<Cause>,
+pub struct End {
+    /// The status that the stack came to rest in.
+    pub status: Status,
+    /// Why it failed, as far as that was told.
+    pub cause: Option<Cause>,
     /// The resources that were given up and still exist.
-    pub(super) kept: Vec<String>,
+    pub kept: Vec<String>,
 }
 
 /// The first thing that failed.
@@ -41,7 +46,7 @@ pub struct Cause {
 
 impl Operation {
     /// Whether the operation did what it was meant to.
-    pub(super) fn has_succeeded(self, status: Status) -> bool {
+    pub fn has_succeeded(self, status: Status) -> bool {
         match self {
             Self::Create | Self::CreateAndKeep => status == Status::CreateComplete,
             Self::Update => status == Status::UpdateComplete,
@@ -61,7 +66,7 @@ struct UnderWay {
 
 /// The events of one operation so far.
 #[derive(Debug)]
-pub(super) struct History {
+pub struct History {
     stack_id: String,
     operation: Operation,
     under_way: BTreeMap<String, UnderWay>,
@@ -72,13 +77,14 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new(stack_id: &str, operation: Operation) -> Self {
+    /// No event has come yet.
+    pub fn new(stack_id: &str, operation: Operation) -> Self {
         let (stack_id, under_way, kept) = (stack_id.to_owned(), BTreeMap::new(), Vec::new());
         Self { stack_id, operation, under_way, done: 0, cause: None, kept, status: None }
     }
 
     /// Takes the next event, and gives what there is to say about it.
-    pub(super) fn take(&mut self, event: &Event) -> Option<String> {
+    pub fn take(&mut self, event: &Event) -> Option<String> {
         if event.physical_id == self.stack_id {
             return self.take_own(event);
         }
@@ -127,20 +133,20 @@ impl History {
     }
 
     /// How much is done, and what is under way.
-    pub(super) fn under_way(&self) -> String {
+    pub fn under_way(&self) -> String {
         let names: Vec<&str> = self.under_way.keys().map(String::as_str).collect();
         format!("{} done, {} under way: {}", self.done, names.len(), names.join(", "))
     }
 
     /// How long each resource that is under way will still take, as far as that can be told; less than nothing for one
     /// that takes longer than usual.
-    pub(super) fn due_in(&self, now: Timestamp) -> impl Iterator<Item = SignedDuration> {
+    pub fn due_in(&self, now: Timestamp) -> impl Iterator<Item = SignedDuration> {
         let due = self.under_way.values().filter_map(|it| it.began?.checked_add(it.usually_takes).ok());
         due.map(move |due| due.duration_since(now))
     }
 
     /// How it ended, if it has, by the stack's own event.
-    pub(super) fn end(&self) -> Option<End> {
+    pub fn end(&self) -> Option<End> {
         let status = self.status?;
         match status.rest() {
             Rest::Busy | Rest::Review => None,
@@ -151,7 +157,7 @@ impl History {
     }
 
     /// The end with a status that was learned in another way than from an event.
-    pub(super) fn ended(&self, status: Status) -> End {
+    pub fn ended(&self, status: Status) -> End {
         End { status, cause: self.cause.clone(), kept: self.kept.clone() }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::deployed;
 use crate::artifact::digest_of;
 use crate::observe::{ObservedStack, Running};
-use crate::template::TemplateError;
+use crate::template::{Template, TemplateError};
 
 /// What is wrong with a function. The names are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,13 +25,18 @@ pub enum FunctionFault {
 /// # Errors
 /// [`TemplateError`] when the stack's template cannot be read.
 pub fn function_fault(found: &ObservedStack) -> Result<Option<FunctionFault>, TemplateError> {
-    let Some(running) = &found.running else { return Ok(None) };
-    let Some(code) = deployed(found)?.as_ref().and_then(|template| template.code()) else { return Ok(None) };
-    Ok(match (running, digest_of(&code.key)) {
-        (Running::Nothing, _) => Some(FunctionFault::Gone),
-        (Running::Code(found), Some(wanted)) if *found != wanted => Some(FunctionFault::OtherCode),
-        (Running::Code(_), _) => None,
-    })
+    let deployed = deployed(found)?;
+    Ok(found.running.as_ref().zip(deployed).and_then(|(running, deployed)| fault_of(running, &deployed)))
+}
+
+/// What is wrong with the function that a template has made.
+pub fn fault_of(running: &Running, deployed: &Template) -> Option<FunctionFault> {
+    let wanted = digest_of(&deployed.code()?.key);
+    match running {
+        Running::Nothing => Some(FunctionFault::Gone),
+        Running::Code(found) if wanted.is_some_and(|wanted| *found != wanted) => Some(FunctionFault::OtherCode),
+        Running::Code(_) => None,
+    }
 }
 
 impl fmt::Display for FunctionFault {

@@ -2,19 +2,33 @@
 
 use contract::{Enrolment, tag_keys};
 
-use super::report::{Report, UserState};
+use super::report::{Report, StackRow, StackState, UserState};
 use super::{last_uses, managed_users, stack_row, user_row, user_state};
 use crate::aws::{CallError, Clients};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::{self, Closely, ObservedUser};
-use crate::plan::deployed;
+use crate::plan::{self, deployed};
 use crate::session::Session;
 use crate::template::{self, Template};
 
-/// Looks how the users are doing. Of the stack the stack set tells.
-pub(in crate::commands) async fn look_at_enrolled(session: &Session, config: Config) -> Result<Report, Error> {
-    Ok(session.interrupts.unless_pressed(Box::pin(users(&session.clients, config))).await??)
+/// Looks how the users are doing. Of the stack the stack set tells, but for what its function runs: `template` is that of
+/// the set, when the stack is as the set says.
+pub(in crate::commands) async fn look_at_enrolled(
+    session: &Session,
+    config: Config,
+    template: Option<&Template>,
+) -> Result<Report, Error> {
+    let Session { clients, interrupts, .. } = session;
+    let stack = config.stack.to_string();
+    let mut report = interrupts.unless_pressed(Box::pin(users(clients, config))).await??;
+    if let Some(template) = template {
+        let running = interrupts.unless_pressed(observe::running(clients, &stack)).await??;
+        let row =
+            |fault| StackRow { stack, state: StackState::Drifted, status: None, drift: None, function: Some(fault) };
+        report.stacks.extend(plan::fault_of(&running, template).map(row));
+    }
+    Ok(report)
 }
 
 /// Looks how the stack is doing too.
@@ -28,7 +42,7 @@ pub(in crate::commands) async fn look_at_enrolling(
     let code = found.as_ref().map(deployed).transpose()?.flatten().as_ref().and_then(Template::code);
     let wanted = code.map(|code| template::member(&config, enrolment, &code)).transpose()?;
     let row = stack_row(config.stack.as_str(), found.as_ref(), wanted.as_ref())?;
-    let mut report = look_at_enrolled(session, config).await?;
+    let mut report = look_at_enrolled(session, config, None).await?;
     report.stacks.push(row);
     Ok(report)
 }

@@ -170,7 +170,11 @@ impl Report {
         let mut parts =
             vec![if self.users.len() == 1 { "1 user".to_owned() } else { format!("{} users", self.users.len()) }];
         let stacks = self.stacks.iter().filter(|row| row.state != StackState::InSync);
-        parts.extend(stacks.map(|row| format!("`{}` {}", row.stack, row.state)));
+        parts.extend(stacks.map(|row| match row.function {
+            Some(FunctionFault::Gone) => format!("`{}` has no function", row.stack),
+            Some(FunctionFault::OtherCode) => format!("`{}` runs other code", row.stack),
+            None => format!("`{}` {}", row.stack, row.state),
+        }));
         let users = self.users.iter().filter(|row| row.too_old || row.state != UserState::InSync);
         parts.extend(users.map(|row| {
             let age = if row.too_old { ", key too old" } else { "" };

@@ -77,15 +77,11 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Result<Answer, Api
 /// Gives a function other code, and leaves the rest of it as it is.
 fn update_code(world: &mut World, request: &Request, arn: &str) -> Result<Answer, ApiError> {
     let mut input = JsonInput::new(&request.http)?;
-    let inline = input.text("ZipFile")?;
-    let source = inline.is_none().then(|| code::take(&mut input)).transpose()?;
+    let source = code::take(&mut input)?;
     let architectures = input.texts("Architectures")?;
     input.finish()?;
     permitted(world, request, "lambda:UpdateFunctionCode", arn)?;
-    let code = match source {
-        Some(source) => code::fetch(world, &request.caller, &request.region, &source)?,
-        None => code::decode(&inline.unwrap_or_default())?,
-    };
+    let code = code::fetch(world, &request.caller, &request.region, &source)?;
     let (now, revision) = (world.now(), world.random_uuid());
     let function = world.lambda.functions.get_mut(arn).ok_or_else(|| not_found(arn))?;
     if function.ready > now {

@@ -1,8 +1,5 @@
 //! Where a function's code comes from: a zip in S3.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-
 use super::function::{Code, invalid};
 use crate::input::JsonInput;
 use crate::request::Caller;
@@ -20,14 +17,6 @@ pub(super) struct Source {
 pub(super) fn take(input: &mut JsonInput) -> Result<Source, ApiError> {
     let bucket = input.text("S3Bucket")?.ok_or_else(|| invalid("Please provide a source for function code."))?;
     Ok(Source { bucket, key: input.required("S3Key")?, version: input.text("S3ObjectVersion")? })
-}
-
-/// Takes the zip from the request itself.
-pub(super) fn decode(base64: &str) -> Result<Code, ApiError> {
-    let zip = BASE64_STANDARD
-        .decode(base64)
-        .map_err(|_| invalid("Could not unzip uploaded file. Please check your file, then try to upload again."))?;
-    Ok(Code::new(zip.into()))
 }
 
 /// Reads the zip, with the permissions of whoever deploys and from the function's region only.

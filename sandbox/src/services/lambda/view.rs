@@ -1,6 +1,6 @@
-//! What tests and the demo may look at: the logs of functions.
+//! What tests and the demo may look at, the logs of functions, and may exchange: their code.
 
-use super::function::arn_of;
+use super::function::{Code, arn_of};
 use crate::World;
 use crate::services::logs;
 
@@ -11,5 +11,14 @@ impl World {
             return String::new();
         };
         logs::text(self, account, region, &function.configuration.logging.group)
+    }
+
+    /// Has a function run something else, as somebody may who can call UpdateFunctionCode. `None` when there is no such
+    /// function.
+    pub fn exchange_code(&mut self, account: &str, region: &str, function: &str, zip: &[u8]) -> Option<()> {
+        let (now, revision) = (self.now(), self.random_uuid());
+        let function = self.lambda.functions.get_mut(&arn_of(account, region, function))?;
+        (function.code, function.modified, function.revision) = (Code::new(zip.into()), now, revision);
+        Some(())
     }
 }

@@ -4,6 +4,7 @@ use sandbox::{KeyStatus, World};
 use serde_json::Value;
 
 use super::{ACCOUNT, REGION, account, pass, rollout, settings, stage, unit};
+use crate::drift::exchange_code;
 use crate::stage::Stage;
 
 const STATUS: [&str; 4] = ["status", "--fleet", "fleet.yaml", "--detailed-exitcode"];
@@ -43,6 +44,18 @@ async fn each_user_is_told_with_age_and_last_use_of_the_key_and_what_stands_in_t
     let html = std::fs::read_to_string(stage.path("fleet.html")).unwrap();
     assert!(html.contains("Ages of the current keys") && html.contains("aws secretsmanager rotate-secret"), "{html}");
     assert_eq!(stage.keyturn(&STATUS[..3]).await.code, 0, "without --detailed-exitcode it is only told");
+}
+
+/// StackSets says that the stack is as it should be: it does not see the code.
+#[tokio::test]
+async fn other_code_in_a_member_is_told() {
+    let stage = stage(2).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    pass(&stage).await;
+    assert_eq!(stage.keyturn(&STATUS).await.code, 0);
+    exchange_code(&stage, &account(2)).await;
+    let run = stage.keyturn(&STATUS).await;
+    assert!(run.code == 3 && run.stdout.matches("`keyturn` runs other code").count() == 1, "{run}");
 }
 
 #[tokio::test]
