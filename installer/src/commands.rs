@@ -184,13 +184,17 @@ async fn roll_out(cli: &Cli, file: &Path, how: &Rehearse, printer: Printer, seed
     if !how.sandbox {
         return over_fleet(cli, file, Work::Deploy, printer, seed).await;
     }
-    let fleet = crate::fleet::read(file)?;
+    let manner = Fleetwide::of(&cli.command);
+    let mut fleet = crate::fleet::read(file)?;
+    let mut enrolment = None;
     if cli.command.engine().unwrap_or(fleet.engine) == Engine::Stacksets {
-        return Err(FleetError::NotWithStackSets { option: "--sandbox" }.into());
+        let (enrolling, found) = crate::fleet::read_enrolling(file)?;
+        fleet::stack_sets::check(Work::Deploy, &manner)?;
+        (fleet, enrolment) = (enrolling, Some(found));
     }
     let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
     let rehearsal = Rehearsal { failures: how.failures, seed: how.failure_seed };
-    Box::pin(fleet::rehearse(session, &fleet, &Fleetwide::of(&cli.command), rehearsal)).await
+    Box::pin(fleet::rehearse(session, (&fleet, enrolment.as_ref()), &manner, rehearsal)).await
 }
 
 /// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it

@@ -4,6 +4,7 @@ mod callers;
 mod central;
 mod large;
 mod management;
+mod rehearsal;
 mod trouble;
 mod users;
 
@@ -217,7 +218,7 @@ async fn what_stack_sets_cannot_do_is_refused() {
         assert_eq!(run.code, 1);
     }
     std::fs::write(stage.path("fleet.yaml"), fleet).unwrap();
-    for option in [["--waves", "1"].as_slice(), &["--sandbox"], &["--resume"]] {
+    for option in [["--waves", "1"].as_slice(), &["--sandbox", "--waves", "1"], &["--resume"]] {
         assert_eq!(rollout(&stage, option).await.code, 64, "{option:?}");
     }
 }

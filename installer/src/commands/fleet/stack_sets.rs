@@ -4,7 +4,7 @@
 mod apply;
 mod direct;
 mod follow;
-mod look;
+pub(super) mod look;
 mod status;
 mod teardown;
 
@@ -15,6 +15,7 @@ use contract::{AccountId, Enrolment};
 
 use self::look::Looked;
 use super::central::{self, Central, CentralOutcome};
+use super::rehearsal::Stage;
 use super::report::{AccountRow, FleetReport, Outcome, Stopped, Summary};
 use super::{Entrance, FleetError, Manner, Work, publish};
 use crate::apply::teardown::Fate;
@@ -76,6 +77,17 @@ pub(in crate::commands) async fn run(
     work: Work,
     manner: &Manner,
 ) -> Result<Exit, Error> {
+    run_on(session, (fleet, enrolment), work, manner, None).await
+}
+
+/// The same, perhaps in a rehearsal.
+pub(super) async fn run_on(
+    session: Session,
+    (fleet, enrolment): (&Fleet, &Enrolment),
+    work: Work,
+    manner: &Manner,
+    stage: Option<Stage>,
+) -> Result<Exit, Error> {
     let looked = {
         let progress = session.printer.progress("looking at the organization");
         let looked = session.interrupts.unless_pressed(Box::pin(look::look(&session, fleet))).await??;
@@ -108,7 +120,7 @@ pub(in crate::commands) async fn run(
         summary,
         stopped,
         central,
-        injected: None,
+        injected: stage.map(|stage| stage.injected),
         stack_set: planned,
         work: work.done(),
     };
