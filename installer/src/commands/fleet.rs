@@ -37,6 +37,7 @@ use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
 use crate::names::CENTRAL_STACK;
+use crate::plan::Options;
 use crate::session::Session;
 
 /// How a run over a fleet is done, beside what is done.
@@ -52,6 +53,8 @@ pub(super) struct Manner {
     pub(super) last_wave: Option<usize>,
     /// Whether the exit code says that there is something to do, or to look at.
     pub(super) detailed_exitcode: bool,
+    /// Whether what was changed past CloudFormation is looked for, and whether stacks are deployed in express mode.
+    pub(super) options: Options,
     /// Files for the report.
     pub(super) csv: Option<PathBuf>,
     pub(super) html: Option<PathBuf>,
@@ -61,16 +64,18 @@ impl Manner {
     /// What a command line says of it.
     pub(super) fn of(command: &Command) -> Self {
         match command.clone() {
-            Command::Rollout { artifact, resume, waves, journal, csv, html, .. } => {
-                let last_wave = waves.map(usize::from);
-                Self { artifact, journal, resume, last_wave, csv, html, ..Self::default() }
+            Command::Rollout { artifact, resume, waves, journal, drift, express, csv, html, .. } => {
+                let (last_wave, options) = (waves.map(usize::from), Options { drift, express });
+                Self { artifact, journal, resume, last_wave, options, csv, html, ..Self::default() }
             }
-            Command::Plan { target, over, detailed_exitcode, .. } => {
+            Command::Plan { target, over, detailed_exitcode, drift, express, .. } => {
                 let (artifact, Over { csv, html, .. }) = (target.artifact, over);
-                Self { artifact, detailed_exitcode, csv, html, ..Self::default() }
+                let options = Options { drift, express };
+                Self { artifact, detailed_exitcode, options, csv, html, ..Self::default() }
             }
-            Command::Status { over: Over { csv, html, .. }, detailed_exitcode, .. } => {
-                Self { detailed_exitcode, csv, html, ..Self::default() }
+            Command::Status { over: Over { csv, html, .. }, detailed_exitcode, drift } => {
+                let options = Options { drift, express: false };
+                Self { detailed_exitcode, options, csv, html, ..Self::default() }
             }
             Command::Teardown { over: Over { csv, html, .. }, journal, .. } => {
                 Self { journal, csv, html, ..Self::default() }
@@ -103,6 +108,7 @@ struct Run {
     at_once: usize,
     ready_within: Duration,
     last_wave: Option<usize>,
+    options: Options,
     /// Where it takes place, if that is not in AWS.
     stage: Option<Stage>,
 }
@@ -164,6 +170,7 @@ async fn run_on(
         at_once: fleet.at_once,
         ready_within: fleet.ready_within,
         last_wave: manner.last_wave,
+        options: manner.options,
         stage,
     };
     let (groups, mut rows) = run.groups(fleet, &before);
@@ -352,8 +359,8 @@ impl Run {
         let printer = &self.entrance.session.printer;
         for target in groups.iter().flat_map(|group| &group.targets).take(LOOKED_AT_FIRST) {
             let entered = self.entrance.enter(target);
-            let (session, functions, work) = (&entered.session, &*self.functions, Work::Plan);
-            let visit = Visit { session, target, functions, known: None, work };
+            let (session, functions, work, options) = (&entered.session, &*self.functions, Work::Plan, self.options);
+            let visit = Visit { session, target, functions, known: None, work, options };
             match Box::pin(visit.run(self.ready_within)).await {
                 Ok(Visited { outcome: Outcome::Planned { plan }, .. }) => {
                     printer.say(format!("\nin the first account, {}:\n{plan}", target.account));

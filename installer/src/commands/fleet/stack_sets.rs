@@ -61,6 +61,8 @@ pub(in crate::commands) fn check(work: Work, manner: &Manner) -> Result<(), Flee
         ("--resume", manner.resume),
         ("--waves", manner.last_wave.is_some()),
         ("--journal", manner.journal.is_some()),
+        ("--drift", manner.options.drift),
+        ("--express", manner.options.express),
         ("--keys revoke", matches!(work, Work::TearDown { fate: Fate::Revoke { .. }, .. })),
     ];
     match refused.into_iter().find(|(_, is_given)| *is_given) {

@@ -65,7 +65,7 @@ impl World {
 }
 
 /// Somebody who may do everything in an account.
-fn owner(world: &World, account: &str) -> Result<Caller, ApiError> {
+pub(super) fn owner(world: &World, account: &str) -> Result<Caller, ApiError> {
     let partition = world.iam.accounts.get(account).map(|account| account.partition).unwrap_or_default();
     let role = format!("arn:{partition}:iam::{account}:role/{}", organizations::ACCESS_ROLE);
     iam::administrator(world, account).or_else(|_| iam::as_role(&world.iam, &role, SESSION))
