@@ -1,6 +1,7 @@
 //! The commands over a fleet that StackSets serves: one template for all accounts, which the function then finds its users
 //! in by itself. What the accounts are and how it is reported is the same as for the other engine.
 
+mod afterwards;
 mod apply;
 mod direct;
 mod follow;
@@ -8,7 +9,7 @@ pub(super) mod look;
 mod status;
 mod teardown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contract::{AccountId, Enrolment};
@@ -48,11 +49,14 @@ struct Scene {
 }
 
 /// What came of it.
+#[derive(Default)]
 struct Worked {
     rows: Vec<AccountRow>,
     stopped: Option<Stopped>,
     planned: Option<Plan>,
     central: Option<CentralOutcome>,
+    /// The accounts in which a function looks for its users for the first time.
+    beginners: BTreeSet<AccountId>,
 }
 
 /// Refuses what is only for the engine that enters every account.
@@ -103,12 +107,15 @@ pub(super) async fn run_on(
     let deploys = matches!(work, Work::Plan | Work::Deploy);
     let central = Box::pin(Central::look(&session, &fleet, deploys)).await?;
     let scene = Scene { session, fleet, name, looked, central };
-    let Worked { mut rows, stopped, planned, central } = match work {
+    let Worked { mut rows, stopped, planned, central, beginners } = match work {
         Work::Plan => scene.plan(enrolment, manner).await?,
         Work::Deploy => Box::pin(scene.deploy(enrolment, manner)).await?,
         Work::Status => Box::pin(scene.status(enrolment)).await?,
         Work::TearDown { dry_run, force, .. } => Box::pin(scene.tear_down(work, dry_run, force)).await?,
     };
+    if let Some(stage) = &stage {
+        Box::pin(scene.look_afterwards(stage, &beginners, &mut rows)).await;
+    }
     let left_out =
         scene.looked.targets.left_out.iter().filter(|left| rows.iter().all(|row| row.account != left.account));
     let left_out: Vec<AccountRow> = left_out.cloned().map(AccountRow::left_out).collect();
@@ -156,7 +163,7 @@ impl Scene {
         let mut rows = self.rows(|account| Outcome::InSet { change: plan.change(account) });
         let planned = |(target, plan)| AccountRow::of(target, Outcome::Planned { plan: Box::new(plan) });
         rows.extend(self.looked.direct.as_ref().zip(direct).map(planned));
-        Ok(Worked { rows, stopped: None, planned: Some(plan), central })
+        Ok(Worked { rows, planned: Some(plan), central, ..Worked::default() })
     }
 
     /// Brings the set and its stacks to what the fleet wants, and behind them the account that StackSets passes over.
@@ -175,6 +182,7 @@ impl Scene {
         let central = central::begin(self.central.as_ref(), Work::Deploy).await?;
         let (results, mut stopped) = Box::pin(apply::apply(self, &plan, &template, &code.bucket)).await?;
         let mut rows = self.rows(|account| apply::outcome(&plan, account, results.get(account), stopped.as_ref()));
+        let beginners = afterwards::beginners(&plan, self.looked.direct.as_ref().zip(direct.as_ref()));
         if let Some((target, plan)) = self.looked.direct.as_ref().zip(direct) {
             let failed = results.values().filter(|result| result.status == ResultStatus::Failed).count();
             let (row, halted) =
@@ -182,7 +190,7 @@ impl Scene {
             rows.push(row);
             stopped = stopped.or(halted);
         }
-        Ok(Worked { rows, stopped, planned: Some(plan), central })
+        Ok(Worked { rows, stopped, planned: Some(plan), central, beginners })
     }
 
     /// Looks at the set, takes the function, and decides.

@@ -30,10 +30,14 @@ async fn it_shows_what_would_happen_with_failures_that_are_told_with_reasons_and
     let (run, report) = rehearse(&stage, &["--failures", "50"]).await;
     let injected = report["injected"].as_array().unwrap();
     let harmed: Vec<&str> = injected.iter().map(|it| it["account"].as_str().unwrap()).collect();
-    assert_eq!(with(&report, "failed").into_iter().collect::<Vec<_>>(), harmed, "{run}");
-    assert_eq!((harmed.len(), &report["central"]), (3, &Value::from("deployed")), "{run}");
+    // A key that cannot be made shows when the function has looked for its users.
+    let (failed, unsound) = (with(&report, "failed"), with(&report, "unsound"));
+    assert_eq!(failed.union(&unsound).copied().collect::<Vec<_>>(), harmed, "{run}");
+    assert_eq!((failed.len(), unsound.len(), &report["central"]), (2, 1, &Value::from("deployed")), "{run}");
     assert_eq!(with(&report, "deployed").len(), 3, "{run}");
     // More than are tolerated stop it, as they would in earnest.
+    let fleet = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    std::fs::write(stage.path("fleet.yaml"), fleet.replace("tolerate: 3", "tolerate: 1")).unwrap();
     let (run, report) = rehearse(&stage, &["--failures", "100"]).await;
     assert_eq!((run.code, &report["stopped"]["why"]), (4, &Value::from("too-many-failed")), "{run}");
     assert_nothing_has_happened(&stage).await;

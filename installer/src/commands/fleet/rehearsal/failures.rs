@@ -52,10 +52,12 @@ pub(super) const KINDS: [What; 8] = [
     What::Denied { action: "secretsmanager:RotateSecret" },
 ];
 
-/// The same where StackSets brings the stacks into the accounts: nobody enters them, and it repeats its calls itself.
-pub(super) const OF_STACK_SETS: [What; 3] = [
+/// The same where StackSets brings the stacks into the accounts: nobody enters them for that, and it repeats its calls
+/// itself.
+pub(super) const OF_STACK_SETS: [What; 4] = [
     What::Denied { action: "iam:CreateRole" },
     What::Denied { action: "lambda:*" },
+    What::NoKeys,
     What::Denied { action: "events:PutRule" },
 ];
 
