@@ -154,6 +154,18 @@ mod tests {
         rollout_role(&fleet, &AccountId::new("111122223333").unwrap(), false).unwrap().to_text()
     }
 
+    /// IAM quotas: 10,240 characters in all inline policies of a role.
+    #[test]
+    fn with_everything_it_may_look_for_it_still_fits_into_a_role() {
+        let alerts = "alerts: { email: [team@example.org] }";
+        let text = format!(
+            "version: 1\nunits: [r-abcd]\ncentral: {{}}\ndefaults: {{ region: eu-central-1, users: {{ select: {{ path: /service/ }} }}, {alerts} }}\n"
+        );
+        let fleet = crate::fleet::parse(Path::new("fleet.yaml"), &text).unwrap();
+        let size = |drift| Json::from(statements(&fleet, drift)).to_string().len();
+        assert!(size(false) < size(true) && size(true) < 10_240, "{} {}", size(false), size(true));
+    }
+
     #[test]
     fn the_role_is_for_whom_the_fleet_is_about() {
         let named = written(

@@ -27,14 +27,19 @@ impl World {
     pub fn create_organization(&mut self, management: &str) -> Result<String, ApiError> {
         let root = format!("r-{}", self.random_text(ID_ALPHABET, 4));
         let id = format!("o-{}", self.random_text(ID_ALPHABET, 10));
-        self.copy_organization(management, &id, &root).map(|()| root)
+        self.copy_organization((management, "management"), &id, &root).map(|()| root)
     }
 
-    /// The same with the ids of an organization that this one is a copy of.
+    /// The same with the ids of an organization that this one is a copy of, and the name of its management account.
     ///
     /// # Errors
     /// As for [`World::create_organization`].
-    pub fn copy_organization(&mut self, management: &str, id: &str, root: &str) -> Result<(), ApiError> {
+    pub fn copy_organization(
+        &mut self,
+        (management, name): (&str, &str),
+        id: &str,
+        root: &str,
+    ) -> Result<(), ApiError> {
         let organization = Organization {
             id: id.to_owned(),
             partition: self.iam.account_mut(management)?.partition,
@@ -48,7 +53,7 @@ impl World {
         if self.organizations.id_of(management).is_none() {
             self.organizations.insert(organization);
         }
-        self.join(root, management, "management", true)
+        self.join(root, management, name, true)
     }
 
     /// The id of the organization (`o-…`) that an account is in.

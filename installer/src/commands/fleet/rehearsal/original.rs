@@ -57,6 +57,12 @@ pub(super) struct User {
 }
 
 impl Original {
+    /// What the organization calls an account, if the fleet is about it.
+    pub(super) fn name_of(&self, account: &AccountId) -> &str {
+        let accounts = self.tree.units.iter().flat_map(|unit| &unit.accounts);
+        accounts.filter(|found| found.id == *account).map(|found| found.name.as_str()).next().unwrap_or_default()
+    }
+
     /// How many users there are.
     pub(super) fn users(&self) -> usize {
         self.members.iter().filter_map(|member| member.users.as_ref()).map(Vec::len).sum()

@@ -47,7 +47,8 @@ pub(super) fn populate(
     if tree.management != *caller {
         world.create_account_in(tree.management.as_str(), region)?;
     }
-    world.copy_organization(tree.management.as_str(), &tree.id, &tree.root)?;
+    let management = (tree.management.as_str(), original.name_of(&tree.management));
+    world.copy_organization(management, &tree.id, &tree.root)?;
     for unit in tree.units.iter().filter(|unit| unit.id != tree.root) {
         let parent = unit.parent.as_deref().unwrap_or(&tree.root);
         world.copy_organizational_unit(parent, &unit.id, &unit.id)?;
@@ -55,7 +56,7 @@ pub(super) fn populate(
     let parents = tree.parents();
     let place = |account: &AccountId| parents.get(account).copied().unwrap_or(&tree.root);
     if tree.management != *caller {
-        world.invite_account(place(caller), caller.as_str(), "")?;
+        world.invite_account(place(caller), caller.as_str(), original.name_of(caller))?;
         world.delegate_administrator(caller.as_str(), STACK_SETS)?;
     }
     world.move_account(tree.management.as_str(), place(&tree.management))?;
