@@ -5,6 +5,7 @@ mod central;
 mod error;
 mod functions;
 mod html;
+mod manner;
 mod rehearsal;
 mod report;
 pub(super) mod stack_sets;
@@ -22,6 +23,7 @@ use self::account::{Visit, Visited};
 use self::central::{Central, CentralOutcome};
 pub use self::error::FleetError;
 use self::functions::Functions;
+pub(super) use self::manner::Manner;
 use self::rehearsal::Stage;
 pub(super) use self::rehearsal::{Rehearsal, rehearse};
 use self::report::{AccountRow, FleetReport, Outcome, Summary};
@@ -30,7 +32,6 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
-use crate::cli::{Command, Over};
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
@@ -39,51 +40,6 @@ use crate::fleet::{Access, Fleet};
 use crate::names::CENTRAL_STACK;
 use crate::plan::Options;
 use crate::session::Session;
-
-/// How a run over a fleet is done, beside what is done.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Manner {
-    /// A function that was built before.
-    pub(super) artifact: Option<PathBuf>,
-    /// Where the journal is; beside the fleet's file when nobody says.
-    pub(super) journal: Option<PathBuf>,
-    /// Whether it goes on with the last run.
-    pub(super) resume: bool,
-    /// The last wave that is begun.
-    pub(super) last_wave: Option<usize>,
-    /// Whether the exit code says that there is something to do, or to look at.
-    pub(super) detailed_exitcode: bool,
-    /// Whether what was changed past CloudFormation is looked for, and whether stacks are deployed in express mode.
-    pub(super) options: Options,
-    /// Files for the report.
-    pub(super) csv: Option<PathBuf>,
-    pub(super) html: Option<PathBuf>,
-}
-
-impl Manner {
-    /// What a command line says of it.
-    pub(super) fn of(command: &Command) -> Self {
-        match command.clone() {
-            Command::Rollout { artifact, resume, waves, journal, drift, express, csv, html, .. } => {
-                let (last_wave, options) = (waves.map(usize::from), Options { drift, express });
-                Self { artifact, journal, resume, last_wave, options, csv, html, ..Self::default() }
-            }
-            Command::Plan { target, over, detailed_exitcode, drift, express, .. } => {
-                let (artifact, Over { csv, html, .. }) = (target.artifact, over);
-                let options = Options { drift, express };
-                Self { artifact, detailed_exitcode, options, csv, html, ..Self::default() }
-            }
-            Command::Status { over: Over { csv, html, .. }, detailed_exitcode, drift } => {
-                let options = Options { drift, express: false };
-                Self { detailed_exitcode, options, csv, html, ..Self::default() }
-            }
-            Command::Teardown { over: Over { csv, html, .. }, journal, .. } => {
-                Self { journal, csv, html, ..Self::default() }
-            }
-            _ => Self::default(),
-        }
-    }
-}
 
 /// How many accounts are looked at, one after the other, until there is one to show.
 const LOOKED_AT_FIRST: usize = 5;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{AccountId, Enrolment};
-use sandbox::{Options, Sandbox};
+use sandbox::{Options, Sandbox, World};
 use tempfile::TempDir;
 
 use self::deployed::Deployed;
@@ -21,11 +21,13 @@ pub(super) use self::failures::Injected;
 use self::original::{Member, Original};
 use super::functions::Functions;
 use super::{Entrance, Manner, Work, stack_sets};
+use crate::aws::organizations::{self, Organization};
 use crate::aws::stack_sets::{Name, Permissions};
-use crate::aws::{Clients, identity, organizations};
+use crate::aws::{Clients, identity};
 use crate::commands::DemoError;
 use crate::error::{Error, Exit};
 use crate::fleet::Fleet;
+use crate::fleet::engine::Engine;
 use crate::fleet::targets::{Target, Targets, choose};
 use crate::names::CENTRAL_STACK;
 use crate::observe;
@@ -69,27 +71,20 @@ pub(in crate::commands) async fn rehearse(
     manner: &Manner,
     rehearsal: Rehearsal,
 ) -> Result<Exit, Error> {
-    let (original, targets) = copy(&session, fleet, enrolment.is_some()).await?;
-    let injected = draw(&original, rehearsal, enrolment.is_some());
+    let engine = enrolment.map_or(Engine::Direct, |_| Engine::Stacksets);
+    let (original, targets) = copy(&session, fleet, engine).await?;
+    let injected = draw(&original, rehearsal);
     announce(&session, &original, &injected);
     #[expect(clippy::disallowed_methods, reason = "sessions end by a real clock, also those in a sandbox")]
     let start = jiff::Timestamp::now();
     let options = Options { start, pace: PACE, seed: session.seed, ..Options::default() };
-    let sandbox = Sandbox::start(options).await.map_err(DemoError::Start)?;
-    let (original, for_stack_sets) = (Arc::new(original), enrolment.is_some());
-    let (model, wanted) = (original.clone(), fleet.clone());
-    let populate = move |world: &mut sandbox::World| stage::populate(world, &model, &wanted, for_stack_sets);
-    let administrator = sandbox.visit(populate).await.map_err(DemoError::Account)?;
-    let clients = Clients::in_sandbox(sandbox.endpoint(), &fleet.defaults.config.region, &administrator)?;
-    if original.has_any() {
-        let functions = Functions::take(&session, &targets, manner.artifact.as_deref()).await?;
-        rebuild(&session, &sandbox, &clients, (&original, fleet), &functions).await?;
-    }
-    let (model, wanted, on_stage) = (original.clone(), fleet.clone(), injected.clone());
-    let trouble = move |world: &mut sandbox::World| trouble::begin(world, &model, &wanted, for_stack_sets, &on_stage);
-    sandbox.visit(trouble).await.map_err(DemoError::Account)?;
+    let sandbox = Arc::new(Sandbox::start(options).await.map_err(DemoError::Start)?);
+    let functions = match original.has_any() {
+        true => Functions::take(&session, &targets, manner.artifact.as_deref()).await?,
+        false => Functions::default(),
+    };
+    let clients = set(&session, &sandbox, (&Arc::new(original), fleet), &functions, &injected).await?;
     let directory = TempDir::new().map_err(DemoError::Start)?;
-    let sandbox = Arc::new(sandbox);
     let stage = Some(Stage { sandbox: sandbox.clone(), injected });
     let fleet = Fleet { ready_within: fleet.ready_within.min(READY_WITHIN), ..fleet.clone() };
     let session = Session { clients, printer: session.printer.agreeing(), ..session };
@@ -107,6 +102,27 @@ pub(in crate::commands) async fn rehearse(
         sandbox.stop().await;
     }
     ended
+}
+
+/// Sets the stage: first what there is in AWS, then what goes wrong. Gives the way in for whoever rolls out.
+async fn set(
+    session: &Session,
+    sandbox: &Sandbox,
+    (original, fleet): (&Arc<Original>, &Fleet),
+    functions: &Functions,
+    injected: &[Injected],
+) -> Result<Clients, Error> {
+    let (model, wanted) = (original.clone(), fleet.clone());
+    let populate = move |world: &mut World| stage::populate(world, &model, &wanted);
+    let administrator = sandbox.visit(populate).await.map_err(DemoError::Account)?;
+    let clients = Clients::in_sandbox(sandbox.endpoint(), &fleet.defaults.config.region, &administrator)?;
+    if original.has_any() {
+        rebuild(session, sandbox, &clients, (original, fleet), functions).await?;
+    }
+    let (model, wanted, injected) = (original.clone(), fleet.clone(), injected.to_vec());
+    let trouble = move |world: &mut World| trouble::begin(world, &model, &wanted, &injected);
+    sandbox.visit(trouble).await.map_err(DemoError::Account)?;
+    Ok(clients)
 }
 
 /// Builds what is deployed already.
@@ -128,9 +144,9 @@ async fn rebuild(
 }
 
 /// What goes wrong. Where StackSets is at work, nothing keeps keyturn itself out of the account that it is asked from.
-fn draw(original: &Original, Rehearsal { failures, seed }: Rehearsal, is_for_stack_sets: bool) -> Vec<Injected> {
+fn draw(original: &Original, Rehearsal { failures, seed }: Rehearsal) -> Vec<Injected> {
     let accounts = original.members.iter().map(|member| &member.account);
-    if !is_for_stack_sets {
+    if original.engine == Engine::Direct {
         return failures::draw(&accounts.cloned().collect::<Vec<_>>(), &failures::KINDS, failures, seed);
     }
     let is_entered = |account: &&AccountId| **account != original.tree.management && **account != original.caller;
@@ -162,29 +178,29 @@ fn tell_not_copied<'a>(session: &Session, not_copied: impl IntoIterator<Item = &
 }
 
 /// Reads the organization and the accounts.
-async fn copy(session: &Session, fleet: &Fleet, is_for_stack_sets: bool) -> Result<(Original, Vec<Target>), Error> {
+async fn copy(session: &Session, fleet: &Fleet, engine: Engine) -> Result<(Original, Vec<Target>), Error> {
     let progress = session.printer.progress("copying the organization");
-    let reading = Box::pin(read(session, fleet, is_for_stack_sets));
+    let reading = Box::pin(read(session, fleet, engine));
     let original = session.interrupts.unless_pressed(reading).await;
     drop(progress);
     original.map_err(|_| untouched())?
 }
 
-async fn read(session: &Session, fleet: &Fleet, is_for_stack_sets: bool) -> Result<(Original, Vec<Target>), Error> {
+async fn read(session: &Session, fleet: &Fleet, engine: Engine) -> Result<(Original, Vec<Target>), Error> {
     let clients = session.clients.in_region(&fleet.defaults.config.region);
-    let (caller, organization) = match (is_for_stack_sets, &fleet.central) {
-        (true, _) => stack_sets::look::organization(session, fleet).await?,
-        (false, Some(_)) => (identity::caller(&clients).await?, organizations::organization(&clients).await?),
-        (false, None) => (identity::caller(&clients).await?, None),
+    let (caller, organization) = match (engine, &fleet.central) {
+        (Engine::Stacksets, _) => stack_sets::look::organization(session, fleet).await?,
+        (Engine::Direct, Some(_)) => (identity::caller(&clients).await?, organizations::organization(&clients).await?),
+        (Engine::Direct, None) => (identity::caller(&clients).await?, None),
     };
     let is_service_managed = matches!(fleet.stack_sets.permissions, Permissions::ServiceManaged { .. });
-    // Without StackSets whoever calls is whom the accounts trust.
-    let organization = organization.map(|found| match is_for_stack_sets && is_service_managed {
+    let is_for_organization = engine == Engine::Stacksets && is_service_managed;
+    // Without that whoever calls is whom the accounts trust.
+    let organization = organization.map(|found| match is_for_organization {
         true => found,
-        false => organizations::Organization { management: caller.account.clone(), ..found },
+        false => Organization { management: caller.account.clone(), ..found },
     });
-    let names_root = is_for_stack_sets && is_service_managed;
-    let tree = tree::read(&clients, fleet, (&caller.account, organization), names_root).await?;
+    let tree = tree::read(&clients, fleet, (&caller.account, organization), is_for_organization).await?;
     let Targets { chosen, left_out } = choose(fleet, &tree.accounts(), clients.clock.now());
     let (account, partition) = (caller.account.clone(), caller.partition.clone());
     let entrance = Entrance { session: session.clone(), caller, access: fleet.access.clone() };
@@ -197,7 +213,7 @@ async fn read(session: &Session, fleet: &Fleet, is_for_stack_sets: bool) -> Resu
     if fleet.central.is_some() {
         shared.take(CENTRAL_STACK, observe::stack(&clients, CENTRAL_STACK).await?);
     }
-    if is_for_stack_sets {
+    if engine == Engine::Stacksets {
         let config = &fleet.defaults.config;
         let stacks = deployed::of_account(&clients, config).await?;
         shared.stacks.extend(stacks.stacks);
@@ -208,7 +224,7 @@ async fn read(session: &Session, fleet: &Fleet, is_for_stack_sets: bool) -> Resu
             Err(why) => shared.not_copied.push(why),
         }
     }
-    Ok((Original { caller: account, partition, tree, members, left_out, shared, set }, chosen))
+    Ok((Original { engine, caller: account, partition, tree, members, left_out, shared, set }, chosen))
 }
 
 fn untouched() -> Interrupted {

@@ -12,6 +12,7 @@ use crate::aws::users::{self, AccessKey, LastUse, Person};
 use crate::aws::{CallError, Clients};
 use crate::concurrent::{self, Pace};
 use crate::fleet::Wanted;
+use crate::fleet::engine::Engine;
 use crate::fleet::targets::{LeftOut, Target};
 
 /// How the keys of the users of an account are read.
@@ -20,6 +21,8 @@ const PACE: Pace = Pace { at_once: 8, apart: std::time::Duration::from_millis(20
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Original {
+    /// Who is to bring stacks into the accounts.
+    pub(super) engine: Engine,
     /// The account of the caller.
     pub(super) caller: AccountId,
     /// The partition of all of them.

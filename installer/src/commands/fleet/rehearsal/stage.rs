@@ -11,6 +11,7 @@ use super::original::{Member, Original, User};
 use crate::aws::stack_sets::Permissions;
 use crate::aws::users;
 use crate::fleet::Fleet;
+use crate::fleet::engine::Engine;
 use crate::fleet::targets::{LeftOut, Why};
 
 /// How many rotations are under way at once: each is a process.
@@ -35,12 +36,7 @@ pub(super) const EVERYTHING: &str =
 
 /// Gives the key of the caller there. Every other account has the role that Organizations puts into it, for as long as
 /// the copy is being made.
-pub(super) fn populate(
-    world: &mut World,
-    original: &Original,
-    fleet: &Fleet,
-    is_for_stack_sets: bool,
-) -> Result<Credentials, ApiError> {
+pub(super) fn populate(world: &mut World, original: &Original, fleet: &Fleet) -> Result<Credentials, ApiError> {
     world.rotate_at_once(ROTATIONS);
     let (caller, tree, region) = (&original.caller, &original.tree, fleet.defaults.config.region.as_str());
     let administrator = world.create_account_in(caller.as_str(), region)?;
@@ -73,7 +69,7 @@ pub(super) fn populate(
             world.set_account_state(account.as_str(), AccountState::Suspended)?;
         }
     }
-    if is_for_stack_sets {
+    if original.engine == Engine::Stacksets {
         admit_stack_sets(world, original, &fleet.stack_sets.permissions)?;
     }
     Ok(administrator)

@@ -11,6 +11,7 @@ use super::failures::{Injected, What};
 use super::original::{Member, Original};
 use super::stage::{EVERYTHING, EXECUTION_ROLE, WORKER};
 use crate::aws::stack_sets::Permissions;
+use crate::fleet::engine::Engine;
 use crate::fleet::{Access, Fleet};
 
 /// How long a new key is refused, as in AWS.
@@ -27,7 +28,6 @@ pub(super) fn begin(
     world: &mut World,
     original: &Original,
     fleet: &Fleet,
-    is_for_stack_sets: bool,
     injected: &[Injected],
 ) -> Result<(), ApiError> {
     let is_there = |account: &AccountId| *account == original.caller || *account == original.tree.management;
@@ -39,7 +39,7 @@ pub(super) fn begin(
         }
     }
     let role = match &fleet.stack_sets.permissions {
-        _ if !is_for_stack_sets => role_name(&fleet.access),
+        _ if original.engine == Engine::Direct => role_name(&fleet.access),
         Permissions::ServiceManaged { .. } => WORKER,
         Permissions::SelfManaged { execution_role, .. } => execution_role.as_deref().unwrap_or(EXECUTION_ROLE),
     };
