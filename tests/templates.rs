@@ -153,7 +153,7 @@ fn the_role_of_a_rollout_keeps_the_limits() {
         let access = "access: { role: ops/keyturn-rollout, external_id: sesame }\n";
         fs::write(&file, format!("version: 1\nunits: [r-abcd]\n{access}{defaults}")).expect("it can be written");
         let fleet = installer::fleet::read(&file).expect("it is right");
-        let template = template::rollout_role(&fleet, &trusted).expect("it can be written");
+        let template = template::rollout_role(&fleet, &trusted, true).expect("it can be written");
         let role = template.resources().remove("Role").expect("it is there");
         let policies = role.properties["Policies"].to_string();
         assert!(policies.len() < 10_240, "{name} has {} characters", policies.len());

@@ -254,6 +254,12 @@ pub enum Command {
         /// Where it is noted what was done in which account; beside the fleet's file when nobody says.
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
+        /// Also look for what somebody has changed past CloudFormation, and bring it back. Takes CloudFormation some time.
+        #[arg(long, conflicts_with = "sandbox")]
+        drift: bool,
+        /// Deploy stacks in CloudFormation's express mode, as `bootstrap --express` does.
+        #[arg(long)]
+        express: bool,
         /// Write the report as CSV, too.
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
@@ -272,6 +278,9 @@ pub enum Command {
         /// The fleet, for the role.
         #[arg(long, value_name = "FILE", default_value = "fleet.yaml")]
         fleet: PathBuf,
+        /// Let the role look for drift, too.
+        #[arg(long)]
+        drift: bool,
         /// A function that was built before: the executable or the zip.
         #[arg(long, value_name = "FILE")]
         artifact: Option<PathBuf>,

@@ -51,7 +51,8 @@ const DEFAULT_CONFIG: &str = "keyturn.yaml";
 /// [`Error`].
 pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> {
     match &cli.command {
-        Command::Plan { over: Over { fleet: Some(fleet), .. }, .. } => {
+        Command::Plan { target, out, over: Over { fleet: Some(fleet), .. }, .. } => {
+            check_fleetwide(target, out.as_deref())?;
             over_fleet(cli, fleet, Work::Plan, printer, seed).await
         }
         Command::Status { over: Over { fleet: Some(fleet), .. }, .. } => {
@@ -63,6 +64,21 @@ pub async fn run(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
             over_fleet(cli, fleet, Work::TearDown { fate, force, dry_run }, printer, seed).await
         }
         _ => Box::pin(run_one(cli, printer, seed)).await,
+    }
+}
+
+/// Refuses what is only for the plan of a single account.
+fn check_fleetwide(target: &Target, out: Option<&Path>) -> Result<(), FleetError> {
+    let refused = [
+        ("USER", !target.users.is_empty()),
+        ("--out", out.is_some()),
+        ("--artifact-bucket", target.artifact_bucket.is_some()),
+        ("--reclaim", !target.keys.reclaim.is_empty()),
+        ("--retire", !target.keys.retire.is_empty()),
+    ];
+    match refused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(FleetError::NotOverFleet { option }),
+        None => Ok(()),
     }
 }
 
@@ -129,8 +145,8 @@ async fn run_one(cli: &Cli, printer: Printer, seed: u64) -> Result<Exit, Error> 
         Command::Man { directory } => man::run(printer, directory.as_deref()),
         Command::Demo { artifact } => Box::pin(demo::run(printer, artifact.as_deref(), seed)).await,
         Command::Sandbox { delays, accounts, users } => Box::pin(sandbox::run(users, *delays, *accounts, seed)).await,
-        Command::Template { which, fleet, artifact } => {
-            Box::pin(show_template(global, *which, fleet, artifact.as_deref(), (printer, seed))).await
+        Command::Template { which, fleet, drift, artifact } => {
+            Box::pin(show_template(global, *which, fleet, artifact.as_deref(), *drift, (printer, seed))).await
         }
     }
 }
@@ -164,12 +180,13 @@ async fn show_template(
     which: Which,
     fleet: &Path,
     artifact: Option<&Path>,
+    drift: bool,
     (printer, seed): (Printer, u64),
 ) -> Result<Exit, Error> {
     if which == Which::RolloutRole {
         let fleet = crate::fleet::read(fleet)?;
         let session = connect(global, &fleet.defaults.config, printer, seed).await?;
-        return template::rollout_role(&session, &fleet).await;
+        return template::rollout_role(&session, &fleet, drift).await;
     }
     let config = configuration(global, &[])?;
     let session = connect(global, &config, printer, seed).await?;
@@ -184,13 +201,17 @@ async fn roll_out(cli: &Cli, file: &Path, how: &Rehearse, printer: Printer, seed
     if !how.sandbox {
         return over_fleet(cli, file, Work::Deploy, printer, seed).await;
     }
-    let fleet = crate::fleet::read(file)?;
+    let manner = Fleetwide::of(&cli.command);
+    let mut fleet = crate::fleet::read(file)?;
+    let mut enrolment = None;
     if cli.command.engine().unwrap_or(fleet.engine) == Engine::Stacksets {
-        return Err(FleetError::NotWithStackSets { option: "--sandbox" }.into());
+        let (enrolling, found) = crate::fleet::read_enrolling(file)?;
+        fleet::stack_sets::check(Work::Deploy, &manner)?;
+        (fleet, enrolment) = (enrolling, Some(found));
     }
     let session = connect(&cli.global, &fleet.defaults.config, printer, seed).await?;
     let rehearsal = Rehearsal { failures: how.failures, seed: how.failure_seed };
-    Box::pin(fleet::rehearse(session, &fleet, &Fleetwide::of(&cli.command), rehearsal)).await
+    Box::pin(fleet::rehearse(session, (&fleet, enrolment.as_ref()), &manner, rehearsal)).await
 }
 
 /// Reads the configuration, or makes one for `users` when there is no file. The region of a file is the home of what it

@@ -165,7 +165,7 @@ impl Error {
             }
             Self::Stack(StackError::Unconfirmed(Unconfirmed::NobodyToAsk))
             | Self::Unconfirmed(Unconfirmed::NobodyToAsk)
-            | Self::Fleet(FleetError::NotWithStackSets { .. })
+            | Self::Fleet(FleetError::NotWithStackSets { .. } | FleetError::NotOverFleet { .. })
             | Self::NoConfig
             | Self::Region(_)
             | Self::OtherRegion { .. } => Exit::Usage,

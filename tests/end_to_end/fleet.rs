@@ -1,6 +1,8 @@
 //! Many accounts: `rollout`, and `plan`, `status` and `teardown` over a fleet.
 
 mod central;
+mod drift;
+mod killed;
 mod rehearsal;
 mod role;
 mod stack_sets;

@@ -7,6 +7,7 @@ mod drift;
 mod express;
 mod imports;
 mod limits;
+mod population;
 mod summary;
 mod updates;
 

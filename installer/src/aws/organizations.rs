@@ -78,26 +78,44 @@ pub async fn organization(clients: &Clients) -> Result<Option<Organization>, Cal
     Ok(Some(Organization { id, management }))
 }
 
-/// The accounts in a root (`r-…`) or unit (`ou-…`) and in all units below it, each once, by number; also those that
-/// cannot be used. One that is moved meanwhile may be missed. Only the management account and delegated
-/// administrators may ask.
+/// A root (`r-…`) or unit (`ou-…`), and what is right in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its id.
+    pub id: String,
+    /// The root or unit that it is in; none of the one that was asked about.
+    pub parent: Option<String>,
+    /// The accounts in it, also those that cannot be used.
+    pub accounts: Vec<Account>,
+}
+
+/// A root or unit, and all units below it, each once and behind the one that it is in. An account that is moved meanwhile may
+/// be missed. Only the management account and delegated administrators may ask.
 ///
 /// # Errors
 /// [`CallError`], with the code `ParentNotFoundException` when there is no such root or unit.
-pub async fn accounts_below(clients: &Clients, unit: &str) -> Result<Vec<Account>, CallError> {
-    let mut accounts = BTreeMap::new();
+pub async fn units_below(clients: &Clients, unit: &str) -> Result<Vec<Unit>, CallError> {
     // Units are a tree five levels deep; what was seen is noted, so that this ends whatever AWS says.
-    let (mut left, mut seen) = (vec![unit.to_owned()], BTreeSet::new());
-    while let Some(unit) = left.pop() {
-        if !seen.insert(unit.clone()) {
+    let (mut units, mut left, mut seen) = (Vec::new(), vec![(unit.to_owned(), None)], BTreeSet::new());
+    while let Some((id, parent)) = left.pop() {
+        if !seen.insert(id.clone()) {
             continue;
         }
-        for account in accounts_of(clients, &unit).await? {
-            accounts.insert(account.id.clone(), account);
-        }
-        left.extend(units_of(clients, &unit).await?);
+        let accounts = accounts_of(clients, &id).await?;
+        left.extend(units_of(clients, &id).await?.into_iter().map(|unit| (unit, Some(id.clone()))));
+        units.push(Unit { id, parent, accounts });
     }
-    Ok(accounts.into_values().collect())
+    Ok(units)
+}
+
+/// The accounts in a root or unit and in all units below it, each once, by number; also those that cannot be used.
+///
+/// # Errors
+/// As for [`units_below`].
+pub async fn accounts_below(clients: &Clients, unit: &str) -> Result<Vec<Account>, CallError> {
+    let units = units_below(clients, unit).await?.into_iter();
+    let accounts = units.flat_map(|unit| unit.accounts).map(|account| (account.id.clone(), account));
+    Ok(accounts.collect::<BTreeMap<_, _>>().into_values().collect())
 }
 
 /// The root of the organization. Only the management account and delegated administrators may ask.

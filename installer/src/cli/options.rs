@@ -30,8 +30,8 @@ pub struct Over {
 /// The options of a rehearsal.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Rehearse {
-    /// Rehearse: read the accounts and their users, copy them into a sandbox, and roll out there, with some accounts failing.
-    /// Nothing is changed in AWS.
+    /// Rehearse: read the accounts, their users and what is deployed there, copy all of it into a sandbox, and roll out there,
+    /// with some accounts failing. Nothing is changed in AWS.
     #[arg(long, conflicts_with_all = ["resume", "journal"])]
     pub sandbox: bool,
     /// How many of a hundred accounts fail in the rehearsal.

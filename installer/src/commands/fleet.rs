@@ -5,6 +5,7 @@ mod central;
 mod error;
 mod functions;
 mod html;
+mod manner;
 mod rehearsal;
 mod report;
 pub(super) mod stack_sets;
@@ -22,6 +23,7 @@ use self::account::{Visit, Visited};
 use self::central::{Central, CentralOutcome};
 pub use self::error::FleetError;
 use self::functions::Functions;
+pub(super) use self::manner::Manner;
 use self::rehearsal::Stage;
 pub(super) use self::rehearsal::{Rehearsal, rehearse};
 use self::report::{AccountRow, FleetReport, Outcome, Summary};
@@ -30,55 +32,14 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::organizations::{self, Account};
 use crate::aws::roles::Assumption;
 use crate::aws::{CallError, Clock};
-use crate::cli::{Command, Over};
 use crate::error::{Error, Exit};
 use crate::fleet::journal::{Journal, Past};
 use crate::fleet::targets::{self, Target, Targets};
 use crate::fleet::waves::{Pick, Tolerance, Wave, divide};
 use crate::fleet::{Access, Fleet};
 use crate::names::CENTRAL_STACK;
+use crate::plan::Options;
 use crate::session::Session;
-
-/// How a run over a fleet is done, beside what is done.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Manner {
-    /// A function that was built before.
-    pub(super) artifact: Option<PathBuf>,
-    /// Where the journal is; beside the fleet's file when nobody says.
-    pub(super) journal: Option<PathBuf>,
-    /// Whether it goes on with the last run.
-    pub(super) resume: bool,
-    /// The last wave that is begun.
-    pub(super) last_wave: Option<usize>,
-    /// Whether the exit code says that there is something to do, or to look at.
-    pub(super) detailed_exitcode: bool,
-    /// Files for the report.
-    pub(super) csv: Option<PathBuf>,
-    pub(super) html: Option<PathBuf>,
-}
-
-impl Manner {
-    /// What a command line says of it.
-    pub(super) fn of(command: &Command) -> Self {
-        match command.clone() {
-            Command::Rollout { artifact, resume, waves, journal, csv, html, .. } => {
-                let last_wave = waves.map(usize::from);
-                Self { artifact, journal, resume, last_wave, csv, html, ..Self::default() }
-            }
-            Command::Plan { target, over, detailed_exitcode, .. } => {
-                let (artifact, Over { csv, html, .. }) = (target.artifact, over);
-                Self { artifact, detailed_exitcode, csv, html, ..Self::default() }
-            }
-            Command::Status { over: Over { csv, html, .. }, detailed_exitcode, .. } => {
-                Self { detailed_exitcode, csv, html, ..Self::default() }
-            }
-            Command::Teardown { over: Over { csv, html, .. }, journal, .. } => {
-                Self { journal, csv, html, ..Self::default() }
-            }
-            _ => Self::default(),
-        }
-    }
-}
 
 /// How many accounts are looked at, one after the other, until there is one to show.
 const LOOKED_AT_FIRST: usize = 5;
@@ -103,6 +64,7 @@ struct Run {
     at_once: usize,
     ready_within: Duration,
     last_wave: Option<usize>,
+    options: Options,
     /// Where it takes place, if that is not in AWS.
     stage: Option<Stage>,
 }
@@ -164,6 +126,7 @@ async fn run_on(
         at_once: fleet.at_once,
         ready_within: fleet.ready_within,
         last_wave: manner.last_wave,
+        options: manner.options,
         stage,
     };
     let (groups, mut rows) = run.groups(fleet, &before);
@@ -352,8 +315,8 @@ impl Run {
         let printer = &self.entrance.session.printer;
         for target in groups.iter().flat_map(|group| &group.targets).take(LOOKED_AT_FIRST) {
             let entered = self.entrance.enter(target);
-            let (session, functions, work) = (&entered.session, &*self.functions, Work::Plan);
-            let visit = Visit { session, target, functions, known: None, work };
+            let (session, functions, work, options) = (&entered.session, &*self.functions, Work::Plan, self.options);
+            let visit = Visit { session, target, functions, known: None, work, options };
             match Box::pin(visit.run(self.ready_within)).await {
                 Ok(Visited { outcome: Outcome::Planned { plan }, .. }) => {
                     printer.say(format!("\nin the first account, {}:\n{plan}", target.account));

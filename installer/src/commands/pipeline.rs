@@ -50,12 +50,16 @@ pub(super) async fn decide(
     session: &Session,
     config: &Config,
     artifact: &Artifact,
+    options: Options,
 ) -> Result<(Plan, Vec<String>), Error> {
-    let observed = observed(session, config).await?;
+    let mut observed = observed(session, config).await?;
+    if options.drift {
+        look_for_drift(session, config, &mut observed).await?;
+    }
     check_bucket(session, config).await?;
     check_stack_sets(session, config, observed.cells.contains_key(&1)).await?;
     let mut cells: BTreeSet<String> = observed.cells.keys().map(|number| config.stack.cell(*number)).collect();
-    let plan = decided(session, config, observed, artifact, false).await?;
+    let plan = decided(session, config, observed, artifact, options.express).await?;
     cells.extend(plan.steps.iter().filter_map(Step::as_cell).map(|deployment| deployment.stack.clone()));
     Ok((plan, cells.into_iter().collect()))
 }

@@ -43,9 +43,9 @@ pub(super) async fn cell(session: &Session, config: &Config, prebuilt: Option<&P
 }
 
 /// Prints the role by which the caller enters the accounts of a fleet.
-pub(super) async fn rollout_role(session: &Session, fleet: &Fleet) -> Result<Exit, Error> {
+pub(super) async fn rollout_role(session: &Session, fleet: &Fleet, drift: bool) -> Result<Exit, Error> {
     let caller = session.interrupts.unless_pressed(identity::caller(&session.clients)).await??;
-    print(session, &template::rollout_role(fleet, &caller.account)?)
+    print(session, &template::rollout_role(fleet, &caller.account, drift)?)
 }
 
 fn print(session: &Session, template: &Template) -> Result<Exit, Error> {

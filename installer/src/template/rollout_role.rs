@@ -23,11 +23,12 @@ const ATTACHING: [&str; 2] = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"];
 
 const PASSING: &str = "iam:PassRole";
 
-/// The template of the role, for every account of a fleet. `trusted` is the account that may assume it.
+/// The template of the role, for every account of a fleet. `trusted` is the account that may assume it; with `drift` it may
+/// look for drift, too.
 ///
 /// # Errors
 /// [`TemplateError`] when it cannot be written.
-pub fn rollout_role(fleet: &Fleet, trusted: &AccountId) -> Result<Template, TemplateError> {
+pub fn rollout_role(fleet: &Fleet, trusted: &AccountId, drift: bool) -> Result<Template, TemplateError> {
     let Access { role, external_id, .. } = &fleet.access;
     let (path, name) =
         role.rsplit_once('/').map_or(("/".to_owned(), role.as_str()), |(path, name)| (format!("/{path}/"), name));
@@ -47,7 +48,7 @@ pub fn rollout_role(fleet: &Fleet, trusted: &AccountId) -> Result<Template, Temp
         "Path": path,
         "Description": "keyturn rollout enters the account by this role",
         "AssumeRolePolicyDocument": document(vec![entering, tagging]),
-        "Policies": [{ "PolicyName": "keyturn", "PolicyDocument": document(statements(fleet)) }],
+        "Policies": [{ "PolicyName": "keyturn", "PolicyDocument": document(statements(fleet, drift)) }],
     });
     let template = "AWSTemplateFormatVersion: '2010-09-09'\nDescription: keyturn - lets a rollout into this account\nResources: {}\n";
     let mut template = Template::parse(template)?;
@@ -56,7 +57,7 @@ pub fn rollout_role(fleet: &Fleet, trusted: &AccountId) -> Result<Template, Temp
 }
 
 /// A statement for each kind of resource, with all that any account of the fleet needs.
-fn statements(fleet: &Fleet) -> Vec<Json> {
+fn statements(fleet: &Fleet, drift: bool) -> Vec<Json> {
     let mut actions: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     let mut arns: BTreeMap<On, BTreeSet<String>> = BTreeMap::new();
     for wanted in fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]) {
@@ -65,7 +66,7 @@ fn statements(fleet: &Fleet) -> Vec<Json> {
             // Which bus it is makes no difference here.
             wanted.config.alerts.central.get_or_insert_with(String::new);
         }
-        let needed = PERMISSIONS.iter().filter(|it| !it.when.is_optional() && it.when.holds(&wanted.config));
+        let needed = PERMISSIONS.iter().filter(|it| (drift || !it.when.is_optional()) && it.when.holds(&wanted.config));
         for permission in needed {
             actions.entry(permission.on).or_default().insert(permission.action);
             arns.entry(permission.on).or_default().extend(resources(permission.on, &wanted));
@@ -150,7 +151,19 @@ mod tests {
 
     fn written(fleet: &str) -> String {
         let fleet = crate::fleet::parse(Path::new("fleet.yaml"), fleet).unwrap();
-        rollout_role(&fleet, &AccountId::new("111122223333").unwrap()).unwrap().to_text()
+        rollout_role(&fleet, &AccountId::new("111122223333").unwrap(), false).unwrap().to_text()
+    }
+
+    /// IAM quotas: 10,240 characters in all inline policies of a role.
+    #[test]
+    fn with_everything_it_may_look_for_it_still_fits_into_a_role() {
+        let alerts = "alerts: { email: [team@example.org] }";
+        let text = format!(
+            "version: 1\nunits: [r-abcd]\ncentral: {{}}\ndefaults: {{ region: eu-central-1, users: {{ select: {{ path: /service/ }} }}, {alerts} }}\n"
+        );
+        let fleet = crate::fleet::parse(Path::new("fleet.yaml"), &text).unwrap();
+        let size = |drift| Json::from(statements(&fleet, drift)).to_string().len();
+        assert!(size(false) < size(true) && size(true) < 10_240, "{} {}", size(false), size(true));
     }
 
     #[test]

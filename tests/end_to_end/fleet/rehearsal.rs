@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use sandbox::World;
 use serde_json::Value;
 
-use super::{USERS, account, configure, rollout, served, stage};
+use super::{USERS, account, configure, keys, rollout, served, settings, stage};
 use crate::stage::{REGION, Run, Stage};
 
 const WAVES: &str = "waves: [{ count: 1, soak: 30d, tolerate: 1 }, { percent: 100, tolerate: 100% }]\n";
 
-async fn rehearse(stage: &Stage, arguments: &[&str]) -> (Run, Value) {
+pub(super) async fn rehearse(stage: &Stage, arguments: &[&str]) -> (Run, Value) {
     let run = rollout(stage, &[&["--sandbox", "--output", "json"], arguments].concat()).await;
     let report = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
     (run, report)
 }
 
 /// The accounts with this outcome.
-fn with<'a>(report: &'a Value, outcome: &str) -> BTreeSet<&'a str> {
+pub(super) fn with<'a>(report: &'a Value, outcome: &str) -> BTreeSet<&'a str> {
     let rows = report["accounts"].as_array().unwrap().iter();
     rows.filter(|row| row["outcome"] == outcome).map(|row| row["account"].as_str().unwrap()).collect()
 }
@@ -84,4 +84,72 @@ async fn a_copy_has_the_users_whom_the_fleet_is_about_as_they_are() {
     let cause = rows[1]["cause"].as_str().unwrap_or_default();
     assert!(cause.contains("has two access keys already"), "{run}");
     assert_eq!(run.code, 3, "{run}");
+}
+
+/// Deployed before: two accounts as they are wanted, one not at all.
+async fn deployed() -> Stage {
+    let stage = stage(3).await;
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    std::fs::write(stage.path("fleet.yaml"), format!("except: ['{}']\n{text}", account(3))).unwrap();
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    std::fs::write(stage.path("fleet.yaml"), text).unwrap();
+    stage
+}
+
+#[tokio::test]
+async fn what_is_deployed_already_is_updated_and_its_keys_stay() {
+    let stage = deployed().await;
+    stage.take_writes().await;
+    let before = stage.sandbox.visit(|world| keys(world, &account(1))).await;
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    assert_eq!((run.code, with(&report, "unchanged").len(), with(&report, "deployed").len()), (0, 2, 1), "{run}");
+    assert!(run.stderr.contains("with what is deployed in 2 of them"), "{run}");
+    // Another memory, and somebody more.
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("[ci, mail]", "[ci, mail, web]");
+    std::fs::write(stage.path("fleet.yaml"), text + "  function: { memory: 512 }\n").unwrap();
+    let web = |world: &mut World| {
+        (1..=3).for_each(|number| drop(world.create_user(&account(number), "web", "/service/").unwrap()));
+    };
+    stage.sandbox.visit(web).await;
+    let run = rollout(&stage, &["--sandbox", "--failures", "0"]).await;
+    settings().bind(|| insta::assert_snapshot!("a_rehearsed_update", run));
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    for row in report["accounts"].as_array().unwrap() {
+        let rotated = row["applied"]["rotations"].as_array().unwrap().len();
+        assert_eq!(rotated, if row["account"] == account(3) { 3 } else { 1 }, "{run}");
+    }
+    // Only reads, and no value of a secret.
+    let calls =
+        stage.sandbox.visit(|world| world.calls().iter().map(|call| call.operation.clone()).collect::<Vec<_>>());
+    assert!(!calls.await.iter().any(|call| call == "secretsmanager:GetSecretValue"));
+    assert!(stage.take_writes().await.iter().all(|write| write.ends_with("AssumeRole")));
+    assert_eq!(stage.sandbox.visit(|world| keys(world, &account(1))).await, before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_copied_is_told_and_rolled_out_as_for_the_first_time() {
+    let stage = deployed().await;
+    let spoil = |world: &mut World| {
+        let strange = "Resources: { Strange: { Type: 'AWS::Sandbox::Unknown', Properties: {} } }";
+        world.exchange_template(&account(1), "keyturn", strange);
+    };
+    stage.sandbox.visit(spoil).await;
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    let told = "not copied, so rolled out as if for the first time: 222233334401: the stack `keyturn`";
+    assert!(run.stderr.contains(told) && run.stderr.contains("AWS::Sandbox::Unknown"), "{run}");
+    assert_eq!(with(&report, "deployed").into_iter().collect::<Vec<_>>(), [account(1), account(3)], "{run}");
+}
+
+#[tokio::test]
+async fn the_place_where_all_comes_together_is_rehearsed_too() {
+    let stage = stage(2).await;
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    std::fs::write(stage.path("fleet.yaml"), format!("central: {{ emails: [team@example.org] }}\n{text}")).unwrap();
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    assert_eq!((run.code, &report["central"]), (0, &Value::from("deployed")), "{run}");
+    assert_eq!(with(&report, "deployed").len(), 2, "{run}");
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    assert_eq!((run.code, &report["central"]), (0, &Value::from("unchanged")), "{run}");
+    assert_eq!(with(&report, "unchanged").len(), 2, "{run}");
 }

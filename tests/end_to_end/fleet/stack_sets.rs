@@ -4,6 +4,7 @@ mod callers;
 mod central;
 mod large;
 mod management;
+mod rehearsal;
 mod trouble;
 mod users;
 
@@ -217,7 +218,13 @@ async fn what_stack_sets_cannot_do_is_refused() {
         assert_eq!(run.code, 1);
     }
     std::fs::write(stage.path("fleet.yaml"), fleet).unwrap();
-    for option in [["--waves", "1"].as_slice(), &["--sandbox"], &["--resume"]] {
-        assert_eq!(rollout(&stage, option).await.code, 64, "{option:?}");
+    let refused =
+        [["--waves", "1"].as_slice(), &["--sandbox", "--waves", "1"], &["--resume"], &["--drift"], &["--express"]];
+    for option in refused {
+        let run = rollout(&stage, option).await;
+        let name = option[0].trim_start_matches("--");
+        settings().bind(|| insta::assert_snapshot!(format!("stack_sets_refused_option_{name}"), run));
+        assert_eq!(run.code, 64, "{option:?}");
     }
+    assert_eq!(stage.keyturn(&["status", "--fleet", "fleet.yaml", "--drift"]).await.code, 64);
 }

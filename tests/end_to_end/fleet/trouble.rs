@@ -44,48 +44,6 @@ async fn a_failure_that_is_not_tolerated_stops_the_rollout_and_another_run_goes_
     settings().bind(|| insta::assert_snapshot!("nothing_to_resume", run));
 }
 
-#[tokio::test]
-async fn a_rollout_that_is_killed_anywhere_goes_on_and_deploys_no_account_twice() {
-    let stage = stage(3).await;
-    let mut runs = 0_usize;
-    // Each run dies a little later than the one before.
-    loop {
-        let process = Arc::new(AtomicU32::new(0));
-        let (victim, mut after) = (process.clone(), 5 + runs * 5);
-        let strike = move |_: &World, call: &sandbox::Call| {
-            if call.is_write() && call.principal.contains("OrganizationAccountAccessRole") {
-                after = after.saturating_sub(1);
-                let process = if after == 0 { victim.swap(0, Ordering::SeqCst) } else { 0 };
-                if process != 0 {
-                    let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
-                    assert!(killed.unwrap().success());
-                }
-            }
-            Vec::new()
-        };
-        stage.sandbox.visit(move |world| world.observe(strike)).await;
-        let resume: &[&str] = if runs == 0 { &[] } else { &["--resume"] };
-        let fixed = ["--yes", "rollout", "--artifact", function().to_str().unwrap()];
-        let run = stage.keyturn_noted(&process, &[&fixed, resume].concat()).await;
-        stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
-        runs += 1;
-        if run.code == 0 {
-            break;
-        }
-        assert_eq!(run.code, -1, "{run}");
-        assert!(runs < 30, "it never comes to its end");
-    }
-    assert!(runs > 3, "it was killed {} times", runs - 1);
-    assert_eq!(served(&stage, 3).await, [1, 2, 3]);
-    let calls = take_calls(&stage).await;
-    for number in 1..=3 {
-        let executed = calls[&account(number)].iter().filter(|call| *call == "cloudformation:ExecuteChangeSet").count();
-        assert_eq!(executed, 2, "the bucket's stack and the cell, each once, in account {number}");
-        let keys = stage.sandbox.visit(move |world| USERS.map(|user| world.access_keys(&account(number), user).len()));
-        assert_eq!(keys.await, [1, 1]);
-    }
-}
-
 /// From this call on, each by its number, nothing is allowed in these accounts any more.
 async fn forbid_from(stage: &Stage, victims: &[(usize, usize)]) {
     let mut left: BTreeMap<String, usize> = victims.iter().map(|(number, calls)| (account(*number), *calls)).collect();

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::fleet::journal::{Done, Standing};
 use crate::fleet::selection::{Exempted, Selected, Selection};
 use crate::fleet::targets::Target;
+use crate::plan::Options;
 use crate::session::Session;
 use crate::{commands, template};
 
@@ -60,6 +61,7 @@ pub(super) struct Visit<'a> {
     /// How it was left, if that is known.
     pub(super) known: Option<&'a Done>,
     pub(super) work: Work,
+    pub(super) options: Options,
 }
 
 impl Visit<'_> {
@@ -101,7 +103,7 @@ impl Visit<'_> {
             Work::Plan => (self.plan(&config).await?, None),
             Work::Deploy => self.deploy(&config).await?,
             Work::Status => {
-                let report = Box::pin(commands::status::look(session, config, false)).await?;
+                let report = Box::pin(commands::status::look(session, config, self.options.drift)).await?;
                 (Outcome::Looked { status: Box::new(report) }, None)
             }
             Work::TearDown { fate, force, dry_run } => {
@@ -119,7 +121,7 @@ impl Visit<'_> {
 
     async fn plan(&self, config: &Config) -> Result<Outcome, Error> {
         let artifact = self.artifact(config)?;
-        let (plan, _) = Box::pin(commands::pipeline::decide(self.session, config, artifact)).await?;
+        let (plan, _) = Box::pin(commands::pipeline::decide(self.session, config, artifact, self.options)).await?;
         Ok(Outcome::Planned { plan: Box::new(plan) })
     }
 
@@ -127,14 +129,15 @@ impl Visit<'_> {
         let Self { session, .. } = *self;
         let artifact = self.artifact(config)?;
         let input = input(config, artifact)?;
-        if let Some(known) = self.known.filter(|known| known.input == input) {
+        // A stack that is the one it was may have been changed past CloudFormation.
+        if let Some(known) = self.known.filter(|known| known.input == input && !self.options.drift) {
             let names: Vec<String> = known.stacks.iter().map(|stack| stack.name.clone()).collect();
             let found = session.interrupts.unless_pressed(standings(&session.clients, &names)).await??;
             if found == known.stacks {
                 return Ok((Outcome::Unchanged, Some(known.clone())));
             }
         }
-        let (plan, cells) = Box::pin(commands::pipeline::decide(session, config, artifact)).await?;
+        let (plan, cells) = Box::pin(commands::pipeline::decide(session, config, artifact, self.options)).await?;
         let applied = if plan.steps.is_empty() {
             Applied::default()
         } else {

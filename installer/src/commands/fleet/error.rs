@@ -20,6 +20,12 @@ pub enum FleetError {
         /// The option.
         option: &'static str,
     },
+    /// A fleet is not asked like that.
+    #[error("`{option}` is about a single account, and not for a fleet")]
+    NotOverFleet {
+        /// The option.
+        option: &'static str,
+    },
     /// There is nobody whose events could come together.
     #[error("the file has `central`, and this account is in no organization")]
     NobodyToTell,
@@ -61,10 +67,15 @@ impl FleetError {
     pub fn hint(&self) -> String {
         match self {
             Self::NoFunction(_) => "run the same command again",
+            Self::NotOverFleet { .. } => "leave it out; what holds for all accounts, or for one of them, says the fleet's file",
             Self::NobodyToTell => "leave `central` out, or use credentials of an account in the organization",
             Self::NotWithStackSets { option: "--keys revoke" } => {
                 "leave it out, so that no function is left; then `keyturn teardown --engine direct --keys revoke` with the same `--fleet` enters every account"
             }
+            Self::NotWithStackSets { option: "--drift" } => {
+                "leave it out: `aws cloudformation detect-stack-set-drift` looks for what was changed past CloudFormation, and no operation of StackSets brings it back"
+            }
+            Self::NotWithStackSets { option: "--express" } => "leave it out: StackSets knows no such mode",
             Self::NotWithStackSets { .. } => {
                 "leave it out, or choose `--engine direct`: whatever StackSets has begun is gone on with anyway"
             }

@@ -33,6 +33,11 @@ impl Functions {
         self.0.values().map(Artifact::object_key).collect::<Vec<_>>().join(" ")
     }
 
+    /// Any of them.
+    pub(super) fn any(&self) -> Option<&Artifact> {
+        self.0.values().next()
+    }
+
     /// The function for an architecture.
     /// None for one that no target asks for.
     pub(super) fn of(&self, architecture: Architecture) -> Option<&Artifact> {

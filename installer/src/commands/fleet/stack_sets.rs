@@ -1,20 +1,22 @@
 //! The commands over a fleet that StackSets serves: one template for all accounts, which the function then finds its users
 //! in by itself. What the accounts are and how it is reported is the same as for the other engine.
 
+mod afterwards;
 mod apply;
 mod direct;
 mod follow;
-mod look;
+pub(super) mod look;
 mod status;
 mod teardown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contract::{AccountId, Enrolment};
 
 use self::look::Looked;
 use super::central::{self, Central, CentralOutcome};
+use super::rehearsal::Stage;
 use super::report::{AccountRow, FleetReport, Outcome, Stopped, Summary};
 use super::{Entrance, FleetError, Manner, Work, publish};
 use crate::apply::teardown::Fate;
@@ -47,11 +49,14 @@ struct Scene {
 }
 
 /// What came of it.
+#[derive(Default)]
 struct Worked {
     rows: Vec<AccountRow>,
     stopped: Option<Stopped>,
     planned: Option<Plan>,
     central: Option<CentralOutcome>,
+    /// The accounts in which a function looks for its users for the first time.
+    beginners: BTreeSet<AccountId>,
 }
 
 /// Refuses what is only for the engine that enters every account.
@@ -60,6 +65,8 @@ pub(in crate::commands) fn check(work: Work, manner: &Manner) -> Result<(), Flee
         ("--resume", manner.resume),
         ("--waves", manner.last_wave.is_some()),
         ("--journal", manner.journal.is_some()),
+        ("--drift", manner.options.drift),
+        ("--express", manner.options.express),
         ("--keys revoke", matches!(work, Work::TearDown { fate: Fate::Revoke { .. }, .. })),
     ];
     match refused.into_iter().find(|(_, is_given)| *is_given) {
@@ -76,6 +83,17 @@ pub(in crate::commands) async fn run(
     work: Work,
     manner: &Manner,
 ) -> Result<Exit, Error> {
+    run_on(session, (fleet, enrolment), work, manner, None).await
+}
+
+/// The same, perhaps in a rehearsal.
+pub(super) async fn run_on(
+    session: Session,
+    (fleet, enrolment): (&Fleet, &Enrolment),
+    work: Work,
+    manner: &Manner,
+    stage: Option<Stage>,
+) -> Result<Exit, Error> {
     let looked = {
         let progress = session.printer.progress("looking at the organization");
         let looked = session.interrupts.unless_pressed(Box::pin(look::look(&session, fleet))).await??;
@@ -89,12 +107,15 @@ pub(in crate::commands) async fn run(
     let deploys = matches!(work, Work::Plan | Work::Deploy);
     let central = Box::pin(Central::look(&session, &fleet, deploys)).await?;
     let scene = Scene { session, fleet, name, looked, central };
-    let Worked { mut rows, stopped, planned, central } = match work {
+    let Worked { mut rows, stopped, planned, central, beginners } = match work {
         Work::Plan => scene.plan(enrolment, manner).await?,
         Work::Deploy => Box::pin(scene.deploy(enrolment, manner)).await?,
         Work::Status => Box::pin(scene.status(enrolment)).await?,
         Work::TearDown { dry_run, force, .. } => Box::pin(scene.tear_down(work, dry_run, force)).await?,
     };
+    if let Some(stage) = &stage {
+        Box::pin(scene.look_afterwards(stage, &beginners, &mut rows)).await;
+    }
     let left_out =
         scene.looked.targets.left_out.iter().filter(|left| rows.iter().all(|row| row.account != left.account));
     let left_out: Vec<AccountRow> = left_out.cloned().map(AccountRow::left_out).collect();
@@ -108,7 +129,7 @@ pub(in crate::commands) async fn run(
         summary,
         stopped,
         central,
-        injected: None,
+        injected: stage.map(|stage| stage.injected),
         stack_set: planned,
         work: work.done(),
     };
@@ -142,7 +163,7 @@ impl Scene {
         let mut rows = self.rows(|account| Outcome::InSet { change: plan.change(account) });
         let planned = |(target, plan)| AccountRow::of(target, Outcome::Planned { plan: Box::new(plan) });
         rows.extend(self.looked.direct.as_ref().zip(direct).map(planned));
-        Ok(Worked { rows, stopped: None, planned: Some(plan), central })
+        Ok(Worked { rows, planned: Some(plan), central, ..Worked::default() })
     }
 
     /// Brings the set and its stacks to what the fleet wants, and behind them the account that StackSets passes over.
@@ -161,6 +182,7 @@ impl Scene {
         let central = central::begin(self.central.as_ref(), Work::Deploy).await?;
         let (results, mut stopped) = Box::pin(apply::apply(self, &plan, &template, &code.bucket)).await?;
         let mut rows = self.rows(|account| apply::outcome(&plan, account, results.get(account), stopped.as_ref()));
+        let beginners = afterwards::beginners(&plan, self.looked.direct.as_ref().zip(direct.as_ref()));
         if let Some((target, plan)) = self.looked.direct.as_ref().zip(direct) {
             let failed = results.values().filter(|result| result.status == ResultStatus::Failed).count();
             let (row, halted) =
@@ -168,7 +190,7 @@ impl Scene {
             rows.push(row);
             stopped = stopped.or(halted);
         }
-        Ok(Worked { rows, stopped, planned: Some(plan), central })
+        Ok(Worked { rows, stopped, planned: Some(plan), central, beginners })
     }
 
     /// Looks at the set, takes the function, and decides.

@@ -130,11 +130,12 @@ fn begin(
     if let Some(journal) = journal.as_mut() {
         journal.begun(&target.account)?;
     }
-    let (functions, work, ready_within) = (run.functions.clone(), run.work, run.ready_within);
+    let (functions, work, options, ready_within) = (run.functions.clone(), run.work, run.options, run.ready_within);
     let Entered { session, main_clock } = run.entrance.enter(&target);
     Ok(async move {
         let began = main_clock.now();
-        let visit = Visit { session: &session, target: &target, functions: &functions, known: known.as_ref(), work };
+        let (known, functions) = (known.as_ref(), &*functions);
+        let visit = Visit { session: &session, target: &target, functions, known, work, options };
         let result = Box::pin(visit.run(ready_within)).await;
         // Until the account itself has answered, the caller's own account shows the time.
         let ended = session.clients.clock.now().or_else(|| main_clock.now());

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::blueprint::Identity;
 use super::invalid;
+use super::population;
 use super::resource::{self, Order};
 use super::template::Policy;
-use crate::services::iam;
 use crate::{ApiError, Outcome, World};
 
 /// What CloudFormation does with a resource, as a test names it.
@@ -130,14 +130,14 @@ impl World {
         deleted
     }
 
-    /// An order of the account's administrator about a resource of a stack, and the id of the resource.
+    /// An order of somebody who may do everything in the account, about a resource of a stack, and the id of the resource.
     fn person_at(&self, stack: &str, logical_id: &str) -> Result<(Order, String), ApiError> {
         let missing = || invalid(format!("the stack {stack} has no resource {logical_id}"));
         let alive = |it: &&super::stack::Stack| it.identity.name == stack && it.deleted_at.is_none();
         let stack = self.cloudformation.stacks.values().find(alive).ok_or_else(missing)?;
         let resource = stack.resources.get(logical_id).ok_or_else(missing)?;
         let id = resource.owned.as_ref().ok_or_else(missing)?.physical_id.clone();
-        let caller = iam::administrator(self, &stack.identity.account)?;
+        let caller = population::owner(self, &stack.identity.account)?;
         Ok((stack.order(&caller, logical_id, &resource.kind, &resource.properties), id))
     }
 

@@ -18,6 +18,7 @@ mod long_form;
 mod operation;
 mod parameters;
 mod passes;
+mod population;
 pub(crate) mod resource;
 mod stack;
 mod stack_sets;

@@ -58,9 +58,17 @@ impl World {
     /// # Errors
     /// `EntityAlreadyExists`, `NoSuchEntity` for the account, `ValidationError` for a name or path that IAM refuses.
     pub fn create_user(&mut self, account: &str, name: &str, path: &str) -> Result<String, ApiError> {
+        let id = unique_id(self, "AIDA");
+        self.copy_user(account, name, path, &id).map(|()| id)
+    }
+
+    /// The same with the unique id of a user whom this one is a copy of.
+    ///
+    /// # Errors
+    /// As for [`World::create_user`].
+    pub fn copy_user(&mut self, account: &str, name: &str, path: &str, id: &str) -> Result<(), ApiError> {
         check_name("userName", name, 1..=64)?;
         check_path(path)?;
-        let id = unique_id(self, "AIDA");
         let created = self.now();
         let partition = self.iam.account_mut(account)?.partition;
         let users = &mut self.iam.account_mut(account)?.users;
@@ -68,7 +76,7 @@ impl World {
             return Err(already_exists(&format!("User with name {name}")));
         }
         let user = User {
-            id: id.clone(),
+            id: id.to_owned(),
             name: name.to_owned(),
             path: path.to_owned(),
             arn: format!("arn:{partition}:iam::{account}:user{path}{name}"),
@@ -79,7 +87,7 @@ impl World {
             keys: Vec::new(),
         };
         users.insert(folded(name), user);
-        Ok(id)
+        Ok(())
     }
 
     /// Sets a tag of a user.
@@ -216,13 +224,22 @@ impl World {
     /// # Errors
     /// `NoSuchEntity`, and `LimitExceeded` when the user has two keys already.
     pub fn create_access_key(&mut self, account: &str, user: &str) -> Result<Credentials, ApiError> {
+        let id = format!("AKIA{}", self.random_text(ID_ALPHABET, 16));
+        self.copy_access_key(account, user, &id)
+    }
+
+    /// The same with the id of a key that this one stands for. Its secret half is its own.
+    ///
+    /// # Errors
+    /// As for [`World::create_access_key`].
+    pub fn copy_access_key(&mut self, account: &str, user: &str, id: &str) -> Result<Credentials, ApiError> {
         let user = self.iam.user(account, user)?.name.clone();
         if self.iam.keys_of(account, &user).len() >= KEYS_PER_USER {
             let message = format!("Cannot exceed quota for AccessKeysPerUser: {KEYS_PER_USER}");
             return Err(limit_exceeded(message));
         }
         let credentials = Credentials {
-            access_key_id: format!("AKIA{}", self.random_text(ID_ALPHABET, 16)),
+            access_key_id: id.to_owned(),
             secret_access_key: self.random_secret(40),
             session_token: None,
         };

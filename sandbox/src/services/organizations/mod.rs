@@ -15,6 +15,7 @@ use crate::request::Request;
 use crate::{ApiError, World};
 
 pub(crate) use membership::{Below, accounts_below, is_delegate, management_of, trust, trusts};
+pub(crate) use population::ACCESS_ROLE;
 pub(crate) use readiness::{admits_sessions, check_readiness, is_ready, wait_after_refusal};
 pub use state::AccountState;
 pub(crate) use state::State;

@@ -11,7 +11,7 @@ use crate::services::{cloudformation, iam};
 use crate::{ApiError, World};
 
 /// The role that Organizations puts into the accounts that it creates, unless another name is asked for.
-const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
+pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// How deep units may be (Organizations user guide, "Quotas": five levels below the root).
 const DEEPEST: usize = 5;
@@ -25,12 +25,25 @@ impl World {
     /// # Errors
     /// `NoSuchEntity` when there is no such account, `AlreadyInOrganizationException`.
     pub fn create_organization(&mut self, management: &str) -> Result<String, ApiError> {
-        let partition = self.iam.account_mut(management)?.partition;
         let root = format!("r-{}", self.random_text(ID_ALPHABET, 4));
+        let id = format!("o-{}", self.random_text(ID_ALPHABET, 10));
+        self.copy_organization((management, "management"), &id, &root).map(|()| root)
+    }
+
+    /// The same with the ids of an organization that this one is a copy of, and the name of its management account.
+    ///
+    /// # Errors
+    /// As for [`World::create_organization`].
+    pub fn copy_organization(
+        &mut self,
+        (management, name): (&str, &str),
+        id: &str,
+        root: &str,
+    ) -> Result<(), ApiError> {
         let organization = Organization {
-            id: format!("o-{}", self.random_text(ID_ALPHABET, 10)),
-            partition,
-            root: root.clone(),
+            id: id.to_owned(),
+            partition: self.iam.account_mut(management)?.partition,
+            root: root.to_owned(),
             management: management.to_owned(),
             units: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -40,7 +53,7 @@ impl World {
         if self.organizations.id_of(management).is_none() {
             self.organizations.insert(organization);
         }
-        self.join(&root, management, "management", true).map(|()| root)
+        self.join(root, management, name, true)
     }
 
     /// The id of the organization (`o-…`) that an account is in.
@@ -55,6 +68,16 @@ impl World {
     /// is too deep.
     pub fn create_organizational_unit(&mut self, parent: &str, name: &str) -> Result<String, ApiError> {
         let random = self.random_text(ID_ALPHABET, 8);
+        let root = self.organizations.holding(parent)?.root.clone();
+        let id = format!("ou-{}-{random}", root.trim_start_matches("r-"));
+        self.copy_organizational_unit(parent, &id, name).map(|()| id)
+    }
+
+    /// The same with the id of a unit that this one is a copy of.
+    ///
+    /// # Errors
+    /// As for [`World::create_organizational_unit`].
+    pub fn copy_organizational_unit(&mut self, parent: &str, id: &str, name: &str) -> Result<(), ApiError> {
         let organization = self.organizations.holding(parent)?;
         if organization.depth(parent) >= DEEPEST {
             return Err(ApiError::new("ConstraintViolationException", "OU_DEPTH_LIMIT_EXCEEDED"));
@@ -63,9 +86,8 @@ impl World {
             let message = format!("There is a unit `{name}` under the same parent.");
             return Err(ApiError::new("DuplicateOrganizationalUnitException", message));
         }
-        let id = format!("ou-{}-{random}", organization.root.trim_start_matches("r-"));
-        organization.units.insert(id.clone(), Unit { parent: parent.to_owned(), name: name.to_owned() });
-        Ok(id)
+        organization.units.insert(id.to_owned(), Unit { parent: parent.to_owned(), name: name.to_owned() });
+        Ok(())
     }
 
     /// Creates an account under a root or unit, as Organizations does: without any user, but with the role

@@ -1,11 +1,12 @@
 //! What tests and the demo may do with buckets directly: look at them, and put them there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::bucket::{Bucket, Settings};
-use super::checksum::etag;
+use super::bucket::{Bucket, Settings, Version, named};
+use super::checksum::{etag, sha256};
 use crate::{ApiError, World};
 
 /// A bucket as it is now.
@@ -46,6 +47,19 @@ impl World {
     pub fn create_bucket(&mut self, account: &str, region: &str, name: &str) -> Result<(), ApiError> {
         let settings = Settings { versioned: true, ..Settings::default() };
         super::resources::open(self, account, region, name, settings)
+    }
+
+    /// Puts an object into a bucket together with its SHA-256, without a permission being needed.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub fn put_object(&mut self, bucket: &str, key: &str, content: Arc<[u8]>) -> Result<(), ApiError> {
+        let (random, modified) = (self.random_uuid().replace('-', ""), self.now());
+        let bucket = named(self, bucket)?;
+        let id = if bucket.settings.versioned { random } else { "null".to_owned() };
+        let (etag, sha256, body) = (etag(&content), Some(sha256(&content)), Some(content));
+        bucket.push(key, Version { id, body, etag, sha256, content_type: None, modified });
+        Ok(())
     }
 
     /// Exchanges the content of objects in a bucket, as somebody may who can write there: for each that `exchange` gives

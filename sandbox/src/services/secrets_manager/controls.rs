@@ -1,6 +1,8 @@
 //! What tests may do to secrets as a person with every permission does it, also in the middle of a call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use super::error::not_found;
 use super::lookup::{alive, by_name};
@@ -26,6 +28,38 @@ impl World {
         alive(self, &arn)?.put(&id, SecretValue::new(value), &BTreeSet::new(), now)?;
         rotation::plan_next(self, &arn);
         Ok(id)
+    }
+
+    /// Sets tags of a secret; those with other keys stay as they are.
+    ///
+    /// # Errors
+    /// When the secret is not there or is on its way to deletion.
+    pub fn tag_secret(
+        &mut self,
+        account: &str,
+        region: &str,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        alive(self, &arn)?.tags.extend(tags.clone());
+        Ok(())
+    }
+
+    /// Says when a rotation of a secret last came to its end.
+    ///
+    /// # Errors
+    /// When the secret is not there or is on its way to deletion.
+    pub fn backdate_rotation(
+        &mut self,
+        account: &str,
+        region: &str,
+        name: &str,
+        at: Timestamp,
+    ) -> Result<(), ApiError> {
+        let arn = arn_of(self, account, region, name)?;
+        alive(self, &arn)?.rotated = Some(at);
+        Ok(())
     }
 
     /// Gives the version that a rotation has staged its value, as PutSecretValue does for whoever knows the token.

@@ -8,38 +8,14 @@ use sandbox::{Options, World};
 use super::callers::prepend;
 use super::management::with_management;
 use super::{ACCOUNT, account, keys, pass, rollout, served, settings, stacks, stage, staged};
+use crate::fleet::killed::killed_until_the_end;
 use crate::stage::{Run, Stage, function};
 
 const TEARDOWN: [&str; 4] = ["--yes", "teardown", "--fleet", "fleet.yaml"];
 
-/// Runs a command again and again, each time killed by the next write of the caller's, until it comes to its end. Gives
-/// how often it was killed.
-async fn killed_at_every_write(stage: &Stage, arguments: &[&str]) -> usize {
-    let mut kills = 0_usize;
-    loop {
-        let process = Arc::new(AtomicU32::new(0));
-        let (victim, mut after) = (process.clone(), kills + 1);
-        let strike = move |_: &World, call: &sandbox::Call| {
-            if call.is_write() && call.principal.ends_with(":user/administrator") {
-                after = after.saturating_sub(1);
-                let process = if after == 0 { victim.swap(0, Ordering::SeqCst) } else { 0 };
-                if process != 0 {
-                    let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
-                    assert!(killed.unwrap().success());
-                }
-            }
-            Vec::new()
-        };
-        stage.sandbox.visit(move |world| world.observe(strike)).await;
-        let run: Run = stage.keyturn_noted(&process, arguments).await;
-        stage.sandbox.visit(|world| world.observe(|_, _| Vec::new())).await;
-        if run.code == 0 {
-            return kills;
-        }
-        assert_eq!(run.code, -1, "{run}");
-        kills += 1;
-        assert!(kills < 100, "it never comes to its end");
-    }
+/// Has a command be killed a write of the caller's later each time, until it comes to its end. Gives how often.
+async fn killed_again(stage: &Stage, arguments: &[&str]) -> usize {
+    killed_until_the_end(stage, 1, |call| call.principal.ends_with(":user/administrator"), (arguments, arguments)).await
 }
 
 #[tokio::test]
@@ -47,7 +23,7 @@ async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twic
     let stage = with_management(3).await;
     prepend(&stage, "central: { emails: [team@example.org] }");
     let artifact = function().to_str().unwrap();
-    let kills = killed_at_every_write(&stage, &["--yes", "rollout", "--artifact", artifact]).await;
+    let kills = killed_again(&stage, &["--yes", "rollout", "--artifact", artifact]).await;
     assert!(kills >= 4, "it was killed {kills} times");
     // The bucket, the place where all comes together, and the management account.
     let executed = |world: &mut World| {
@@ -63,7 +39,7 @@ async fn a_run_that_is_killed_at_any_write_is_gone_on_with_and_does_nothing_twic
     pass(&stage).await;
     assert_eq!(served(&stage, 3).await, [1, 2, 3]);
     assert_eq!(stage.sandbox.visit(|world| keys(world, ACCOUNT).len()).await, 2);
-    let kills = killed_at_every_write(&stage, &TEARDOWN).await;
+    let kills = killed_again(&stage, &TEARDOWN).await;
     assert!(kills >= 4, "it was killed {kills} times");
     assert_eq!(stacks(&stage).await, [""; 0]);
     let off = |world: &mut World| {

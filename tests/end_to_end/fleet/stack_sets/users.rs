@@ -1,10 +1,13 @@
 //! The users in the status of a fleet that StackSets serves.
 
+use aws_sdk_secretsmanager::types::RotationRulesType;
 use sandbox::{KeyStatus, World};
 use serde_json::Value;
 
+use super::callers::prepend;
 use super::{ACCOUNT, REGION, account, pass, rollout, settings, stage, unit};
 use crate::drift::exchange_code;
+use crate::fleet::role::{denied, deploy, entered};
 use crate::stage::Stage;
 
 const STATUS: [&str; 4] = ["status", "--fleet", "fleet.yaml", "--detailed-exitcode"];
@@ -91,4 +94,55 @@ async fn an_account_that_cannot_be_entered_is_told_with_what_to_do() {
     let report = report(&stage).await;
     assert!(report["accounts"][1]["unread"]["hint"].is_string() && report["accounts"][1]["status"].is_null());
     assert_ne!(report["accounts"][0]["account"], ACCOUNT);
+}
+
+/// StackSets deploys, but looking at users and ending their schedules is done by whoever enters.
+#[tokio::test]
+async fn the_printed_role_is_enough_to_look_at_the_users_and_to_end_their_schedules() {
+    let stage = stage(1).await;
+    prepend(&stage, "access: { role: ops/rollout, external_id: sesame }");
+    let printed = stage.keyturn(&["template", "rollout-role"]).await;
+    assert_eq!(printed.code, 0, "{printed}");
+    deploy(&stage, &printed.stdout).await;
+    stage.sandbox.visit(|world| world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap()).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    pass(&stage).await;
+    let run = stage.keyturn(&STATUS).await;
+    assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{run}");
+    assert!(run.stdout.contains("2 users"), "{run}");
+    let run = stage.keyturn(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await;
+    assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{run}");
+    let on = |world: &mut World| world.secrets(&account(1), REGION).iter().any(|secret| secret.rotation_enabled);
+    assert!(!stage.sandbox.visit(on).await);
+}
+
+/// Tags can be written by whoever may tag a single secret; its name cannot.
+#[tokio::test]
+async fn a_teardown_ends_only_the_schedules_of_secrets_with_the_names_that_the_function_gives() {
+    let stage = stage(1).await;
+    assert_eq!(rollout(&stage, &[]).await.code, 0);
+    pass(&stage).await;
+    let create = |world: &mut World| {
+        let tags = [("keyturn:stack", "keyturn"), ("keyturn:user", "ci")];
+        world.create_secret(&account(1), REGION, "payments/db", "{}", &tags).map(drop).unwrap();
+    };
+    stage.sandbox.visit(create).await;
+    let function = format!("arn:aws:lambda:{REGION}:{}:function:keyturn", account(1));
+    let rules = RotationRulesType::builder().automatically_after_days(30).build();
+    let rotate = aws_sdk_secretsmanager::Client::new(&entered(&stage).await).rotate_secret();
+    let rotate = rotate.secret_id("payments/db").rotation_lambda_arn(function).rotation_rules(rules);
+    rotate.rotate_immediately(false).send().await.unwrap();
+    let run = stage.keyturn(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await;
+    settings().bind(|| insta::assert_snapshot!("stack_sets_a_teardown_beside_another_secret", run));
+    assert_eq!(run.code, 0);
+    let on = |world: &mut World| {
+        let secrets = world.secrets(&account(1), REGION).into_iter();
+        secrets.map(|secret| (secret.name, secret.rotation_enabled)).collect::<Vec<_>>()
+    };
+    let expected = [("keyturn/ci", false), ("keyturn/mail", false), ("payments/db", true)];
+    let mut found = stage.sandbox.visit(on).await;
+    found.sort();
+    assert_eq!(found, expected.map(|(name, is_on)| (name.to_owned(), is_on)));
+    let tags = stage.sandbox.visit(|world| world.secret(&account(1), REGION, "payments/db").unwrap().tags).await;
+    assert!(!tags.contains_key("keyturn:left"), "{tags:?}");
 }

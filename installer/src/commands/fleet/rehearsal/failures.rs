@@ -41,7 +41,7 @@ pub(in crate::commands) enum What {
 }
 
 /// What there is to go wrong, in turn. Three of five are failures, two are not, if keyturn keeps its word.
-const KINDS: [What; 8] = [
+pub(super) const KINDS: [What; 8] = [
     What::Denied { action: "iam:CreateRole" },
     What::Throttled { operation: "cloudformation:DescribeStacks" },
     What::NoRole,
@@ -52,14 +52,23 @@ const KINDS: [What; 8] = [
     What::Denied { action: "secretsmanager:RotateSecret" },
 ];
 
+/// The same where StackSets brings the stacks into the accounts: nobody enters them for that, and it repeats its calls
+/// itself.
+pub(super) const OF_STACK_SETS: [What; 4] = [
+    What::Denied { action: "iam:CreateRole" },
+    What::Denied { action: "lambda:*" },
+    What::NoKeys,
+    What::Denied { action: "events:PutRule" },
+];
+
 /// Draws so many of a hundred accounts, rounded up, and something for each.
-pub(super) fn draw(accounts: &[AccountId], percent: u8, seed: u64) -> Vec<Injected> {
+pub(super) fn draw(accounts: &[AccountId], kinds: &[What], percent: u8, seed: u64) -> Vec<Injected> {
     let mut random = fastrand::Rng::with_seed(seed);
     let count = accounts.len().saturating_mul(usize::from(percent)).div_ceil(100);
     let mut drawn = random.choose_multiple(accounts, count);
     drawn.sort();
-    let first = random.usize(..KINDS.len());
-    let kinds = KINDS.into_iter().cycle().skip(first);
+    let first = random.usize(..kinds.len().max(1));
+    let kinds = kinds.iter().copied().cycle().skip(first);
     drawn.into_iter().zip(kinds).map(|(account, what)| Injected { account: account.clone(), what }).collect()
 }
 
@@ -83,12 +92,19 @@ mod tests {
     #[test]
     fn a_share_of_the_accounts_is_drawn_and_the_same_one_by_the_same_seed() {
         let accounts: Vec<_> = (0..40_u64).map(|number| AccountId::new(format!("{number:012}")).unwrap()).collect();
-        let drawn = draw(&accounts, 5, 7);
-        assert_eq!((drawn.len(), &drawn), (2, &draw(&accounts, 5, 7)));
-        assert_ne!(drawn, draw(&accounts, 5, 8));
-        assert_eq!((draw(&accounts, 0, 7).len(), draw(&accounts[..3], 5, 7).len(), draw(&[], 100, 7).len()), (0, 1, 0));
+        let drawn = draw(&accounts, &KINDS, 5, 7);
+        assert_eq!((drawn.len(), &drawn), (2, &draw(&accounts, &KINDS, 5, 7)));
+        assert_ne!(drawn, draw(&accounts, &KINDS, 5, 8));
+        assert_eq!(
+            (
+                draw(&accounts, &KINDS, 0, 7).len(),
+                draw(&accounts[..3], &KINDS, 5, 7).len(),
+                draw(&[], &KINDS, 100, 7).len()
+            ),
+            (0, 1, 0)
+        );
         // With enough of them everything happens.
-        let all = draw(&accounts, 100, 7);
+        let all = draw(&accounts, &KINDS, 100, 7);
         assert!(KINDS.iter().all(|kind| all.iter().any(|injected| injected.what == *kind)), "{all:?}");
     }
 }

@@ -1,114 +1,93 @@
-//! Sets the copy of an organization up in a sandbox, with everything that is to go wrong in it.
+//! Sets the copy of an organization up in a sandbox: its tree, its accounts, and the users in them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{AccountId, Region};
+use contract::AccountId;
 use jiff::Timestamp;
-use sandbox::{AccountState, ApiError, Credentials, FaultEffect, KeyStatus, LastUse, Upcoming, World};
+use sandbox::{AccountState, ApiError, Credentials, KeyStatus, LastUse, World};
+use serde_json::json;
 
-use super::failures::{Injected, What};
 use super::original::{Member, Original, User};
+use crate::aws::stack_sets::Permissions;
 use crate::aws::users;
-use crate::fleet::Access;
+use crate::fleet::Fleet;
+use crate::fleet::engine::Engine;
+use crate::fleet::targets::{LeftOut, Why};
 
 /// How many rotations are under way at once: each is a process.
 const ROTATIONS: usize = 100;
 
-/// How long a new key is refused, as in AWS.
-const NEW_KEYS_FAIL_FOR: Duration = Duration::from_secs(3);
-
 /// For how long an account has been there that is not new.
 const A_YEAR: Duration = Duration::from_hours(24 * 365);
 
-/// How many calls are throttled.
-const THROTTLED: usize = 4;
+/// StackSets, as an organization knows it that has others administer it.
+const STACK_SETS: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
-/// Gives the key of the caller there, and the unit that all accounts are in.
-pub(super) fn populate(
-    world: &mut World,
-    (original, region): (&Original, &Region),
-    access: &Access,
-    injected: &[Injected],
-) -> Result<(Credentials, Vec<String>), ApiError> {
+/// The role that StackSets works by in an account of an organization. What its name begins with is AWS's.
+pub(super) const WORKER: &str = "stacksets-exec-rehearsal";
+
+/// The roles of self-managed permissions, unless the fleet names others.
+const ADMINISTRATION_ROLE: &str = "AWSCloudFormationStackSetAdministrationRole";
+pub(super) const EXECUTION_ROLE: &str = "AWSCloudFormationStackSetExecutionRole";
+
+/// Leave to do everything.
+pub(super) const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+
+/// Gives the key of the caller there. Every other account has the role that Organizations puts into it, for as long as
+/// the copy is being made.
+pub(super) fn populate(world: &mut World, original: &Original, fleet: &Fleet) -> Result<Credentials, ApiError> {
     world.rotate_at_once(ROTATIONS);
-    let caller = original.caller.as_str();
-    let administrator = world.create_account_in(caller, region.as_str())?;
-    let root = world.create_organization(caller)?;
-    let unit = world.create_organizational_unit(&root, "copy")?;
+    let (caller, tree, region) = (&original.caller, &original.tree, fleet.defaults.config.region.as_str());
+    let administrator = world.create_account_in(caller.as_str(), region)?;
+    if tree.management != *caller {
+        world.create_account_in(tree.management.as_str(), region)?;
+    }
+    let management = (tree.management.as_str(), original.name_of(&tree.management));
+    world.copy_organization(management, &tree.id, &tree.root)?;
+    for unit in tree.units.iter().filter(|unit| unit.id != tree.root) {
+        let parent = unit.parent.as_deref().unwrap_or(&tree.root);
+        world.copy_organizational_unit(parent, &unit.id, &unit.id)?;
+    }
+    let parents = tree.parents();
+    let place = |account: &AccountId| parents.get(account).copied().unwrap_or(&tree.root);
+    if tree.management != *caller {
+        world.invite_account(place(caller), caller.as_str(), original.name_of(caller))?;
+        world.delegate_administrator(caller.as_str(), STACK_SETS)?;
+    }
+    world.move_account(tree.management.as_str(), place(&tree.management))?;
+    let is_there = |account: &AccountId| account == caller || *account == tree.management;
     for member in &original.members {
-        let is_closed = injected.iter().any(|it| it.account == member.account && it.what == What::NoRole);
-        add_member(world, &unit, original, member, access, is_closed)?;
+        if !is_there(&member.account) {
+            add_member(world, place(&member.account), member)?;
+        }
+        member.users.iter().flatten().try_for_each(|user| add_user(world, member.account.as_str(), user))?;
     }
-    for left_out in &original.unused {
-        world.create_member_account(&unit, left_out.account.as_str(), &left_out.name)?;
-        world.set_account_state(left_out.account.as_str(), AccountState::Suspended)?;
-    }
-    for Injected { account, what } in injected {
-        if let What::Denied { action } = what {
-            deny(world, account, &original.caller, access, action)?;
+    for LeftOut { account, name, why } in original.left_out.iter().filter(|left| !is_there(&left.account)) {
+        world.create_member_account(place(account), account.as_str(), name)?;
+        if matches!(why, Why::NotInUse { .. }) {
+            world.set_account_state(account.as_str(), AccountState::Suspended)?;
         }
     }
-    sabotage(world, injected);
-    // All keys so far are old.
-    world.fail_new_keys_for(NEW_KEYS_FAIL_FOR);
-    Ok((administrator, vec![unit]))
+    if original.engine == Engine::Stacksets {
+        admit_stack_sets(world, original, &fleet.stack_sets.permissions)?;
+    }
+    Ok(administrator)
 }
 
-fn add_member(
-    world: &mut World,
-    unit: &str,
-    original: &Original,
-    member: &Member,
-    access: &Access,
-    is_closed: bool,
-) -> Result<(), ApiError> {
+fn add_member(world: &mut World, parent: &str, member: &Member) -> Result<(), ApiError> {
     let account = member.account.as_str();
-    if member.account != original.caller {
-        world.create_member_account(unit, account, &member.name)?;
-        if !member.is_new {
-            let before = world.now().saturating_sub(A_YEAR).unwrap_or(Timestamp::MIN);
-            world.backdate_account(account, before)?;
-        }
-        world.delete_role(account, OWN_ROLE)?;
-        if member.users.is_some() && !is_closed {
-            open(world, account, original, access)?;
-        }
+    world.create_member_account(parent, account, &member.name)?;
+    if !member.is_new {
+        let before = world.now().saturating_sub(A_YEAR).unwrap_or(Timestamp::MIN);
+        world.backdate_account(account, before)?;
     }
-    member.users.iter().flatten().try_for_each(|user| add_user(world, account, user))
-}
-
-/// The role that a sandbox puts into every new account.
-const OWN_ROLE: &str = "OrganizationAccountAccessRole";
-
-/// Puts the fleet's role into an account.
-fn open(world: &mut World, account: &str, original: &Original, access: &Access) -> Result<(), ApiError> {
-    let condition = access.external_id.as_ref().map_or_else(serde_json::Map::new, |id| {
-        let condition = serde_json::json!({ "StringEquals": { "sts:ExternalId": id } });
-        serde_json::Map::from_iter([("Condition".to_owned(), condition)])
-    });
-    let mut statement = serde_json::json!({
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": { "AWS": format!("arn:{}:iam::{}:root", original.partition, original.caller) },
-    });
-    if let Some(fields) = statement.as_object_mut() {
-        fields.extend(condition);
-    }
-    let trust = serde_json::json!({ "Version": "2012-10-17", "Statement": statement });
-    let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-    world.create_role(account, &access.role, &trust.to_string())?;
-    world.put_role_policy(account, role_name(access), "everything", everything)
-}
-
-/// The name of the fleet's role, without its path.
-fn role_name(access: &Access) -> &str {
-    access.role.rsplit('/').next().unwrap_or_default()
+    Ok(())
 }
 
 fn add_user(world: &mut World, account: &str, User { person, keys }: &User) -> Result<(), ApiError> {
     let name = person.name.as_str();
-    world.create_user(account, name, &person.path)?;
+    world.copy_user(account, name, &person.path, person.id.as_str())?;
     person.tags.iter().try_for_each(|(key, value)| world.tag_user(account, name, key, value))?;
     for group in &person.groups {
         // The first user of a group makes it.
@@ -118,70 +97,50 @@ fn add_user(world: &mut World, account: &str, User { person, keys }: &User) -> R
         world.add_user_to_group(account, name, group)?;
     }
     for (key, used) in keys {
-        let made = world.create_access_key(account, name)?.access_key_id;
+        world.copy_access_key(account, name, key.id.as_str())?;
         let used = used.as_ref().map(|used| LastUse {
             at: used.at,
             service: used.service.clone(),
             region: used.region.clone(),
         });
-        world.backdate_access_key(&made, key.created, used)?;
+        world.backdate_access_key(key.id.as_str(), key.created, used)?;
         if key.status == users::KeyStatus::Inactive {
-            world.set_access_key_status(&made, KeyStatus::Inactive)?;
+            world.set_access_key_status(key.id.as_str(), KeyStatus::Inactive)?;
         }
     }
     Ok(())
 }
 
-/// Forbids an action to whoever enters the account.
-fn deny(
-    world: &mut World,
-    account: &AccountId,
-    caller: &AccountId,
-    access: &Access,
-    action: &str,
-) -> Result<(), ApiError> {
-    let forbidden = serde_json::json!({
-        "Version": "2012-10-17",
-        "Statement": { "Effect": "Deny", "Action": action, "Resource": "*" },
-    });
-    if account == caller {
-        return world.put_user_policy(account.as_str(), "administrator", "forbidden", &forbidden.to_string());
-    }
-    // An account that cannot be entered in AWS has no role in the copy either.
-    let denied = world.put_role_policy(account.as_str(), role_name(access), "forbidden", &forbidden.to_string());
-    denied.or_else(|error| error.is("NoSuchEntity").then_some(()).ok_or(error))
-}
-
-/// Has calls fail.
-fn sabotage(world: &mut World, injected: &[Injected]) {
-    let mut left: BTreeMap<String, (What, usize)> = BTreeMap::new();
-    for Injected { account, what } in injected {
-        let times = match what {
-            What::NoRole | What::Denied { .. } => continue,
-            What::NoKeys => usize::MAX,
-            What::Throttled { .. } => THROTTLED,
-            What::LostAnswer { .. } => 1,
-        };
-        left.insert(account.to_string(), (*what, times));
-    }
-    world.sabotage(move |_, upcoming: &Upcoming| {
-        let account = upcoming.principal.split(':').nth(4)?;
-        let (what, times) = left.get_mut(account).filter(|(_, times)| *times > 0)?;
-        let effect = effect(*what, &upcoming.operation)?;
-        *times -= 1;
-        Some(effect)
-    });
-}
-
-fn effect(what: What, operation: &str) -> Option<FaultEffect> {
-    match what {
-        What::NoKeys if operation == "iam:CreateAccessKey" => {
-            Some(FaultEffect::FailBefore(ApiError::new("AccessDenied", "explicitly denied in a rehearsal")))
+/// Has StackSets be let into the accounts, as the fleet wants it: whether it is in AWS, nobody has looked.
+fn admit_stack_sets(world: &mut World, original: &Original, permissions: &Permissions) -> Result<(), ApiError> {
+    let (partition, management) = (&original.partition, &original.tree.management);
+    let trusting = |principal: serde_json::Value| {
+        let statement = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal });
+        json!({ "Version": "2012-10-17", "Statement": statement }).to_string()
+    };
+    let (role, trusted) = match permissions {
+        Permissions::ServiceManaged { .. } => {
+            world.activate_stack_sets(management.as_str());
+            (WORKER.to_owned(), format!("arn:{partition}:iam::{management}:root"))
         }
-        What::Throttled { operation: struck } if struck == operation => {
-            Some(FaultEffect::FailBefore(ApiError::new("Throttling", "Rate exceeded")))
+        Permissions::SelfManaged { administration_role, execution_role } => {
+            let usual = || format!("arn:{partition}:iam::{}:role/{ADMINISTRATION_ROLE}", original.caller);
+            let administration = administration_role.clone().unwrap_or_else(usual);
+            let (_, name) = administration.split_once(":role/").unwrap_or_default();
+            let service = trusting(json!({ "Service": "cloudformation.amazonaws.com" }));
+            world.create_role(original.caller.as_str(), name, &service)?;
+            let name = name.rsplit('/').next().unwrap_or_default();
+            world.put_role_policy(original.caller.as_str(), name, "everything", EVERYTHING)?;
+            (execution_role.clone().unwrap_or_else(|| EXECUTION_ROLE.to_owned()), administration)
         }
-        What::LostAnswer { operation: struck } if struck == operation => Some(FaultEffect::LoseAnswer),
-        What::NoRole | What::Denied { .. } | What::NoKeys | What::Throttled { .. } | What::LostAnswer { .. } => None,
+    };
+    let is_entered = |account: &AccountId| match permissions {
+        Permissions::ServiceManaged { .. } => account != management,
+        Permissions::SelfManaged { .. } => true,
+    };
+    for Member { account, .. } in original.members.iter().filter(|member| is_entered(&member.account)) {
+        world.create_role(account.as_str(), &role, &trusting(json!({ "AWS": trusted })))?;
+        world.put_role_policy(account.as_str(), &role, "everything", EVERYTHING)?;
     }
+    Ok(())
 }

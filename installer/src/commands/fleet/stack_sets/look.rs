@@ -33,18 +33,27 @@ pub(super) struct Looked {
     pub(super) root: Option<String>,
 }
 
-/// Looks at the organization, and whether StackSets can be asked as the fleet wants it.
-pub(super) async fn look(session: &Session, fleet: &Fleet) -> Result<Looked, Error> {
-    let clients = &session.clients;
-    let caller = identity::caller(clients).await?;
-    let organization = organizations::organization(clients).await?;
-    let is_service_managed = matches!(fleet.stack_sets.permissions, Permissions::ServiceManaged { .. });
-    if is_service_managed {
+/// Looks who asks, for which organization, and whether StackSets can be asked as the fleet wants it.
+pub(in crate::commands::fleet) async fn organization(
+    session: &Session,
+    fleet: &Fleet,
+) -> Result<(Caller, Option<Organization>), Error> {
+    let caller = identity::caller(&session.clients).await?;
+    let organization = organizations::organization(&session.clients).await?;
+    if matches!(fleet.stack_sets.permissions, Permissions::ServiceManaged { .. }) {
         check(session, fleet, &caller, organization.as_ref()).await?;
     } else if organization.is_none() && fleet.defaults.config.artifact_bucket.is_none() {
         // Nobody but an organization is let into the bucket that is made.
         return Err(FleetError::NoOrganization(caller.account).into());
     }
+    Ok((caller, organization))
+}
+
+/// Looks at that, and at the accounts.
+pub(super) async fn look(session: &Session, fleet: &Fleet) -> Result<Looked, Error> {
+    let clients = &session.clients;
+    let (caller, organization) = organization(session, fleet).await?;
+    let is_service_managed = matches!(fleet.stack_sets.permissions, Permissions::ServiceManaged { .. });
     let (mut found, mut units) = (Vec::new(), BTreeMap::new());
     for unit in &fleet.units {
         let accounts = organizations::accounts_below(clients, unit).await?;

@@ -58,6 +58,6 @@ impl Scene {
         }
         drop(progress);
         let central: Option<CentralOutcome> = central::begin(self.central.as_ref(), Work::Status).await?;
-        Ok(Worked { rows, stopped: None, planned: None, central })
+        Ok(Worked { rows, central, ..Worked::default() })
     }
 }

@@ -40,7 +40,7 @@ impl Scene {
                 false => Outcome::Unchanged,
             };
             let rows = targets.iter().map(|target| AccountRow::of(target, outcome(&target.account))).collect();
-            return Ok(Worked { rows, stopped: None, planned: None, central: before });
+            return Ok(Worked { rows, central: before, ..Worked::default() });
         }
         let (set, count) = (&self.name.name, counted(instances.len()));
         printer.say(format!("  delete  the stack set `{set}` and its stacks in {count}"));
@@ -67,7 +67,7 @@ impl Scene {
         }
         if stopped.is_some() {
             let rows = targets.iter().map(|target| AccountRow::of(target, removed(results.get(&target.account))));
-            return Ok(Worked { rows: rows.collect(), stopped, planned: None, central: before });
+            return Ok(Worked { rows: rows.collect(), stopped, central: before, ..Worked::default() });
         }
         let rows = Box::pin(self.let_go(targets, &results)).await;
         let is_empty = self.instances().await?.is_empty();
@@ -76,7 +76,7 @@ impl Scene {
             Box::pin(self.take_bucket()).await?;
         }
         let central = central::end(self.central.as_ref(), work, before, &rows, !is_empty).await?;
-        Ok(Worked { rows, stopped: None, planned: None, central })
+        Ok(Worked { rows, central, ..Worked::default() })
     }
 
     /// The accounts of the fleet, and others in which there are stacks: the set can only go as a whole. What is suspended
