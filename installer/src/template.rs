@@ -186,23 +186,15 @@ impl Template {
 
     /// Where the zip of its function is, when it has one.
     pub fn code(&self) -> Option<CodeLocation> {
-        let resources = self.resources();
-        let code = resources.get("Function")?.properties.get("Code")?;
-        let text = |name: &str| code.get(name).and_then(Json::as_str).map(str::to_owned);
+        let function = self.resources().remove(FUNCTION)?;
+        let code = function.properties.get("Code")?;
+        let text = |name| code.get(name).and_then(Json::as_str).map(str::to_owned);
         Some(CodeLocation { bucket: text("S3Bucket")?, key: text("S3Key")? })
     }
 
     /// Whether its function finds the users by itself, so that the template names none.
     pub fn enrols(&self) -> bool {
         self.resources().contains_key(ENROLMENT_POLICY)
-    }
-
-    /// Where its function has the code from.
-    pub fn code(&self) -> Option<CodeLocation> {
-        let function = self.resources().remove(FUNCTION)?;
-        let code = function.properties.get("Code")?;
-        let text = |name| code.get(name).and_then(Json::as_str).map(str::to_owned);
-        Some(CodeLocation { bucket: text("S3Bucket")?, key: text("S3Key")? })
     }
 
     fn add(&mut self, id: &str, resource: &impl Serialize) -> Result<(), TemplateError> {

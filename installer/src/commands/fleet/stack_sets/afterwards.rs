@@ -45,7 +45,7 @@ impl Scene {
         for row in begun {
             let Some(target) = targets.iter().find(|target| target.account == row.account) else { continue };
             let inside = self.entrance().enter(target).session;
-            let Ok(status) = Box::pin(look_at_enrolled(&inside, config.clone())).await else { continue };
+            let Ok(status) = Box::pin(look_at_enrolled(&inside, config.clone(), None)).await else { continue };
             let cause = status.in_short();
             if status.wants_a_person() {
                 row.outcome = Outcome::Unsound { cause };
