@@ -62,3 +62,62 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
         }
     }
 }
+
+/// What the printed role allows and the life below does not need.
+async fn unneeded(stage: &Stage) -> Vec<String> {
+    let role = format!("arn:aws:iam::{}:role/ops/rollout", account(1));
+    stage.sandbox.visit(move |world| world.unneeded(&role).unwrap()).await
+}
+
+/// What else the role allows, and why: the sandbox does not do it, or the life below does not come to it.
+const UNTRIED: &[(&str, &str)] =
+    &[("user/ci", "a name says nothing of the path, so the role has both forms; these users have a path")];
+
+/// Rolls out, changes what can be changed, looks, and takes everything away; gives what of the role nothing has needed.
+async fn live_by_the_role(users: &str) -> Vec<String> {
+    let stage = stage(1).await;
+    for user in super::USERS {
+        stage.sandbox.visit(move |world| world.tag_user(&account(1), user, "rotate", "yes").unwrap()).await;
+    }
+    let write = |more: &str| {
+        configure(&stage, &format!("accounts: ['{}']\n", account(1)));
+        let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("users: [ci, mail]", users);
+        let text = text.replace("alerts: { dashboard: false }", more);
+        let access = "access: { role: ops/rollout, external_id: sesame }\ncentral: {}\n";
+        std::fs::write(stage.path("fleet.yaml"), text + access).unwrap();
+    };
+    write("tags: { team: security }");
+    let printed = stage.keyturn(&["template", "rollout-role"]).await;
+    assert_eq!(printed.code, 0, "{printed}");
+    deploy(&stage, &printed.stdout).await;
+    let begin = |world: &mut World| {
+        world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap();
+        world.note_needs();
+    };
+    stage.sandbox.visit(begin).await;
+    let run = async |arguments: &[&str]| {
+        let run = stage.keyturn(arguments).await;
+        assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{arguments:?}: {run}");
+    };
+    let artifact = crate::stage::function().to_str().unwrap();
+    run(&["plan", "--fleet", "fleet.yaml", "--artifact", artifact]).await;
+    run(&["--yes", "rollout", "--artifact", artifact]).await;
+    write("function: { memory: 256, log_retention: 30d }\n  schedule: { every: 45d }");
+    run(&["--yes", "rollout", "--artifact", artifact]).await;
+    run(&["status", "--fleet", "fleet.yaml"]).await;
+    run(&["--yes", "teardown", "--keys", "revoke", "--fleet", "fleet.yaml"]).await;
+    unneeded(&stage).await
+}
+
+#[tokio::test]
+async fn the_printed_role_allows_nothing_that_nobody_needs() {
+    let mut untried = Vec::new();
+    for users in ["users: [ci, mail]", "users: { select: { path: /service/, tags: { rotate: '*' } } }"] {
+        untried.extend(live_by_the_role(users).await);
+    }
+    let has_reason = |what: &String| UNTRIED.iter().any(|(end, _)| what.ends_with(end));
+    let without: Vec<_> = untried.iter().filter(|what| !has_reason(what)).collect();
+    assert_eq!(without, [] as [&String; 0], "nothing needs it, and nothing says why it is there");
+    let tried: Vec<_> = UNTRIED.iter().filter(|(end, _)| !untried.iter().any(|what| what.ends_with(end))).collect();
+    assert_eq!(tried, [] as [&(&str, &str); 0], "this is needed by now");
+}
