@@ -134,7 +134,7 @@ impl Operator {
             Self::DateLessThan => (values.iter().all(|value| time(value).is_some()), "a time as in ISO 8601"),
             Self::StringEquals | Self::StringLike | Self::ArnLike => (true, "a text"),
         };
-        if fits { Ok(values) } else { Err(malformed(&format!("Syntax errors in policy: a condition needs {needed}."))) }
+        if fits { Ok(values) } else { Err(malformed(format!("Syntax errors in policy: a condition needs {needed}."))) }
     }
 }
 
