@@ -6,6 +6,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType};
 use sandbox::World;
 
 use super::{account, configure, rollout, served, stage};
+use crate::doctor::NEVER_ASKED;
 use crate::stage::Stage;
 
 /// The calls that were denied to whoever had entered by the role.
@@ -69,24 +70,37 @@ async fn unneeded(stage: &Stage) -> Vec<String> {
     stage.sandbox.visit(move |world| world.unneeded(&role).unwrap()).await
 }
 
-/// What else the role allows, and why: the sandbox does not do it, or the life below does not come to it.
-const UNTRIED: &[(&str, &str)] =
-    &[("user/ci", "a name says nothing of the path, so the role has both forms; these users have a path")];
+/// What the role allows besides [`NEVER_ASKED`] without the life below needing it, and why it is there all the same.
+const UNTRIED: &[(&str, &str)] = &[
+    (
+        "cloudwatch:describealarms",
+        "CloudFormation looks for the alarm before it makes it; in the sandbox with drift only",
+    ),
+    ("cloudwatch:getdashboard", "the same of the dashboard"),
+    ("events:describerule", "the same of the rules"),
+    ("iam:getpolicy", "the same of the policies"),
+    ("iam:getrole", "the same of the roles"),
+    ("lambda:getpolicy", "the same of the function's permissions"),
+    ("logs:describeloggroups", "the same of the log"),
+    ("secretsmanager:untagresource", "`keyturn release` by the same role"),
+    ("user/ci", "a name says nothing of the path, so the role has both forms; these users have a path"),
+    ("user/mail", "the same"),
+];
 
 /// Rolls out, changes what can be changed, looks, and takes everything away; gives what of the role nothing has needed.
 async fn live_by_the_role(users: &str) -> Vec<String> {
     let stage = stage(1).await;
-    for user in super::USERS {
+    let mean = async |user| {
         stage.sandbox.visit(move |world| world.tag_user(&account(1), user, "rotate", "yes").unwrap()).await;
-    }
-    let write = |more: &str| {
+    };
+    let write = |users: &str, more: &str| {
         configure(&stage, &format!("accounts: ['{}']\n", account(1)));
         let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("users: [ci, mail]", users);
         let text = text.replace("alerts: { dashboard: false }", more);
         let access = "access: { role: ops/rollout, external_id: sesame }\ncentral: {}\n";
         std::fs::write(stage.path("fleet.yaml"), text + access).unwrap();
     };
-    write("tags: { team: security }");
+    write(users, "tags: { team: security }");
     let printed = stage.keyturn(&["template", "rollout-role"]).await;
     assert_eq!(printed.code, 0, "{printed}");
     deploy(&stage, &printed.stdout).await;
@@ -100,9 +114,13 @@ async fn live_by_the_role(users: &str) -> Vec<String> {
         assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{arguments:?}: {run}");
     };
     let artifact = crate::stage::function().to_str().unwrap();
+    // First one user, and then the other too.
+    mean("ci").await;
+    write(&users.replace("[ci, mail]", "[ci]"), "tags: { team: security }");
     run(&["plan", "--fleet", "fleet.yaml", "--artifact", artifact]).await;
     run(&["--yes", "rollout", "--artifact", artifact]).await;
-    write("function: { memory: 256, log_retention: 30d }\n  schedule: { every: 45d }");
+    mean("mail").await;
+    write(users, "function: { memory: 256, log_retention: 30d }\n  schedule: { every: 45d }");
     run(&["--yes", "rollout", "--artifact", artifact]).await;
     run(&["status", "--fleet", "fleet.yaml"]).await;
     run(&["--yes", "teardown", "--keys", "revoke", "--fleet", "fleet.yaml"]).await;
@@ -115,6 +133,8 @@ async fn the_printed_role_allows_nothing_that_nobody_needs() {
     for users in ["users: [ci, mail]", "users: { select: { path: /service/, tags: { rotate: '*' } } }"] {
         untried.extend(live_by_the_role(users).await);
     }
+    let is_never_asked = |what: &String| NEVER_ASKED.iter().any(|action| what.ends_with(&action.to_lowercase()));
+    untried.retain(|what| !is_never_asked(what));
     let has_reason = |what: &String| UNTRIED.iter().any(|(end, _)| what.ends_with(end));
     let without: Vec<_> = untried.iter().filter(|what| !has_reason(what)).collect();
     assert_eq!(without, [] as [&String; 0], "nothing needs it, and nothing says why it is there");
