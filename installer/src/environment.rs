@@ -17,6 +17,8 @@ pub struct Environment {
     pub ca_bundle: Option<PathBuf>,
     /// `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
+    /// `KEYTURN_TRY_SECONDS`: how long one try of a call may take.
+    pub try_seconds: Option<String>,
     /// The variables that name a proxy, with their values, which may hold a password.
     pub proxies: Vec<(&'static str, String)>,
     /// `AWS_REGION`, or else `AWS_DEFAULT_REGION`.
@@ -55,6 +57,7 @@ impl Environment {
             },
             ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
             endpoint_url: text("AWS_ENDPOINT_URL"),
+            try_seconds: text("KEYTURN_TRY_SECONDS"),
             proxies: PROXIES.iter().filter_map(|name| Some((*name, text(name)?))).collect(),
             web_identity: web_identity.map(|(file, role_arn)| WebIdentity {
                 role_arn,

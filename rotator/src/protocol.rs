@@ -115,13 +115,16 @@ pub(crate) fn create(token: &VersionToken, observed: &Observed, settings: &Setti
 pub(crate) enum Pending {
     /// It holds a key of the user that is Active, or so new that IAM may not list it yet. The proof will tell.
     Key,
+    /// It has no value. No rotation gets as far as `testSecret` with that, but AWS does not say with what value Secrets
+    /// Manager tries it out when a schedule is set, and a stack must not fail by it.
+    Empty,
     /// It holds no key: Secrets Manager tries out `testSecret` with a copy of the placeholder when a schedule is set.
     Placeholder,
 }
 
 /// Checks the pending version: its key is the bound user's, and Active.
 pub(crate) fn pending(observed: &Observed, settings: &Settings) -> Result<Pending, Refusal> {
-    let version = observed.pending.as_ref().ok_or(Refusal::NoPendingValue)?;
+    let Some(version) = observed.pending.as_ref() else { return Ok(Pending::Empty) };
     if !version.document.user.is_same_user(&observed.user.name) {
         return Err(Refusal::PendingOfOtherUser);
     }
@@ -329,7 +332,7 @@ mod tests {
     #[test]
     fn later_steps_want_a_pending_key_that_is_active() {
         let world = || World::new().current(&key('C')).key(&key('C'), 30);
-        assert_eq!(pending(&world().observed(), &worlds::settings()), Err(Refusal::NoPendingValue));
+        assert_eq!(pending(&world().observed(), &worlds::settings()), Ok(Pending::Empty));
         assert_eq!(pending(&world().pending_placeholder().observed(), &worlds::settings()), Ok(Pending::Placeholder));
         let with_key = || world().pending(&key('N'));
         assert_eq!(pending(&with_key().key(&key('N'), 0).observed(), &worlds::settings()), Ok(Pending::Key));

@@ -103,11 +103,12 @@ async fn step(
         }
         Step::Set => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
             Pending::Key => Ok(Done::Checked),
+            Pending::Empty => Err(RotationError::Refused(Refusal::NoPendingValue)),
             Pending::Placeholder => Err(RotationError::Refused(Refusal::NoPendingKey)),
         },
         Step::Test => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
             Pending::Key => test(target, &observed, binding, end).await.map(|()| Done::Proven),
-            Pending::Placeholder => Ok(Done::NothingToTest),
+            Pending::Empty | Pending::Placeholder => Ok(Done::NothingToTest),
         },
         Step::Finish => match protocol::pending(&observed, settings).map_err(RotationError::Refused)? {
             Pending::Key => {
@@ -119,6 +120,7 @@ async fn step(
                 }
                 Ok(done)
             }
+            Pending::Empty => Err(RotationError::Refused(Refusal::NoPendingValue)),
             Pending::Placeholder => Err(RotationError::Refused(Refusal::NoPendingKey)),
         },
     }

@@ -186,7 +186,7 @@ fn stuck(token: &VersionToken, observed: &Observed, settings: &Settings, sweep: 
             let mark = KeyMark { superseded: observed.secret.now, deactivated: None };
             sweep.steps.extend([drop(version.key().map(|key| (key.clone(), mark))), SweepStep::Rotate]);
         }
-        Ok(Pending::Placeholder) | Err(_) => sweep.steps.extend([drop(None), SweepStep::Rotate]),
+        Ok(Pending::Empty | Pending::Placeholder) | Err(_) => sweep.steps.extend([drop(None), SweepStep::Rotate]),
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::partition;
 use crate::services::lambda::InstanceId;
 
@@ -31,6 +33,8 @@ pub(crate) struct Caller {
     pub(crate) instance: Option<InstanceId>,
     /// The tags that the session was opened with.
     pub(crate) session_tags: BTreeMap<String, String>,
+    /// When the session was opened; a key of a user has no such time.
+    pub(crate) issued: Option<Timestamp>,
 }
 
 /// Whose policies decide what the caller may do.

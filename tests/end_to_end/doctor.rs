@@ -203,7 +203,7 @@ async fn what_is_missing_before_the_account_can_be_seen_is_told() {
 
 /// Actions of the table that the sandbox never asks for: what AWS's handlers do on their way, and what is needed only
 /// when something goes wrong.
-const NEVER_ASKED: [&str; 33] = [
+pub(crate) const NEVER_ASKED: [&str; 33] = [
     "cloudformation:CancelUpdateStack",
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteChangeSet",

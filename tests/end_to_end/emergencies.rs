@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::SdkConfig;
 use sandbox::KeyStatus::{Active, Inactive};
 use sandbox::{KeyStatus, World};
+use serde_json::json;
 
 use crate::bootstrap::{configure, current_keys, deployed};
 use crate::stage::{ACCOUNT, REGION, Stage, settings};
@@ -192,4 +196,59 @@ async fn a_function_that_fails_is_told() {
     stage.sandbox.visit(refuse).await;
     let run = stage.keyturn(&["--yes", "rollback", "alice"]).await;
     assert!(run.code == 1 && run.stderr.contains("the function `keyturn` failed: "), "{run}");
+}
+
+/// A role that alice may assume, and what a session of it may do: list the users.
+const OPS: &str = "arn:aws:iam::111122223333:role/ops";
+
+/// Has alice's current key open a session of the role.
+async fn assume(stage: &Stage) -> SdkConfig {
+    let value = stage.secrets().get_secret_value().secret_id("keyturn/alice").send().await.unwrap();
+    let document: serde_json::Value = serde_json::from_str(value.secret_string().unwrap()).unwrap();
+    let half = |name: &str| document[name].as_str().unwrap().to_owned();
+    let key = Credentials::from_keys(half("AccessKeyId"), half("SecretAccessKey"), None);
+    let signed_by = |key| stage.config().to_builder().credentials_provider(SharedCredentialsProvider::new(key)).build();
+    let call = aws_sdk_sts::Client::new(&signed_by(key)).assume_role().role_arn(OPS).role_session_name("alice");
+    let session = call.send().await.unwrap().credentials.unwrap();
+    let (id, secret, token) = (session.access_key_id, session.secret_access_key, session.session_token);
+    signed_by(Credentials::from_keys(id, secret, Some(token)))
+}
+
+/// Whether a session is let through.
+async fn works(session: &SdkConfig) -> bool {
+    aws_sdk_iam::Client::new(session).get_user().user_name("alice").send().await.is_ok()
+}
+
+/// The policy is tried as it is printed, on a role: the sandbox gives users no sessions of their own.
+#[tokio::test]
+async fn the_policy_that_a_revocation_prints_ends_older_sessions_only() {
+    let stage = deployed(&["alice"]).await;
+    let may = |action: &str| {
+        json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": action, "Resource": "*" } })
+            .to_string()
+    };
+    stage
+        .sandbox
+        .visit(move |world| {
+            let trusted = json!({ "AWS": format!("arn:aws:iam::{ACCOUNT}:root") });
+            let trust = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusted });
+            let trust = json!({ "Version": "2012-10-17", "Statement": trust }).to_string();
+            world.create_role(ACCOUNT, "ops", &trust).unwrap();
+            world.put_role_policy(ACCOUNT, "ops", "may", &may("iam:GetUser")).unwrap();
+            world.put_user_policy(ACCOUNT, "alice", "may", &may("sts:AssumeRole")).unwrap();
+        })
+        .await;
+    let older = assume(&stage).await;
+    assert!(works(&older).await);
+
+    stage.sandbox.advance(Duration::from_secs(60)).await;
+    let run = stage.keyturn(&["--yes", "revoke", "alice"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert!(works(&older).await, "a session outlives the key that has opened it");
+    let (_, printed) = run.stdout.split_once("--policy-document '").expect("a policy is printed");
+    let policy = printed.split('\'').next().unwrap().to_owned();
+    stage.sandbox.advance(Duration::from_secs(60)).await;
+    stage.sandbox.visit(move |world| world.put_role_policy(ACCOUNT, "ops", "no-older", &policy).unwrap()).await;
+    assert!(!works(&older).await, "a session from before");
+    assert!(works(&assume(&stage).await).await, "a session that the new key opens");
 }

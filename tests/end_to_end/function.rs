@@ -1,5 +1,6 @@
 //! The function on its own: events that are not from Secrets Manager, or not for this secret.
 
+use sandbox::{Fault, FaultEffect};
 use serde_json::json;
 
 use crate::stage::{ACCOUNT, REGION, Stage};
@@ -71,6 +72,34 @@ async fn an_unknown_token_is_refused_in_every_step() {
             message, "the step is refused: the event's ClientRequestToken is no version of the secret",
             "{step}"
         );
+    }
+}
+
+/// Secrets Manager tries out `testSecret` when a schedule is set, and does not say with what value.
+#[tokio::test]
+async fn a_pending_version_without_a_value_has_nothing_to_test_and_becomes_nothing() {
+    let stage = stage().await;
+    let secret = arn(&stage, "keyturn/alice").await;
+    let fault = Fault {
+        operation: Some("iam:CreateAccessKey".to_owned()),
+        principal: None,
+        after: 0,
+        effect: FaultEffect::KillBefore,
+    };
+    stage.sandbox.visit(|world| world.inject(fault)).await;
+    stage.rotate_secret("alice").await;
+    stage.sandbox.settle().await;
+    let pending = stage.sandbox.visit(|world| {
+        let secret = world.secret(ACCOUNT, REGION, "keyturn/alice").unwrap();
+        secret.labelled("AWSPENDING").unwrap().id.clone()
+    });
+    let pending = pending.await;
+    let event = |step: &str| json!({ "Step": step, "SecretId": secret, "ClientRequestToken": pending });
+    let (kind, answer) = stage.invoke(event("testSecret").to_string().as_bytes()).await;
+    assert_eq!(kind, None, "{answer}");
+    for step in ["setSecret", "finishSecret"] {
+        let (_, message) = refusal(&stage, &event(step)).await;
+        assert_eq!(message, "the step is refused: the pending version has no value yet", "{step}");
     }
 }
 

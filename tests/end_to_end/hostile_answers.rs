@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use sandbox::{Fault, FaultEffect, Outcome, Upcoming, World};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::crash::{nothing, stage_with_first_keys, strike_every_call};
 use crate::stage::{REGION, Run, Stage, function};
@@ -128,6 +131,169 @@ async fn pages_without_end_are_given_up() {
     answer_secrets(&stage, |_| br#"{"SecretList":[],"NextToken":"again"}"#.to_vec()).await;
     let run = stage.keyturn(&["teardown", "--dry-run"]).await;
     assert!(run.code != 0 && run.stderr.contains("does not end after 10000 pages"), "{run}");
+}
+
+/// Has whoever asks get pages without end in place of one answer: now the same one, now another.
+async fn answer_the_function_without_end(stage: &Stage, operation: &'static str, page: fn(usize) -> String) {
+    let mut nth = 0;
+    let answer = move |_: &mut World, upcoming: &Upcoming| {
+        let is_meant = upcoming.operation == operation && upcoming.principal.contains("assumed-role/");
+        nth += usize::from(is_meant);
+        is_meant.then(|| FaultEffect::Answer(page(nth).into_bytes()))
+    };
+    stage.sandbox.visit(move |world| (world.clear_calls(), world.sabotage(answer))).await;
+}
+
+#[tokio::test]
+async fn a_rotation_survives_keys_without_end() {
+    let stage = stage_with_first_keys().await;
+    let pages: [fn(usize) -> String; 2] = [|nth| keys_and(&nth.to_string()), |_| keys_and("again")];
+    for (user, page) in ["user-0", "user-1"].into_iter().zip(pages) {
+        answer_the_function_without_end(&stage, "iam:ListAccessKeys", page).await;
+        stage.rotate_secret(user).await;
+        stage.sandbox.settle().await;
+        assert!(
+            stage.function_log().await.contains("iam:ListAccessKeys failed: the answer does not end after 100 pages")
+        );
+        stage.sandbox.visit(|world| world.sabotage(|_, _| None)).await;
+        stage.sandbox.advance(Duration::from_hours(6)).await;
+        stage.sandbox.visit(move |world| crate::invariants::assert_at_rest(world, user)).await;
+    }
+    stage.assert_no_secret_left_behind().await;
+}
+
+/// A page of no keys that says there is more.
+fn keys_and(more: &str) -> String {
+    format!(
+        "<ListAccessKeysResponse><ListAccessKeysResult><AccessKeyMetadata/><IsTruncated>true</IsTruncated>\
+         <Marker>{more}</Marker></ListAccessKeysResult></ListAccessKeysResponse>"
+    )
+}
+
+#[tokio::test]
+async fn a_pass_of_the_sweeper_gives_up_secrets_without_end() {
+    let stage = deployed().await;
+    let pages: [fn(usize) -> String; 2] = [
+        |nth| format!(r#"{{"SecretList":[],"NextToken":"{nth}"}}"#),
+        |_| r#"{"SecretList":[],"NextToken":"again"}"#.to_owned(),
+    ];
+    for page in pages {
+        answer_the_function_without_end(&stage, "secretsmanager:ListSecrets", page).await;
+        let (kind, answer) = stage.invoke(br#"{"sweep": "all"}"#).await;
+        assert_eq!(kind.as_deref(), Some("Unhandled"), "{answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.contains("ListSecrets failed: the answer does not end after 10000 pages"), "{message}");
+    }
+    stage.sandbox.visit(|world| world.sabotage(|_, _| None)).await;
+    let (kind, answer) = stage.invoke(br#"{"sweep": "all"}"#).await;
+    assert_eq!(kind, None, "{answer}");
+}
+
+/// How somebody answers who does not end.
+#[derive(Clone, Copy)]
+enum Slow {
+    /// Takes the request, and says nothing.
+    Silent,
+    /// A byte a second, of very many.
+    Dripping,
+}
+
+/// Stands in for AWS until the test ends. Gives the endpoint.
+async fn slow_endpoint(slow: Slow) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                if matches!(slow, Slow::Dripping) {
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: 100000\r\n\r\n";
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                    // Whoever asked has hung up, when it cannot be written any more.
+                    while stream.write_all(b" ").await.is_ok() {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    endpoint
+}
+
+#[tokio::test]
+async fn whoever_never_ends_an_answer_is_given_up() {
+    let stage = Stage::with_users(&["alice"]).await;
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\n"));
+    for slow in [Slow::Silent, Slow::Dripping] {
+        let endpoint = slow_endpoint(slow).await;
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "anything"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("KEYTURN_TRY_SECONDS", "1"),
+        ];
+        let run = stage.keyturn_with(&environment, &["status"]);
+        let run = tokio::time::timeout(Duration::from_mins(2), run).await.expect("it ends by itself");
+        assert!(run.code != 0 && run.stderr.contains("error: `sts:GetCallerIdentity`"), "{run}");
+    }
+    let environment = [("KEYTURN_TRY_SECONDS", "forever")];
+    let run = stage.keyturn_with(&environment, &["status"]).await;
+    assert!(run.code == 1 && run.stderr.contains("is no number of seconds from 1 to 3600"), "{run}");
+}
+
+/// Has the answer to the `nth` call of a bootstrap that changes something never come, and does it again. `false` when there
+/// are fewer such calls.
+async fn bootstrap_in_silence(nth: usize) -> bool {
+    let stage = Stage::with_users(&["alice"]).await;
+    stage.configure(&format!("version: 1\nregion: {REGION}\nusers: [alice]\n"));
+    let mut left = Some(nth);
+    let be_silent = move |_: &mut World, upcoming: &Upcoming| {
+        let (_, operation) = upcoming.operation.split_once(':')?;
+        let changes = !["Describe", "Get", "Head", "List"].iter().any(|read| operation.starts_with(read));
+        if !changes || !upcoming.principal.contains("user/administrator") {
+            return None;
+        }
+        let is_due = left == Some(0);
+        left = left.and_then(|left| left.checked_sub(1));
+        is_due.then_some(FaultEffect::Silence)
+    };
+    stage.sandbox.visit(move |world| world.sabotage(be_silent)).await;
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", stage.admin.access_key_id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", stage.admin.secret_access_key.as_str()),
+        ("KEYTURN_TRY_SECONDS", "2"),
+    ];
+    let artifact = function().to_str().unwrap();
+    let run = stage.keyturn_with(&environment, &["--yes", "bootstrap", "--artifact", artifact]).await;
+    assert_ended_by_itself(&run, &format!("call {nth}"));
+    let lost = |world: &mut World| world.calls().iter().any(|call| call.outcome == Outcome::AnswerLost);
+    if !stage.sandbox.visit(lost).await {
+        return false;
+    }
+    stage.sandbox.settle().await;
+    let run = stage.bootstrap(&[]).await;
+    assert_eq!(run.code, 0, "call {nth}: {run}");
+    stage.sandbox.visit(|world| crate::invariants::assert_at_rest(world, "alice")).await;
+    true
+}
+
+/// What was asked is asked again, and a call that was done is understood. Most of the time goes by waiting, so some wait at
+/// the same time.
+#[tokio::test]
+async fn a_bootstrap_to_which_nobody_answers_once_is_completed() {
+    const AT_ONCE: usize = 6;
+    function();
+    for first in (0..MOST_CALLS).step_by(AT_ONCE) {
+        let mut runs: JoinSet<bool> = (first..first + AT_ONCE).map(bootstrap_in_silence).collect();
+        while let Some(run) = runs.join_next().await {
+            if !run.unwrap() {
+                assert!(first > 0, "hardly any call was struck: the test tests nothing");
+                return;
+            }
+        }
+    }
+    panic!("a bootstrap makes more calls: raise the number");
 }
 
 #[tokio::test]

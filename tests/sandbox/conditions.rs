@@ -173,3 +173,41 @@ async fn users_are_known_by_their_tags_and_tell_them() {
     assert_eq!(refusal(client.list_user_tags().user_name("alice").send().await), denied);
     assert_eq!(refusal(client.create_access_key().user_name("alice").send().await), denied);
 }
+
+#[tokio::test]
+async fn a_session_has_a_time_of_issue_and_a_key_has_none() {
+    let (sandbox, admin) = start().await;
+    let document =
+        json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } });
+    let trusted = crate::identity::trust(&format!("arn:aws:iam::{ACCOUNT}:root"), json!({}));
+    let role = change(&sandbox, move |world| {
+        let role = world.create_role(ACCOUNT, "ops", &trusted)?;
+        world.put_role_policy(ACCOUNT, "ops", "may", &document.to_string())?;
+        Ok(role)
+    })
+    .await;
+    let alice = user(&sandbox, ACCOUNT, "alice").await;
+    let open = async || {
+        let answer = sts(&sandbox, &admin).assume_role().role_arn(&role).role_session_name("from-a-test").send().await;
+        session(&answer.unwrap())
+    };
+    let older = open().await;
+    let now = sandbox.visit(|world| world.now()).await;
+    sandbox.advance(std::time::Duration::from_secs(2)).await;
+    let newer = open().await;
+    let border = now + std::time::Duration::from_secs(1);
+    let older_than = json!({ "DateLessThan": { "aws:TokenIssueTime": border.to_string() } });
+    let deny = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": older_than });
+    let allow = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
+    permit(&sandbox, json!([allow.clone(), deny.clone()])).await;
+    let document = json!({ "Version": "2012-10-17", "Statement": [deny] }).to_string();
+    change(&sandbox, move |world| world.put_role_policy(ACCOUNT, "ops", "no-older", &document)).await;
+    let may = async |key: &Credentials| iam(&sandbox, key).get_user().user_name("alice").send().await.is_ok();
+    assert_eq!((may(&older).await, may(&newer).await, may(&alice).await), (false, true, true));
+
+    let mistaken = json!({ "DateLessThan": { "aws:TokenIssueTime": "yesterday" } });
+    let mistaken = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": mistaken });
+    let document = json!({ "Version": "2012-10-17", "Statement": mistaken }).to_string();
+    let refused = sandbox.visit(move |world| world.put_role_policy(ACCOUNT, "ops", "mistaken", &document)).await;
+    assert_eq!(refused.unwrap_err().code, "MalformedPolicyDocument");
+}

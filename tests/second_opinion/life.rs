@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_sdk_iam::types::StatusType;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde_json::Value;
 
 use crate::account::{Account, Run};
+use crate::deviations::Deviations;
 
 /// The stack.
 const STACK: &str = "keyturn-second-opinion";
@@ -16,9 +18,10 @@ const STACK: &str = "keyturn-second-opinion";
 const TRIES: usize = 30;
 
 /// What came of the steps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Diary {
     failed: Vec<String>,
+    deviations: Deviations,
 }
 
 impl Diary {
@@ -26,20 +29,34 @@ impl Diary {
     async fn step(&mut self, what: &str, step: impl Future<Output = Result<(), String>>) {
         let begun = Instant::now();
         let outcome = step.await;
-        let told = match &outcome {
-            Ok(()) => "ok".to_owned(),
-            Err(why) => format!("FAILED: {why}"),
+        let (told, failure) = match (outcome, self.deviations.take(what)) {
+            (Ok(()), None) => ("ok".to_owned(), None),
+            (Err(why), None) => (format!("FAILED: {why}"), Some(why)),
+            (Err(why), Some(listed)) if why.contains(&listed.says) => {
+                (format!("fails as listed: {}", listed.name), None)
+            }
+            (outcome, Some(listed)) => {
+                let why = format!("the deviation {} is not seen: {outcome:?}", listed.name);
+                (format!("FAILED: {why}"), Some(why))
+            }
         };
         println!("{:>6.1} s  {what}: {told}", begun.elapsed().as_secs_f64());
-        self.failed.extend(outcome.err().map(|why| format!("{what}: {why}")));
+        self.failed.extend(failure.map(|why| format!("{what}: {why}")));
+    }
+
+    /// The steps that failed, and the listed ones that there were none of.
+    fn close(self) -> Vec<String> {
+        let never = self.deviations.left().map(|listed| format!("{}: there is no such step", listed.step));
+        self.failed.iter().cloned().chain(never).collect()
     }
 }
 
-/// Lives through everything, and gives the steps that failed. What was made is taken away again.
-pub(crate) async fn live(account: &Account, function: &Path) -> Vec<String> {
-    let mut diary = Diary::default();
+/// Lives through everything, and gives the steps that failed, other than by the listed deviations. What was made is taken
+/// away again.
+pub(crate) async fn live(account: &Account, function: &Path, deviations: Deviations) -> Vec<String> {
+    let mut diary = Diary { failed: Vec::new(), deviations };
     let artifact = function.to_str().unwrap();
-    account.configure(&format!("version: 1\nregion: {}\nstack: {STACK}\nusers: [{}]\n", account.region, account.user));
+    configure(account, "");
     diary.step("there is a user without a key", make_user(account)).await;
     diary
         .step("doctor finds nothing in the way", async {
@@ -68,9 +85,56 @@ pub(crate) async fn live(account: &Account, function: &Path) -> Vec<String> {
         })
         .await;
     change_keys(account, &mut diary).await;
+    change_configuration(account, artifact, &mut diary).await;
     diary.step("teardown takes everything away", take_away(account)).await;
     diary.step("the user is gone", delete_user(account)).await;
-    diary.failed
+    diary.close()
+}
+
+/// Writes `keyturn.yaml`, with these lines at its end.
+fn configure(account: &Account, more: &str) {
+    let Account { region, user, .. } = account;
+    account.configure(&format!("version: 1\nregion: {region}\nstack: {STACK}\nusers: [{user}]\n{more}"));
+}
+
+async fn change_configuration(account: &Account, artifact: &str, diary: &mut Diary) {
+    diary
+        .step("nothing has drifted", async {
+            ends(account, &["plan", "--drift", "--detailed-exitcode", "--artifact", artifact], 0).await.map(drop)
+        })
+        .await;
+    diary
+        .step("another schedule is planned, and Secrets Manager has it afterwards, with the same key", async {
+            let before = current(account).await?;
+            configure(account, "schedule: { every: 45d }\nfunction: { log_retention: 30d }\n");
+            ends(account, &["plan", "--detailed-exitcode", "--artifact", artifact], 2).await?;
+            ends(account, &["--yes", "bootstrap", "--artifact", artifact], 0).await?;
+            ends(account, &["plan", "--detailed-exitcode", "--artifact", artifact], 0).await?;
+            let rules = describe(account).await?.rotation_rules;
+            let schedule = rules.and_then(|rules| rules.schedule_expression).unwrap_or_default();
+            if schedule != "rate(45 days)" {
+                return Err(format!("Secrets Manager has the schedule `{schedule}`"));
+            }
+            if current(account).await?.id == before.id { Ok(()) } else { Err("the key is another one".to_owned()) }
+        })
+        .await;
+    diary
+        .step("a pass of the sweeper comes to its end, and leaves the key that is current", async {
+            let payload = aws_sdk_lambda::primitives::Blob::new(r#"{"sweep": "all"}"#);
+            let call = account.lambda().invoke().function_name(STACK).payload(payload);
+            let answer = call.send().await.map_err(|error| failure(&error))?;
+            if answer.function_error.is_some() {
+                let payload = answer.payload.map(aws_sdk_lambda::primitives::Blob::into_inner).unwrap_or_default();
+                return Err(String::from_utf8_lossy(&payload).into_owned());
+            }
+            works(account, &current(account).await?).await
+        })
+        .await;
+    diary
+        .step("status says that all is still well", async {
+            ends(account, &["status", "--detailed-exitcode"], 0).await.map(drop)
+        })
+        .await;
 }
 
 async fn change_keys(account: &Account, diary: &mut Diary) {
@@ -150,9 +214,22 @@ async fn keys(account: &Account) -> Result<Vec<String>, String> {
     Ok(active.filter_map(|key| key.access_key_id().map(str::to_owned)).collect())
 }
 
+fn secret(account: &Account) -> String {
+    format!("keyturn/{}", account.user)
+}
+
+async fn describe(account: &Account) -> Result<DescribeSecretOutput, String> {
+    account.secrets().describe_secret().secret_id(secret(account)).send().await.map_err(|error| failure(&error))
+}
+
 async fn current(account: &Account) -> Result<Key, String> {
-    let secret = format!("keyturn/{}", account.user);
-    let value = account.secrets().get_secret_value().secret_id(secret).send().await.map_err(|error| failure(&error))?;
+    let value = account
+        .secrets()
+        .get_secret_value()
+        .secret_id(secret(account))
+        .send()
+        .await
+        .map_err(|error| failure(&error))?;
     let document: Value = serde_json::from_str(value.secret_string().unwrap_or_default()).unwrap_or_default();
     let text = |name: &str| document[name].as_str().map(str::to_owned);
     let key = text("AccessKeyId").zip(text("SecretAccessKey")).map(|(id, secret)| Key { id, secret });
@@ -200,8 +277,7 @@ async fn take_away(account: &Account) -> Result<(), String> {
     if !keys.is_empty() {
         return Err(format!("{} still has {keys:?}", account.user));
     }
-    let secret = account.secrets().describe_secret().secret_id(format!("keyturn/{}", account.user)).send().await;
-    let is_going = secret.map_or(true, |secret| secret.deleted_date().is_some());
+    let is_going = describe(account).await.map_or(true, |secret| secret.deleted_date().is_some());
     if is_going { Ok(()) } else { Err("the secret is still there".to_owned()) }
 }
 

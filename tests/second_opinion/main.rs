@@ -7,12 +7,14 @@
 //!     cargo test --workspace --test second_opinion -- --ignored --nocapture
 //! ```
 //!
-//! with credentials of an administrator where the AWS CLI would find them, and `KEYTURN_TEST_ENDPOINT` for an emulator. It makes
-//! one IAM user, takes about ten minutes in AWS, prints what came of each step, and takes away what it made, also after a
-//! failure.
+//! with credentials of an administrator where the AWS CLI would find them. It makes one IAM user, takes about ten minutes in
+//! AWS, prints what came of each step, and takes away what it made, also after a failure. An emulator is lived in where
+//! `KEYTURN_TEST_ENDPOINT` says, with what `deviations.yaml` says of the one that `KEYTURN_TEST_EMULATOR` names;
+//! `.ci/second-opinion` does that with moto.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod account;
+mod deviations;
 mod life;
 #[path = "../end_to_end/stage.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of it")]
@@ -21,6 +23,7 @@ mod stage;
 use sandbox::{Options, Sandbox};
 
 use account::Account;
+use deviations::Deviations;
 use stage::{ACCOUNT, function};
 
 #[tokio::test]
@@ -32,7 +35,7 @@ async fn in_the_sandbox() {
         administrator
     });
     let account = Account::of_sandbox(&sandbox, &credentials.await);
-    let failed = life::live(&account, function()).await;
+    let failed = life::live(&account, function(), Deviations::none()).await;
     assert_eq!(failed, [] as [String; 0]);
     sandbox.stop().await;
 }
@@ -41,6 +44,8 @@ async fn in_the_sandbox() {
 #[ignore = "needs an account that is there to be thrown away: see the head of this file"]
 async fn in_an_account_that_is_thrown_away() {
     let account = Account::of_environment().await;
-    let failed = life::live(&account, function()).await;
+    let emulator = std::env::var_os("KEYTURN_TEST_EMULATOR").and_then(|name| name.into_string().ok());
+    let deviations = emulator.map_or_else(Deviations::none, |name| Deviations::of(&name));
+    let failed = life::live(&account, function(), deviations).await;
     assert_eq!(failed, [] as [String; 0]);
 }

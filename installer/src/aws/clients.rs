@@ -21,9 +21,6 @@ use crate::environment::Environment;
 /// How long to wait for a connection; the endpoints of AWS answer within a second from anywhere.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long one attempt of a call may take, with the upload of a zip of some megabytes over a slow line in mind.
-const ATTEMPT_WITHIN: Duration = Duration::from_secs(90);
-
 /// How often a call is tried. Every call of the installer may be repeated: those that start something carry a token, or are
 /// refused the second time in a way that is understood.
 const ATTEMPTS: u32 = 5;
@@ -99,8 +96,10 @@ impl Clients {
         let environment = &connection.environment;
         let endpoint_url = connection.endpoint_url.as_deref().or(environment.endpoint_url.as_deref());
         let http = network::client(environment, endpoint_url)?;
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_attempt_timeout(ATTEMPT_WITHIN).build();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .operation_attempt_timeout(network::try_within(environment)?)
+            .build();
         let region = aws_types::region::Region::new(connection.region.to_string());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())

@@ -1,6 +1,7 @@
 //! How AWS is reached: the certificates that are trusted, the proxy, and the one HTTP client over both.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -26,6 +27,8 @@ pub enum NetworkError {
     Certificates { path: PathBuf, problem: &'static str },
     #[error("`{variable}` is not a proxy that keyturn can use")]
     Proxy { variable: &'static str },
+    #[error("`KEYTURN_TRY_SECONDS`, which is `{0}`, is no number of seconds from 1 to 3600")]
+    TrySeconds(String),
     #[error("the TLS configuration cannot be made: {0}")]
     Tls(String),
 }
@@ -42,9 +45,24 @@ impl NetworkError {
             Self::Proxy { variable } => {
                 format!("set `{variable}` to `http://host:port` or `https://host:port`, or unset it; SOCKS is not supported")
             }
+            Self::TrySeconds(_) => "unset `KEYTURN_TRY_SECONDS`: a try of a call may take 90 seconds then".to_owned(),
             Self::Tls(_) => "unset `AWS_CA_BUNDLE` and try again".to_owned(),
         }
     }
+}
+
+/// How long one try of a call may take, when nothing else is said: with the upload of a zip of some megabytes over a slow
+/// line in mind.
+const TRY_WITHIN: Duration = Duration::from_secs(90);
+
+/// How long one try of a call may take, from connecting to the last byte of the answer.
+///
+/// # Errors
+/// [`NetworkError::TrySeconds`].
+pub(super) fn try_within(environment: &Environment) -> Result<Duration, NetworkError> {
+    let Some(text) = &environment.try_seconds else { return Ok(TRY_WITHIN) };
+    let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| NetworkError::TrySeconds(text.clone()))
 }
 
 /// The client for every call. An endpoint on this machine is never asked through a proxy, as if `NO_PROXY` named it.

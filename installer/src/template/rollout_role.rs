@@ -79,6 +79,9 @@ fn statements(fleet: &Fleet, drift: bool) -> Vec<Json> {
     let mut statements = Vec::new();
     for (on, mut actions) in actions {
         let resources: Vec<Json> = arns.get(&on).into_iter().flatten().map(|arn| sub(arn)).collect();
+        if resources.is_empty() {
+            continue;
+        }
         let mut allow = |sid: String, actions: Vec<&str>, condition: Option<Json>| {
             let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": &resources });
             if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
@@ -115,7 +118,9 @@ fn resources(on: On, wanted: &Wanted) -> Vec<String> {
         (On::Users, None) => {
             config.users.iter().flat_map(|it| [user(it.name.as_str()), user(&format!("*/{}", it.name))]).collect()
         }
-        (On::Secrets | On::SecretNames, Some(_)) => vec![secret("keyturn/*")],
+        (On::Secrets, Some(_)) => vec![secret("keyturn/*")],
+        // The pattern above fits the names, too.
+        (On::SecretNames, Some(_)) => Vec::new(),
         (On::Secrets, None) => {
             config.users.iter().map(|it| secret(&format!("{}-??????", config.secret_name(&it.name)))).collect()
         }

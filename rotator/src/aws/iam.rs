@@ -8,6 +8,7 @@ use contract::{AccessKeyId, KeyPair, SecretText, UserId, UserName};
 use jiff::Timestamp;
 
 use super::clock::AnswerTime;
+use super::pages::{OF_A_USER, OF_AN_ACCOUNT, Pages};
 use super::{Clients, call_error, timestamp};
 use crate::error::{CallError, RotationError};
 use crate::observed::{Key, KeyStatus, LastUse, User};
@@ -44,14 +45,20 @@ pub(crate) struct People {
 
 /// The users whose path begins with this. Those before a page that cannot be read are told all the same.
 pub(crate) async fn people(clients: &Clients, path: &str) -> People {
+    const OPERATION: &str = "iam:ListUsers";
     let clock = AnswerTime::default();
     let (mut people, mut marker, mut failure) = (Vec::new(), None, None);
+    let mut read = Pages::of(OPERATION, OF_AN_ACCOUNT);
     loop {
+        if let Err(error) = read.one_more() {
+            failure = Some(error.into());
+            break;
+        }
         let call = clients.iam.list_users().path_prefix(path).max_items(LARGEST_PAGE).set_marker(marker);
         let page = match call.customize().interceptor(clock.clone()).send().await {
             Ok(page) => page,
             Err(error) => {
-                failure = Some(call_error("iam:ListUsers", &error).into());
+                failure = Some(call_error(OPERATION, &error).into());
                 break;
             }
         };
@@ -81,11 +88,14 @@ pub(crate) async fn tags(clients: &Clients, name: &UserName) -> Result<Option<BT
 
 /// All access keys of the user.
 pub(crate) async fn keys(clients: &Clients, name: &UserName) -> Result<Vec<Key>, RotationError> {
+    const OPERATION: &str = "iam:ListAccessKeys";
     let mut pages =
         clients.iam.list_access_keys().user_name(name.as_str()).into_paginator().stop_on_duplicate_token(false).send();
     let mut keys = Vec::new();
+    let mut read = Pages::of(OPERATION, OF_A_USER);
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call_error("iam:ListAccessKeys", &error))?;
+        read.one_more()?;
+        let page = page.map_err(|error| call_error(OPERATION, &error))?;
         for key in page.access_key_metadata {
             let id = key.access_key_id.and_then(|id| AccessKeyId::new(id).ok());
             keys.push(Key {

@@ -1,13 +1,14 @@
 //! The edge: real SDK clients, and one thin function per question or change, in this crate's own types.
 //!
 //! Lists are read with `stop_on_duplicate_token(false)`: where the same token comes twice, the SDK would take what it has for
-//! everything. An answer without an end ends with the function's time, as a crash at that point does.
+//! everything. Their number has a limit (`pages.rs`): an answer without an end is an error.
 
 pub(crate) mod iam;
 pub(crate) mod secrets;
 pub(crate) mod sts;
 
 mod clock;
+mod pages;
 
 use std::sync::LazyLock;
 use std::time::Duration;

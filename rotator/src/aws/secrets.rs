@@ -12,6 +12,7 @@ use contract::{SecretArn, SecretDocument, SecretText, UserId, UserName, VersionT
 use jiff::Timestamp;
 
 use super::clock::AnswerTime;
+use super::pages::{OF_A_USER, OF_AN_ACCOUNT, Pages};
 use super::{Clients, call_error, timestamp};
 use crate::error::{CallError, RotationError};
 use crate::observed::{CURRENT, Description, PENDING};
@@ -178,11 +179,14 @@ pub(crate) async fn current_value(clients: &Clients, secret: &SecretArn) -> Resu
 
 /// The ids of all versions, also of those without a label.
 pub(crate) async fn versions(clients: &Clients, secret: &SecretArn) -> Result<Vec<VersionToken>, RotationError> {
+    const OPERATION: &str = "secretsmanager:ListSecretVersionIds";
     let call = clients.secrets.list_secret_version_ids().secret_id(secret.as_str()).include_deprecated(true);
     let mut pages = call.into_paginator().stop_on_duplicate_token(false).send();
     let mut tokens = Vec::new();
+    let mut read = Pages::of(OPERATION, OF_A_USER);
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call_error("secretsmanager:ListSecretVersionIds", &error))?;
+        read.one_more()?;
+        let page = page.map_err(|error| call_error(OPERATION, &error))?;
         for version in page.versions.unwrap_or_default() {
             tokens.push(token_of(version.version_id.ok_or(RotationError::Answer("VersionId"))?)?);
         }
@@ -281,6 +285,7 @@ impl Listed {
 
 /// The secrets of a stack, but for those that wait for their deletion.
 pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Listed>, RotationError> {
+    const OPERATION: &str = "secretsmanager:ListSecrets";
     // The filters match beginnings, and key and value need not be of the same tag: the tags themselves decide.
     let filter = |name, value: &str| Filter::builder().key(name).values(value).build();
     let call = clients.secrets.list_secrets().filters(filter(FilterNameStringType::TagKey, tag_keys::STACK));
@@ -290,8 +295,10 @@ pub(crate) async fn of_stack(clients: &Clients, stack: &str) -> Result<Vec<Liste
         .stop_on_duplicate_token(false)
         .send();
     let mut secrets = Vec::new();
+    let mut read = Pages::of(OPERATION, OF_AN_ACCOUNT);
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call_error("secretsmanager:ListSecrets", &error))?;
+        read.one_more()?;
+        let page = page.map_err(|error| call_error(OPERATION, &error))?;
         for secret in page.secret_list.unwrap_or_default() {
             let tags: BTreeMap<String, String> = tag_map(secret.tags.unwrap_or_default());
             if tags.get(tag_keys::STACK).map(String::as_str) == Some(stack) {

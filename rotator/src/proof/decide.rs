@@ -160,8 +160,8 @@ pub(super) fn decide(program: Program, token: VersionNo, seen: &Seen, settings: 
     }
     let later = |calls: Vec<Call>| match protocol::pending(&observed, settings) {
         Err(_) => vec![Call::End(End::Failed("Refused"))],
-        Ok(Pending::Placeholder) if program == Program::Test => vec![Call::End(End::Done)],
-        Ok(Pending::Placeholder) => vec![Call::End(End::Failed("Refused"))],
+        Ok(Pending::Empty | Pending::Placeholder) if program == Program::Test => vec![Call::End(End::Done)],
+        Ok(Pending::Empty | Pending::Placeholder) => vec![Call::End(End::Failed("Refused"))],
         Ok(Pending::Key) => calls,
     };
     let prove = || Call::Prove(seen.pending.and_then(|version| version.value.key()).unwrap());

@@ -7,6 +7,7 @@ use aws_types::SdkConfig;
 use sandbox::World;
 
 use super::{account, configure, rollout, served, stage};
+use crate::doctor::NEVER_ASKED;
 use crate::stage::Stage;
 
 /// The calls that were denied to whoever had entered by the role.
@@ -68,4 +69,82 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
             assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{run}");
         }
     }
+}
+
+/// What the printed role allows and the life below does not need.
+async fn unneeded(stage: &Stage) -> Vec<String> {
+    let role = format!("arn:aws:iam::{}:role/ops/rollout", account(1));
+    stage.sandbox.visit(move |world| world.unneeded(&role).unwrap()).await
+}
+
+/// What the role allows besides [`NEVER_ASKED`] without the life below needing it, and why it is there all the same.
+const UNTRIED: &[(&str, &str)] = &[
+    (
+        "cloudwatch:describealarms",
+        "CloudFormation looks for the alarm before it makes it; in the sandbox with drift only",
+    ),
+    ("cloudwatch:getdashboard", "the same of the dashboard"),
+    ("events:describerule", "the same of the rules"),
+    ("iam:getpolicy", "the same of the policies"),
+    ("iam:getrole", "the same of the roles"),
+    ("lambda:getpolicy", "the same of the function's permissions"),
+    ("logs:describeloggroups", "the same of the log"),
+    ("secretsmanager:untagresource", "`keyturn release` by the same role"),
+    ("user/ci", "a name says nothing of the path, so the role has both forms; these users have a path"),
+    ("user/mail", "the same"),
+];
+
+/// Rolls out, changes what can be changed, looks, and takes everything away; gives what of the role nothing has needed.
+async fn live_by_the_role(users: &str) -> Vec<String> {
+    let stage = stage(1).await;
+    let mean = async |user| {
+        stage.sandbox.visit(move |world| world.tag_user(&account(1), user, "rotate", "yes").unwrap()).await;
+    };
+    let write = |users: &str, more: &str| {
+        configure(&stage, &format!("accounts: ['{}']\n", account(1)));
+        let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap().replace("users: [ci, mail]", users);
+        let text = text.replace("alerts: { dashboard: false }", more);
+        let access = "access: { role: ops/rollout, external_id: sesame }\ncentral: {}\n";
+        std::fs::write(stage.path("fleet.yaml"), text + access).unwrap();
+    };
+    write(users, "tags: { team: security }");
+    let printed = stage.keyturn(&["template", "rollout-role"]).await;
+    assert_eq!(printed.code, 0, "{printed}");
+    deploy(&stage, &printed.stdout).await;
+    let begin = |world: &mut World| {
+        world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap();
+        world.note_needs();
+    };
+    stage.sandbox.visit(begin).await;
+    let run = async |arguments: &[&str]| {
+        let run = stage.keyturn(arguments).await;
+        assert_eq!((run.code, denied(&stage).await), (0, Vec::new()), "{arguments:?}: {run}");
+    };
+    let artifact = crate::stage::function().to_str().unwrap();
+    // First one user, and then the other too.
+    mean("ci").await;
+    write(&users.replace("[ci, mail]", "[ci]"), "tags: { team: security }");
+    run(&["plan", "--fleet", "fleet.yaml", "--artifact", artifact]).await;
+    run(&["--yes", "rollout", "--artifact", artifact]).await;
+    mean("mail").await;
+    write(users, "function: { memory: 256, log_retention: 30d }\n  schedule: { every: 45d }");
+    run(&["--yes", "rollout", "--artifact", artifact]).await;
+    run(&["status", "--fleet", "fleet.yaml"]).await;
+    run(&["--yes", "teardown", "--keys", "revoke", "--fleet", "fleet.yaml"]).await;
+    unneeded(&stage).await
+}
+
+#[tokio::test]
+async fn the_printed_role_allows_nothing_that_nobody_needs() {
+    let mut untried = Vec::new();
+    for users in ["users: [ci, mail]", "users: { select: { path: /service/, tags: { rotate: '*' } } }"] {
+        untried.extend(live_by_the_role(users).await);
+    }
+    let is_never_asked = |what: &String| NEVER_ASKED.iter().any(|action| what.ends_with(&action.to_lowercase()));
+    untried.retain(|what| !is_never_asked(what));
+    let has_reason = |what: &String| UNTRIED.iter().any(|(end, _)| what.ends_with(end));
+    let without: Vec<_> = untried.iter().filter(|what| !has_reason(what)).collect();
+    assert_eq!(without, [] as [&String; 0], "nothing needs it, and nothing says why it is there");
+    let tried: Vec<_> = UNTRIED.iter().filter(|(end, _)| !untried.iter().any(|what| what.ends_with(end))).collect();
+    assert_eq!(tried, [] as [&(&str, &str); 0], "this is needed by now");
 }

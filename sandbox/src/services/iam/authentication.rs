@@ -96,6 +96,7 @@ pub(super) fn user_of(iam: &State, account: &str, name: &str) -> Result<Caller, 
         principal: Principal::User(user.name.clone()),
         instance: None,
         session_tags: BTreeMap::new(),
+        issued: None,
     })
 }
 
@@ -109,6 +110,7 @@ pub(crate) fn as_role(iam: &State, role_arn: &str, session: &str) -> Result<Call
         principal: Principal::Role(role.name.clone()),
         instance: None,
         session_tags: BTreeMap::new(),
+        issued: None,
     })
 }
 
@@ -123,6 +125,7 @@ fn role_of(iam: &State, session: &Session) -> Option<Caller> {
         principal: Principal::Role(role.name.clone()),
         instance: session.instance,
         session_tags: session.tags.clone(),
+        issued: Some(session.issued),
     })
 }
 

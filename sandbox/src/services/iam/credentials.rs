@@ -88,6 +88,7 @@ pub(crate) struct Session {
     /// A session ends with its role, also when another role takes the name.
     pub(crate) role_id: String,
     pub(crate) name: String,
+    pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
     /// What AssumeRole was told besides; conditions know them as `aws:PrincipalTag/…`.
     pub(crate) tags: BTreeMap<String, String>,

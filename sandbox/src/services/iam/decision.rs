@@ -148,7 +148,8 @@ fn principal_context<'a>(
     let account = ("aws:PrincipalAccount".to_owned(), caller.account.clone());
     let tags = tags.iter().chain(&caller.session_tags);
     let tags = tags.map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone()));
-    std::iter::once(account).chain(organization).chain(tags)
+    let issued = caller.issued.map(|at| ("aws:TokenIssueTime".to_owned(), at.to_string()));
+    std::iter::once(account).chain(organization).chain(issued).chain(tags)
 }
 
 /// Whether a resource's own policy lets a service do `action`, such as `secretsmanager.amazonaws.com` call a function.

@@ -34,6 +34,7 @@ pub(crate) fn open_session(
         role,
         role_id,
         name: session_name.to_owned(),
+        issued: world.now(),
         expires: world.agenda.after(lasting),
         tags,
         instance,

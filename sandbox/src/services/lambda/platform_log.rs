@@ -45,6 +45,7 @@ pub(super) fn deliver(world: &mut World, function: &str, instance: InstanceId, l
             principal: Principal::Role(role.name.clone()),
             instance: None,
             session_tags: BTreeMap::new(),
+            issued: None,
         },
         region: region.to_owned(),
         group: function.configuration.logging.group.clone(),

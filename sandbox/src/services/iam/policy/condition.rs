@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{fields, malformed, pattern, texts};
@@ -24,6 +25,7 @@ enum Operator {
     /// ArnEquals too: IAM evaluates both alike.
     ArnLike,
     Bool,
+    DateLessThan,
     Null,
 }
 
@@ -39,6 +41,7 @@ const KEYS: &[&str] = &[
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",
+    "aws:TokenIssueTime",
     "iam:PassedToService",
     "iam:PermissionsBoundary",
     "iam:PolicyARN",
@@ -102,6 +105,10 @@ impl Condition {
             (Operator::StringEquals, Some(actual)) => values.any(|value| value == actual),
             (Operator::StringLike, Some(actual)) => values.any(|value| pattern::matches(value, actual)),
             (Operator::ArnLike, Some(actual)) => values.any(|value| pattern::matches_arn(value, actual)),
+            (Operator::DateLessThan, Some(actual)) => {
+                let actual = time(actual);
+                values.any(|value| actual.zip(time(value)).is_some_and(|(actual, value)| actual < value))
+            }
             (Operator::Bool, Some(actual)) => values.any(|value| value.eq_ignore_ascii_case(actual)),
         }
     }
@@ -114,6 +121,7 @@ impl Operator {
             "StringLike" => Ok(Self::StringLike),
             "ArnEquals" | "ArnLike" => Ok(Self::ArnLike),
             "Bool" => Ok(Self::Bool),
+            "DateLessThan" => Ok(Self::DateLessThan),
             "Null" => Ok(Self::Null),
             _ => Err(ApiError::unknown("condition operator", name)),
         }
@@ -121,9 +129,18 @@ impl Operator {
 
     fn checked(self, values: Vec<String>) -> Result<Vec<String>, ApiError> {
         let is_word = |value: &String| value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
-        let fits = !matches!(self, Self::Bool | Self::Null) || values.iter().all(is_word);
-        if fits { Ok(values) } else { Err(malformed("Syntax errors in policy: a condition needs true or false.")) }
+        let (fits, needed) = match self {
+            Self::Bool | Self::Null => (values.iter().all(is_word), "true or false"),
+            Self::DateLessThan => (values.iter().all(|value| time(value).is_some()), "a time as in ISO 8601"),
+            Self::StringEquals | Self::StringLike | Self::ArnLike => (true, "a text"),
+        };
+        if fits { Ok(values) } else { Err(malformed(format!("Syntax errors in policy: a condition needs {needed}."))) }
     }
+}
+
+/// Of the forms that IAM takes, the one with a time and a zone; seconds since 1970 and mere dates are refused.
+fn time(value: &str) -> Option<Timestamp> {
+    value.parse().ok()
 }
 
 fn is_known(key: &str) -> bool {

@@ -150,7 +150,7 @@ fn what_the_sandbox_does_not_know_is_named() {
     };
     let table = [
         (with(json!({ "NotAction": "iam:GetUser" })), "policy element `NotAction`"),
-        (with(json!({ "Condition": { "DateLessThan": {} } })), "condition operator `DateLessThan`"),
+        (with(json!({ "Condition": { "DateGreaterThan": {} } })), "condition operator `DateGreaterThan`"),
         (with(json!({ "Condition": { "NullIfExists": {} } })), "condition operator `NullIfExists`"),
         (
             with(json!({ "Condition": { "Bool": { "aws:ViaAWSService": "true" } } })),

@@ -26,6 +26,7 @@ fn order(kind: &str, properties: Value) -> Order {
         principal: Principal::User("administrator".to_owned()),
         instance: None,
         session_tags: BTreeMap::new(),
+        issued: None,
     };
     let (stack_name, logical_id) = ("keyturn".to_owned(), "Thing".to_owned());
     Order { caller, region: "eu-central-1".to_owned(), kind: kind.to_owned(), stack_name, logical_id, properties }

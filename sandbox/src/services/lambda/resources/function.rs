@@ -231,6 +231,7 @@ fn permit_network(world: &mut World, role: &str) -> Result<(), ApiError> {
         principal: Principal::Role(role.name.clone()),
         instance: None,
         session_tags: BTreeMap::new(),
+        issued: None,
     };
     for operation in IN_A_NETWORK {
         let allowed = world.authorize(&lambda, &format!("ec2:{operation}"), "*", &BTreeMap::new());
