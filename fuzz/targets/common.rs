@@ -8,6 +8,7 @@ use std::{env, fs, process};
 const LONGEST_ERROR: usize = 2_500;
 
 /// A file of this process that holds `bytes`.
+#[allow(dead_code, reason = "not every parser reads a file")]
 pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = env::temp_dir().join(format!("keyturn-fuzz-{}-{name}", process::id()));
     fs::write(&path, bytes).expect("the directory for temporary files can be written to");

@@ -41,7 +41,14 @@ fuzz_target!(|bytes: &[u8]| {
         let mut told: Vec<Status> = Vec::new();
         for event in text.lines().map(event) {
             let line = history.take(&event).unwrap_or_default();
-            assert!(line.len() <= event.status.len() + event.logical_id.len() + event.kind.len() + 100 + event.reason.as_deref().unwrap_or_default().len());
+            assert!(
+                line.len()
+                    <= event.status.len()
+                        + event.logical_id.len()
+                        + event.kind.len()
+                        + 100
+                        + event.reason.as_deref().unwrap_or_default().len()
+            );
             if event.physical_id == STACK {
                 told.extend(event.status.parse::<Status>().ok());
             }

@@ -24,9 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
         Ok((_, enrolment)) => {
             // Whoever is exempt in the file is exempt in the function.
             let environment = enrolment.to_environment();
-            let variable = |asked: &str| {
-                environment.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.clone())
-            };
+            let variable =
+                |asked: &str| environment.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.clone());
             assert!(Enrolment::read(variable).is_ok_and(|read| read == Some(enrolment.clone())));
         }
         Err(error) => common::assert_readable(&error, error.hint()),

@@ -117,6 +117,7 @@ pub const PERMISSIONS: &[Permission] = table! {
         "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue";
     SecretNames, Always, "see whether the secrets are there": "secretsmanager:DescribeSecret";
     Secrets, Always, "make the secrets": "secretsmanager:CreateSecret";
+    Secrets, Always, "let secrets that are there join the stack": "secretsmanager:UpdateSecret";
     Secrets, Always, "bind, hold and release them": "secretsmanager:TagResource", "secretsmanager:UntagResource";
     Secrets, Always, "rotate them, and set their schedule": "secretsmanager:RotateSecret";
     Secrets, Always, "end their rotation":

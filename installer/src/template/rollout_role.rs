@@ -18,10 +18,12 @@ const ANY_ACCOUNT: &str = "000000000000";
 /// What is needed where users are selected, beyond the table.
 const SELECTING: &str = "iam:GetAccountAuthorizationDetails";
 
-/// The actions that could give the function's role more than it should have: they are bound to the policies of the stack.
-const ATTACHING: [&str; 2] = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"];
+/// What nobody may do who is held to a boundary: take it off.
+const UNBINDING: &str = "iam:DeleteRolePermissionsBoundary";
 
-const PASSING: &str = "iam:PassRole";
+/// What would change the boundary itself, should its name be like those of the stack's policies.
+const REWRITING: [&str; 4] =
+    ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"];
 
 /// The template of the role, for every account of a fleet. `trusted` is the account that may assume it; with `drift` it may
 /// look for drift, too.
@@ -75,32 +77,80 @@ fn statements(fleet: &Fleet, drift: bool) -> Vec<Json> {
             actions.entry(On::Everything).or_default().insert(SELECTING);
         }
     }
-    let policies: Vec<Json> = arns.get(&On::Policies).into_iter().flatten().map(|arn| sub(arn)).collect();
+    let subs = |arns: &BTreeSet<String>| -> Vec<Json> { arns.iter().map(|arn| sub(arn)).collect() };
+    let limits = Limits {
+        policies: arns.get(&On::Policies).map(subs).unwrap_or_default(),
+        boundaries: boundaries(fleet).as_ref().map(subs),
+    };
     let mut statements = Vec::new();
-    for (on, mut actions) in actions {
-        let resources: Vec<Json> = arns.get(&on).into_iter().flatten().map(|arn| sub(arn)).collect();
-        if resources.is_empty() {
-            continue;
+    for (on, actions) in actions {
+        let Some(resources) = arns.get(&on).filter(|arns| !arns.is_empty()).map(subs) else { continue };
+        let mut groups: BTreeMap<&str, (Vec<&str>, Conditions)> = BTreeMap::new();
+        for action in actions {
+            let Some((label, conditions)) = limits.of(action, on) else { continue };
+            let group = groups.entry(label).or_insert_with(|| (Vec::new(), conditions));
+            group.0.push(action);
         }
-        let mut allow = |sid: String, actions: Vec<&str>, condition: Option<Json>| {
-            let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": &resources });
-            if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
-                fields.insert("Condition".to_owned(), condition);
+        for (label, (actions, conditions)) in groups.into_iter().rev() {
+            let sid = format!("{label}{on:?}");
+            let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources });
+            if let (false, Some(fields)) = (conditions.is_empty(), statement.as_object_mut()) {
+                fields.insert("Condition".to_owned(), json!(conditions));
             }
             statements.push(statement);
-        };
-        let attaching: Vec<&str> = ATTACHING.into_iter().filter(|action| actions.remove(action)).collect();
-        if !attaching.is_empty() {
-            allow("Attach".to_owned(), attaching, Some(json!({ "ArnLike": { "iam:PolicyARN": &policies } })));
         }
-        if actions.remove(PASSING) {
-            let service = if on == On::ForwardRole { "events.amazonaws.com" } else { "lambda.amazonaws.com" };
-            let condition = json!({ "StringEquals": { "iam:PassedToService": service } });
-            allow(format!("Pass{on:?}"), vec![PASSING], Some(condition));
-        }
-        allow(format!("{on:?}"), actions.into_iter().collect(), None);
+    }
+    if let Some(boundaries) = limits.boundaries {
+        let (effect, actions) = ("Deny", REWRITING);
+        statements.push(json!({ "Sid": "KeepBoundary", "Effect": effect, "Action": actions, "Resource": boundaries }));
     }
     statements
+}
+
+/// The conditions of a statement, by their operators.
+type Conditions = BTreeMap<&'static str, Json>;
+
+/// What the actions that could give more than the stack needs are held to.
+struct Limits {
+    /// The policies of the stack.
+    policies: Vec<Json>,
+    /// The permissions boundaries of the fleet, when every account has one.
+    boundaries: Option<Vec<Json>>,
+}
+
+impl Limits {
+    /// Under which conditions an action is allowed, and what tells its statement from others; `None` when it is not. Which
+    /// actions say which boundary a role has or gets is in the service authorization reference, IAM.
+    fn of(&self, action: &str, on: On) -> Option<(&'static str, Conditions)> {
+        let boundary =
+            self.boundaries.as_ref().map(|arns| ("StringEquals", json!({ "iam:PermissionsBoundary": arns })));
+        let policy = ("ArnLike", json!({ "iam:PolicyARN": self.policies }));
+        let service = if on == On::ForwardRole { "events.amazonaws.com" } else { "lambda.amazonaws.com" };
+        Some(match (action, boundary) {
+            (UNBINDING, Some(_)) => return None,
+            ("iam:AttachRolePolicy", boundary) => ("Attach", [policy].into_iter().chain(boundary).collect()),
+            // It gives nothing, and a stack from before the boundary has to go too.
+            ("iam:DetachRolePolicy", None) => ("Attach", [policy].into()),
+            ("iam:DetachRolePolicy", Some(_)) => ("Detach", [policy].into()),
+            ("iam:CreateRole" | "iam:PutRolePermissionsBoundary" | "iam:PutRolePolicy", Some(boundary)) => {
+                ("Bound", [boundary].into())
+            }
+            ("iam:PassRole", _) => ("Pass", [("StringEquals", json!({ "iam:PassedToService": service }))].into()),
+            _ => ("", Conditions::new()),
+        })
+    }
+}
+
+/// The permissions boundaries of the fleet, as every account has them for itself; `None` when some account has none.
+fn boundaries(fleet: &Fleet) -> Option<BTreeSet<String>> {
+    let all = fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]);
+    let own = |wanted: &Wanted| {
+        let arn = wanted.config.permissions_boundary.as_deref()?;
+        let policy = arn.rsplit(':').next()?;
+        let account = if arn.contains(":iam::aws:") { "aws" } else { "${AWS::AccountId}" };
+        Some(format!("arn:${{AWS::Partition}}:iam::{account}:{policy}"))
+    };
+    all.map(own).collect()
 }
 
 /// The ARNs in any account, with what AWS makes up left open.

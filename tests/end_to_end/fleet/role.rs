@@ -8,6 +8,7 @@ use sandbox::World;
 
 use super::{account, configure, rollout, served, stage};
 use crate::doctor::NEVER_ASKED;
+use crate::drift::exchange_code;
 use crate::stage::Stage;
 
 /// The calls that were denied to whoever had entered by the role.
@@ -71,6 +72,42 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
     }
 }
 
+/// A fleet with a boundary for all: the role makes nothing without it, and cannot take it off.
+#[tokio::test]
+async fn the_printed_role_is_held_to_the_boundary_of_the_fleet() {
+    let stage = stage(1).await;
+    let everything =
+        r#"{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } }"#;
+    let create = move |world: &mut World| world.create_policy(&account(1), "keyturn-boundary", everything).unwrap();
+    let boundary = stage.sandbox.visit(create).await;
+    configure(&stage, &format!("accounts: ['{}']\n", account(1)));
+    let plain =
+        std::fs::read_to_string(stage.path("fleet.yaml")).unwrap() + "access: { role: ops/rollout }\ncentral: {}\n";
+    let bound = plain.replace("users: [ci, mail]", &format!("users: [ci, mail]\n  permissions_boundary: '{boundary}'"));
+    let write = |text: &str| std::fs::write(stage.path("fleet.yaml"), text).unwrap();
+    write(&bound);
+    let printed = stage.keyturn(&["template", "rollout-role"]).await;
+    assert_eq!(printed.code, 0, "{printed}");
+    deploy(&stage, &printed.stdout).await;
+    stage.sandbox.visit(|world| world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap()).await;
+
+    // Without the boundary there is no role, so that nothing can be run with it.
+    write(&plain);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 4 && run.stdout.contains("iam:CreateRole"), "{run}");
+    write(&bound);
+    let run = rollout(&stage, &[]).await;
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(served(&stage, 1).await, [1]);
+    // Nor is it taken off.
+    write(&plain);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 4 && run.stdout.contains("iam:DeleteRolePermissionsBoundary"), "{run}");
+    write(&bound);
+    let run = stage.keyturn(&["--yes", "teardown", "--keys", "revoke", "--fleet", "fleet.yaml"]).await;
+    assert_eq!(run.code, 0, "{run}");
+}
+
 /// What the printed role allows and the life below does not need.
 async fn unneeded(stage: &Stage) -> Vec<String> {
     let role = format!("arn:aws:iam::{}:role/ops/rollout", account(1));
@@ -128,8 +165,12 @@ async fn live_by_the_role(users: &str) -> Vec<String> {
     run(&["--yes", "rollout", "--artifact", artifact]).await;
     mean("mail").await;
     write(users, "function: { memory: 256, log_retention: 30d }\n  schedule: { every: 45d }");
+    exchange_code(&stage, &account(1)).await;
     run(&["--yes", "rollout", "--artifact", artifact]).await;
     run(&["status", "--fleet", "fleet.yaml"]).await;
+    // The secrets stay, and join the next stack.
+    run(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await;
+    run(&["--yes", "rollout", "--artifact", artifact]).await;
     run(&["--yes", "teardown", "--keys", "revoke", "--fleet", "fleet.yaml"]).await;
     unneeded(&stage).await
 }

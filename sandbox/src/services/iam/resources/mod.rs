@@ -72,17 +72,45 @@ pub(crate) fn find(world: &mut World, order: &Order) -> Result<Option<Created>, 
 /// How long AWS takes to create a policy, and for the services to know it.
 const POLICY_TAKES: Duration = Duration::from_secs(10);
 
+/// The actions whose requests say which boundary the role has (service authorization reference, IAM).
+const SAYING_BOUNDARY: [&str; 5] = [
+    "iam:AttachRolePolicy",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:PutRolePolicy",
+];
+
 /// Checks that the caller may do something with a role that is there, for `policy` if it is about one.
 fn permit(world: &mut World, caller: &Caller, action: &str, role: &str, policy: Option<&str>) -> Result<(), ApiError> {
+    let boundary = world.iam.role(&caller.account, role)?.permissions.boundary.clone();
+    let boundary = boundary.filter(|_| SAYING_BOUNDARY.contains(&action));
+    let about = about_boundary(boundary.as_deref()).into_iter().chain(about_policy(policy)).collect();
+    permit_about(world, caller, action, role, about)
+}
+
+/// Checks the same for a request that says something besides.
+fn permit_about(
+    world: &mut World,
+    caller: &Caller,
+    action: &str,
+    role: &str,
+    about: BTreeMap<String, String>,
+) -> Result<(), ApiError> {
     let role = world.iam.role(&caller.account, role)?;
     let (arn, mut context) = (role.arn.clone(), tag_context(&role.tags));
-    context.extend(about_policy(policy));
+    context.extend(about);
     world.authorize(caller, action, &arn, &context)
 }
 
 /// The condition key that says which managed policy a request is about.
 fn about_policy(arn: Option<&str>) -> BTreeMap<String, String> {
     arn.map(|arn| ("iam:PolicyARN".to_owned(), arn.to_owned())).into_iter().collect()
+}
+
+/// The condition key that says which boundary a role has, or gets.
+fn about_boundary(arn: Option<&str>) -> BTreeMap<String, String> {
+    arn.map(|arn| ("iam:PermissionsBoundary".to_owned(), arn.to_owned())).into_iter().collect()
 }
 
 #[cfg(test)]

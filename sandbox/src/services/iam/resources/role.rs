@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{about_policy, permit};
+use super::{about_boundary, about_policy, permit, permit_about};
 use crate::input::JsonInput;
 use crate::services::cloudformation::resource::{Created, Identifier, Order, Schema, set, tags};
 use crate::services::iam::account::{Permissions, Role, already_exists, delete_conflict};
@@ -138,18 +138,19 @@ pub(super) fn create(world: &mut World, order: &Order) -> Result<Created, ApiErr
 }
 
 fn permit_creation(world: &mut World, order: &Order, wanted: &Wanted, arn: &str) -> Result<(), ApiError> {
-    let boundary = wanted.permissions.boundary.iter().map(|arn| ("iam:PermissionsBoundary".to_owned(), arn.clone()));
+    let boundary = about_boundary(wanted.permissions.boundary.as_deref());
     let tags = wanted.tags.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value.clone()));
-    let context: BTreeMap<String, String> = boundary.chain(tags).collect();
+    let context: BTreeMap<String, String> = boundary.clone().into_iter().chain(tags).collect();
     world.authorize(&order.caller, "iam:CreateRole", arn, &context)?;
     if !wanted.tags.is_empty() {
         world.authorize(&order.caller, "iam:TagRole", arn, &context)?;
     }
     if !wanted.permissions.inline.is_empty() {
-        world.authorize(&order.caller, "iam:PutRolePolicy", arn, &BTreeMap::new())?;
+        world.authorize(&order.caller, "iam:PutRolePolicy", arn, &boundary)?;
     }
     for policy in &wanted.permissions.attached {
-        world.authorize(&order.caller, "iam:AttachRolePolicy", arn, &about_policy(Some(policy)))?;
+        let about = boundary.clone().into_iter().chain(about_policy(Some(policy))).collect();
+        world.authorize(&order.caller, "iam:AttachRolePolicy", arn, &about)?;
     }
     Ok(())
 }
@@ -157,7 +158,13 @@ fn permit_creation(world: &mut World, order: &Order, wanted: &Wanted, arn: &str)
 pub(super) fn update(world: &mut World, order: &Order, id: &str, previous: &Value) -> Result<Created, ApiError> {
     let (wanted, previous) = (Wanted::of(order)?, Wanted::read(JsonInput::from_value(previous.clone())?)?);
     for (action, policy) in wanted.actions_from(&previous) {
-        permit(world, &order.caller, action, id, policy)?;
+        match action {
+            "iam:PutRolePermissionsBoundary" => {
+                let about = about_boundary(wanted.permissions.boundary.as_deref());
+                permit_about(world, &order.caller, action, id, about)?;
+            }
+            _ => permit(world, &order.caller, action, id, policy)?,
+        }
     }
     quotas::check_trust(&wanted.trust)?;
     let account = &order.caller.account;
