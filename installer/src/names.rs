@@ -31,6 +31,15 @@ pub const STACK_TAG: &str = "aws:cloudformation:stack-name";
 /// What the logical ids of the policies on users and secrets begin with; their names in IAM have the stack's before it.
 pub const USER_POLICY: &str = "UserPolicy";
 
+/// The ARN of a managed policy as it is in an account. Those that AWS manages are the same in all of them.
+pub fn policy_in(arn: &str, account: &str) -> String {
+    let mut fields: Vec<&str> = arn.splitn(6, ':').collect();
+    if let Some(field) = fields.get_mut(4).filter(|field| **field != "aws") {
+        *field = account;
+    }
+    fields.join(":")
+}
+
 /// A name that AWS would not accept, or that would bring trouble later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

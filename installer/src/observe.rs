@@ -185,6 +185,12 @@ pub async fn observe(clients: &Clients, config: &Config) -> Result<Observed, Cal
     if last > seen {
         found.extend(self::cells(clients, config, seen + 1, last).await?);
     }
+    let look = |(number, found)| {
+        let (clients, name) = (clients.clone(), config.stack.cell(number));
+        async move { with_function(&clients, &name, found).await.map(|found| (number, found)) }
+    };
+    let found = concurrent::for_each(found.into_iter().collect(), STACKS, look).await;
+    let found = found.into_iter().collect::<Result<BTreeMap<_, _>, _>>()?;
     look_around(clients, config, &found, &mut users).await?;
     // Every answer has shown the time, the caller's identity at the least.
     let now = clients.clock.now().ok_or_else(|| CallError::incomplete("sts:GetCallerIdentity", "Date"))?;
@@ -208,7 +214,7 @@ pub async fn cells(
 ) -> Result<BTreeMap<usize, ObservedStack>, CallError> {
     let look = |number| {
         let (clients, name) = (clients.clone(), config.stack.cell(number));
-        async move { cell(&clients, &name).await.map(|found| (number, found)) }
+        async move { stack(&clients, &name).await.map(|found| (number, found)) }
     };
     // One more than are expected: it tells whether there are others behind them.
     let (mut numbers, mut found) = ((first..=last + 1).collect::<Vec<_>>(), BTreeMap::new());
@@ -264,11 +270,21 @@ pub async fn has_code(
 /// # Errors
 /// [`CallError`].
 pub async fn cell(clients: &Clients, name: &str) -> Result<Option<ObservedStack>, CallError> {
-    let Some(found) = stack(clients, name).await? else { return Ok(None) };
-    if found.stack.status.rest() != Rest::Usable {
-        return Ok(Some(found));
+    match stack(clients, name).await? {
+        Some(found) => with_function(clients, name, found).await.map(Some),
+        None => Ok(None),
     }
-    Ok(Some(ObservedStack { running: Some(running(clients, name).await?), ..found }))
+}
+
+/// Looks at what the function of a stack runs too.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn with_function(clients: &Clients, name: &str, found: ObservedStack) -> Result<ObservedStack, CallError> {
+    match found.stack.status.rest() {
+        Rest::Usable => Ok(ObservedStack { running: Some(running(clients, name).await?), ..found }),
+        _ => Ok(found),
+    }
 }
 
 /// Looks at what a function runs.

@@ -132,29 +132,26 @@ impl Plan {
         Ok(())
     }
 
-    /// Adds what gives functions their code back, where an update of their stacks would not, and tells of those that are
-    /// gone.
+    /// Tells when the function of a stack runs other code or is gone, and adds what gives it its code back, where the
+    /// stack's own update would not.
     fn restore_code(
         &mut self,
-        observed: &Observed,
-        cells: &BTreeMap<usize, (Action, Cell)>,
-        wanted: &CodeLocation,
+        stack: &str,
+        found: &ObservedStack,
+        wanted: Option<&CodeLocation>,
     ) -> Result<(), TemplateError> {
-        for (number, (_, cell)) in cells {
-            let Some(found) = observed.cells.get(number) else { continue };
-            let stack = cell.stack.clone();
-            match function_fault(found)? {
-                Some(FunctionFault::Gone) if found.drift.is_none() => {
-                    self.remarks.push(format!("the stack `{stack}`: {}", FunctionFault::Gone));
-                }
-                Some(FunctionFault::OtherCode)
-                    if deployed(found)?.is_some_and(|it| it.code().as_ref() == Some(wanted)) =>
-                {
-                    let reason = "somebody has exchanged it past CloudFormation".to_owned();
-                    self.steps.push(Step::RestoreCode { stack, key: wanted.key.clone(), reason });
-                }
-                Some(FunctionFault::Gone | FunctionFault::OtherCode) | None => {}
-            }
+        let fault = function_fault(found)?;
+        if let Some(fault) = fault.filter(|fault| *fault == FunctionFault::OtherCode || found.drift.is_none()) {
+            self.remarks.push(format!("the stack `{stack}`: {fault}"));
+        }
+        let has_code_of = |wanted: &CodeLocation| {
+            deployed(found).map(|template| template.and_then(|template| template.code()).as_ref() == Some(wanted))
+        };
+        if let (Some(FunctionFault::OtherCode), Some(wanted)) = (fault, wanted)
+            && has_code_of(wanted)?
+        {
+            let reason = "somebody has exchanged it past CloudFormation".to_owned();
+            self.steps.push(Step::RestoreCode { stack: stack.to_owned(), key: wanted.key.clone(), reason });
         }
         Ok(())
     }
@@ -207,6 +204,7 @@ pub fn enrolling(
     }
     let action = stacks::action(stack, found).map_err(refused)?;
     let mut plan = Plan::without_users(config, caller, bucket.to_owned(), Some(wanted));
+    found.map(|found| plan.restore_code(stack, found, wanted.code().as_ref())).transpose()?;
     let step = deployment::of(stack, desired, wanted, found, action, &BTreeMap::new())?;
     plan.deploy(stack, step.map(Step::DeployCell));
     Ok(plan)
@@ -315,7 +313,10 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Plan, PlanErro
         let reason = "it would keep a schedule from being set".to_owned();
         plan.steps.push(Step::ClearPending { versions: users.unfinished, reason });
     }
-    plan.restore_code(observed, &cells, &location)?;
+    for (number, found) in &observed.cells {
+        let wanted = cells.contains_key(number).then_some(&location);
+        plan.restore_code(&config.stack.cell(*number), found, wanted)?;
+    }
     for ((number, (action, cell)), wanted) in cells.into_iter().zip(wanted.values()) {
         let current = observed.cells.get(&number);
         let step = deployment::of(&cell.stack, desired, wanted, current, action, &users.imports)?;

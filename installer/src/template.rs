@@ -28,7 +28,7 @@ use policy::Grant;
 pub use environment::room_for_own_secrets;
 pub use member::member;
 pub use policy::Filling;
-pub use rollout_role::rollout_role;
+pub use rollout_role::{boundaries, rollout_role};
 
 /// The stack of the artifact bucket, as it stands in the repository.
 const ARTIFACTS: &str = include_str!("../../templates/artifacts.yaml");

@@ -45,6 +45,11 @@ pub(super) async fn cell(session: &Session, config: &Config, prebuilt: Option<&P
 /// Prints the role by which the caller enters the accounts of a fleet.
 pub(super) async fn rollout_role(session: &Session, fleet: &Fleet, drift: bool) -> Result<Exit, Error> {
     let caller = session.interrupts.unless_pressed(identity::caller(&session.clients)).await??;
+    if template::boundaries(fleet).is_none() {
+        session
+            .printer
+            .say("the role is an administrator of its account: not every account has a `permissions_boundary`");
+    }
     print(session, &template::rollout_role(fleet, &caller.account, drift)?)
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Fleet, Wanted};
 use crate::aws::organizations::{Account, AccountStatus};
+use crate::names::policy_in;
 
 /// For how long an account counts as new. AWS makes one ready within minutes as a rule, within a day at worst.
 const NEW: SignedDuration = SignedDuration::from_hours(24);
@@ -85,7 +86,11 @@ pub fn choose(fleet: &Fleet, members: &[Account], now: Option<Timestamp>) -> Tar
             None => {
                 let joined = found.and_then(|found| found.joined);
                 let is_new = joined.zip(now).is_some_and(|(joined, now)| now.duration_since(joined) < NEW);
-                targets.chosen.push(Target { account: account.clone(), name, is_new, wanted: wanted.clone() });
+                let mut wanted = wanted.clone();
+                // Each account has its own policy of that name: no other is taken for a boundary.
+                let boundary = wanted.config.permissions_boundary.as_mut();
+                boundary.into_iter().for_each(|arn| *arn = policy_in(arn, account.as_str()));
+                targets.chosen.push(Target { account: account.clone(), name, is_new, wanted });
             }
         }
     }

@@ -44,7 +44,7 @@ impl fmt::Display for FunctionFault {
         f.write_str(match self {
             Self::Gone => "its function is gone: nobody is rotated; `keyturn bootstrap --drift` makes it anew",
             Self::OtherCode => {
-                "its function runs code that was not deployed, with everything that the function may do; CloudTrail tells who has called UpdateFunctionCode, and `keyturn bootstrap` puts back what was deployed"
+                "its function runs code that was not deployed, with everything that the function may do; CloudTrail tells who has called UpdateFunctionCode, and the next `bootstrap` or `rollout` that looks at the account puts back what was deployed"
             }
         })
     }

@@ -5,6 +5,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::{CodeLocation, ENROLMENT_POLICY, Template, TemplateError, filled, parameters};
 use crate::config::Config;
+use crate::names::policy_in;
 
 /// The stack of a function that enrols its users by itself. Nothing in it depends on the account, and what is called
 /// after the stack is called after that of the configuration, whatever name the stack gets: a stack that is made again
@@ -17,7 +18,21 @@ pub fn member(config: &Config, enrolment: &Enrolment, code: &CodeLocation) -> Re
     if let Some(tags) = condition(enrolment) {
         keys_of(&mut template)?.insert("Condition".into(), tags.into());
     }
+    if let Some(arn) = &config.permissions_boundary {
+        bound(&mut template, arn);
+    }
     Ok(template)
+}
+
+/// Has every role bounded by the account's own policy of that name.
+fn bound(template: &mut Template, arn: &str) {
+    let own = policy_in(arn, "${AWS::AccountId}");
+    let roles =
+        template.0.get_mut("Resources").and_then(Value::as_mapping_mut).into_iter().flat_map(Mapping::values_mut);
+    let boundaries = roles.filter_map(|resource| resource.get_mut("Properties")?.get_mut("PermissionsBoundary"));
+    for boundary in boundaries.filter(|_| own != arn) {
+        *boundary = Mapping::from_iter([("Fn::Sub".into(), own.as_str().into())]).into();
+    }
 }
 
 /// What a user's tags must be for the function to touch the keys: the names of tags, which no parameter can stand for.

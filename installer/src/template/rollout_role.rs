@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{Template, TemplateError};
 use crate::config::Config;
 use crate::fleet::{Access, Fleet, Wanted};
-use crate::names::artifact_bucket;
+use crate::names::{artifact_bucket, policy_in};
 use crate::permissions::{On, PERMISSIONS, SIX, Scope, TWELVE, UUID};
 
 /// What stands for the account until CloudFormation knows it.
@@ -22,8 +22,13 @@ const SELECTING: &str = "iam:GetAccountAuthorizationDetails";
 const UNBINDING: &str = "iam:DeleteRolePermissionsBoundary";
 
 /// What would change the boundary itself, should its name be like those of the stack's policies.
-const REWRITING: [&str; 4] =
-    ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"];
+const REWRITING: [&str; 5] = [
+    "iam:CreatePolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
+    "iam:SetDefaultPolicyVersion",
+];
 
 /// The template of the role, for every account of a fleet. `trusted` is the account that may assume it; with `drift` it may
 /// look for drift, too.
@@ -62,7 +67,7 @@ pub fn rollout_role(fleet: &Fleet, trusted: &AccountId, drift: bool) -> Result<T
 fn statements(fleet: &Fleet, drift: bool) -> Vec<Json> {
     let mut actions: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     let mut arns: BTreeMap<On, BTreeSet<String>> = BTreeMap::new();
-    for wanted in fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]) {
+    for wanted in wanted(fleet) {
         let mut wanted = wanted.clone();
         if fleet.central.is_some() {
             // Which bus it is makes no difference here.
@@ -142,15 +147,15 @@ impl Limits {
 }
 
 /// The permissions boundaries of the fleet, as every account has them for itself; `None` when some account has none.
-fn boundaries(fleet: &Fleet) -> Option<BTreeSet<String>> {
-    let all = fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]);
-    let own = |wanted: &Wanted| {
-        let arn = wanted.config.permissions_boundary.as_deref()?;
-        let policy = arn.rsplit(':').next()?;
-        let account = if arn.contains(":iam::aws:") { "aws" } else { "${AWS::AccountId}" };
-        Some(format!("arn:${{AWS::Partition}}:iam::{account}:{policy}"))
-    };
-    all.map(own).collect()
+pub fn boundaries(fleet: &Fleet) -> Option<BTreeSet<String>> {
+    let own = |wanted: &Wanted| Some(policy_in(wanted.config.permissions_boundary.as_deref()?, "${AWS::AccountId}"));
+    wanted(fleet).map(own).collect()
+}
+
+/// What is wanted anywhere in the fleet. The defaults alone are for the accounts of units.
+fn wanted(fleet: &Fleet) -> impl Iterator<Item = &Wanted> {
+    let others = Some(&fleet.defaults).filter(|_| !fleet.units.is_empty() || fleet.accounts.is_empty());
+    fleet.accounts.iter().map(|(_, wanted)| wanted).chain(others)
 }
 
 /// The ARNs in any account, with what AWS makes up left open.
@@ -187,8 +192,9 @@ fn of_stacks(on: On, config: &Config) -> Vec<String> {
     let bucket = config.artifact_bucket.as_deref().unwrap_or(&own);
     let scope = Scope { partition: "${AWS::Partition}", account: &account, config, bucket, users: &[], secrets: &[] };
     let open = |arn: String| {
-        // A UUID ends as long as an account number.
-        let arn = arn.replace(UUID, "*").replace(TWELVE, "*").replace(SIX, "??????");
+        // A UUID ends as long as an account number, and how many policies the users take nobody knows.
+        let arn =
+            arn.replace(UUID, "*").replace(TWELVE, "*").replace(SIX, "??????").replace("UserPolicy1-*", "UserPolicy*");
         arn.replace(ANY_ACCOUNT, "${AWS::AccountId}")
     };
     scope.arns(on).into_iter().map(open).collect()

@@ -86,6 +86,17 @@ async fn a_copy_has_the_users_whom_the_fleet_is_about_as_they_are() {
     assert_eq!(run.code, 3, "{run}");
 }
 
+#[tokio::test]
+async fn a_boundary_that_the_copy_has_not_seen_stands_in_nobodys_way() {
+    let stage = stage(2).await;
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let users = format!("users: [{}]", USERS.join(", "));
+    let boundary = format!("{users}\n  permissions_boundary: arn:aws:iam::{}:policy/it/boundary", account(1));
+    std::fs::write(stage.path("fleet.yaml"), text.replace(&users, &boundary)).unwrap();
+    let (run, _) = rehearse(&stage, &["--failures", "0"]).await;
+    assert_eq!(run.code, 0, "{run}");
+}
+
 /// Deployed before: two accounts as they are wanted, one not at all.
 async fn deployed() -> Stage {
     let stage = stage(3).await;

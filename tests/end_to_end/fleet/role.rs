@@ -3,6 +3,7 @@
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use aws_types::SdkConfig;
 use sandbox::World;
 
@@ -21,9 +22,9 @@ pub(super) async fn denied(stage: &Stage) -> Vec<String> {
     stage.sandbox.visit(look).await
 }
 
-/// The way of somebody who may do everything in the member account.
-pub(super) async fn entered(stage: &Stage) -> SdkConfig {
-    let role = format!("arn:aws:iam::{}:role/OrganizationAccountAccessRole", account(1));
+/// The way of somebody who may do everything in a member account.
+pub(super) async fn entered(stage: &Stage, nth: usize) -> SdkConfig {
+    let role = format!("arn:aws:iam::{}:role/OrganizationAccountAccessRole", account(nth));
     let sts = aws_sdk_sts::Client::new(&stage.config());
     let session =
         sts.assume_role().role_arn(role).role_session_name("owner").send().await.unwrap().credentials.unwrap();
@@ -33,8 +34,8 @@ pub(super) async fn entered(stage: &Stage) -> SdkConfig {
 }
 
 /// Deploys the template there.
-pub(super) async fn deploy(stage: &Stage, template: &str) {
-    let config = entered(stage).await;
+pub(super) async fn deploy(stage: &Stage, nth: usize, template: &str) {
+    let config = entered(stage, nth).await;
     let client = aws_sdk_cloudformation::Client::new(&config);
     let order = client.create_change_set().stack_name("way-in").change_set_name("first");
     let order = order.change_set_type(ChangeSetType::Create).template_body(template);
@@ -56,7 +57,7 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
         assert_eq!(printed.code, 0, "{printed}");
 
         // Whoever runs the account puts it there, and closes the other way in.
-        deploy(&stage, &printed.stdout).await;
+        deploy(&stage, 1, &printed.stdout).await;
         stage.sandbox.visit(|world| world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap()).await;
 
         let run = rollout(&stage, drift).await;
@@ -72,15 +73,42 @@ async fn the_printed_role_is_all_that_a_rollout_needs_in_an_account() {
     }
 }
 
-/// A fleet with a boundary for all: the role makes nothing without it, and cannot take it off.
+/// What IAM says of calls by the role, each with a boundary that the role in question has or gets.
+struct Asked {
+    iam: aws_sdk_iam::Client,
+}
+
+impl Asked {
+    async fn allows(&self, action: &str, resource: &str, boundary: Option<&str>) -> bool {
+        let principal = format!("arn:aws:iam::{}:role/ops/rollout", account(1));
+        let resource = format!("arn:aws:iam::{}:{resource}", account(1));
+        let asked = self.iam.simulate_principal_policy().policy_source_arn(principal).action_names(action);
+        let entry = |key: &str, value: &str| {
+            let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
+            entry.context_key_type(ContextKeyTypeEnum::String).build()
+        };
+        let of_stack = format!("arn:aws:iam::{}:policy/keyturn-FunctionPolicy-1", account(1));
+        let asked = asked.resource_arns(resource).context_entries(entry("iam:PolicyARN", &of_stack));
+        let boundary = boundary.map(|arn| entry("iam:PermissionsBoundary", arn));
+        let answer =
+            boundary.into_iter().fold(asked, |asked, entry| asked.context_entries(entry)).send().await.unwrap();
+        answer.evaluation_results()[0].eval_decision() == &PolicyEvaluationDecisionType::Allowed
+    }
+}
+
+/// The boundary that `defaults` name is each account's own. The role makes nothing without it, and cannot take it off.
 #[tokio::test]
 async fn the_printed_role_is_held_to_the_boundary_of_the_fleet() {
-    let stage = stage(1).await;
+    let stage = stage(2).await;
     let everything =
         r#"{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } }"#;
-    let create = move |world: &mut World| world.create_policy(&account(1), "keyturn-boundary", everything).unwrap();
+    // Its name is like those of the policies that the role may change.
+    let create = move |world: &mut World| {
+        let own = [1, 2].map(|nth| world.create_policy(&account(nth), "keyturn-FunctionPolicy-0", everything).unwrap());
+        own[0].clone()
+    };
     let boundary = stage.sandbox.visit(create).await;
-    configure(&stage, &format!("accounts: ['{}']\n", account(1)));
+    configure(&stage, &format!("accounts: ['{}', '{}']\n", account(1), account(2)));
     let plain =
         std::fs::read_to_string(stage.path("fleet.yaml")).unwrap() + "access: { role: ops/rollout }\ncentral: {}\n";
     let bound = plain.replace("users: [ci, mail]", &format!("users: [ci, mail]\n  permissions_boundary: '{boundary}'"));
@@ -88,8 +116,34 @@ async fn the_printed_role_is_held_to_the_boundary_of_the_fleet() {
     write(&bound);
     let printed = stage.keyturn(&["template", "rollout-role"]).await;
     assert_eq!(printed.code, 0, "{printed}");
-    deploy(&stage, &printed.stdout).await;
-    stage.sandbox.visit(|world| world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap()).await;
+    deploy(&stage, 1, &printed.stdout).await;
+    deploy(&stage, 2, &printed.stdout).await;
+
+    let asked = Asked { iam: aws_sdk_iam::Client::new(&entered(&stage, 1).await) };
+    let (role, forwards) = ("role/keyturn-Role-1", "role/keyturn-ForwardRole-1");
+    for (action, resource) in [
+        ("iam:CreateRole", role),
+        ("iam:AttachRolePolicy", role),
+        ("iam:PutRolePermissionsBoundary", role),
+        ("iam:PutRolePolicy", forwards),
+    ] {
+        assert!(asked.allows(action, resource, Some(&boundary)).await, "{action}");
+        let other = "arn:aws:iam::aws:policy/AdministratorAccess";
+        assert!(!asked.allows(action, resource, Some(other)).await, "{action}");
+        assert!(!asked.allows(action, resource, None).await, "{action}");
+    }
+    assert!(!asked.allows("iam:DeleteRolePermissionsBoundary", role, Some(&boundary)).await);
+    for (action, own) in [("iam:CreatePolicyVersion", true), ("iam:CreatePolicy", true), ("iam:DeletePolicy", true)] {
+        assert_eq!(asked.allows(action, "policy/keyturn-FunctionPolicy-1", None).await, own, "{action}");
+        assert!(!asked.allows(action, "policy/keyturn-FunctionPolicy-0", None).await, "{action}");
+    }
+    let close = |world: &mut World| {
+        [1, 2]
+            .into_iter()
+            .try_for_each(|nth| world.delete_role(&account(nth), "OrganizationAccountAccessRole"))
+            .unwrap();
+    };
+    stage.sandbox.visit(close).await;
 
     // Without the boundary there is no role, so that nothing can be run with it.
     write(&plain);
@@ -98,7 +152,7 @@ async fn the_printed_role_is_held_to_the_boundary_of_the_fleet() {
     write(&bound);
     let run = rollout(&stage, &[]).await;
     assert_eq!(run.code, 0, "{run}");
-    assert_eq!(served(&stage, 1).await, [1]);
+    assert_eq!(served(&stage, 2).await, [1, 2]);
     // Nor is it taken off.
     write(&plain);
     let run = rollout(&stage, &[]).await;
@@ -147,7 +201,7 @@ async fn live_by_the_role(users: &str) -> Vec<String> {
     write(users, "tags: { team: security }");
     let printed = stage.keyturn(&["template", "rollout-role"]).await;
     assert_eq!(printed.code, 0, "{printed}");
-    deploy(&stage, &printed.stdout).await;
+    deploy(&stage, 1, &printed.stdout).await;
     let begin = |world: &mut World| {
         world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap();
         world.note_needs();

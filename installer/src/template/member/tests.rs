@@ -117,3 +117,16 @@ fn the_text_reads_back() {
     let template = rendered(&config(), &odd);
     assert_eq!(Template::parse(&template.to_text()).expect("it is YAML"), template);
 }
+
+#[test]
+fn the_boundary_is_the_accounts_own() {
+    let boundary = |arn: &str| {
+        let config = Config { permissions_boundary: Some(arn.to_owned()), ..config() };
+        let resources = rendered(&config, &enrolment()).resources();
+        resources["Role"].properties["PermissionsBoundary"].clone()
+    };
+    let own = json!({ "Fn::Sub": "arn:aws:iam::${AWS::AccountId}:policy/it/boundary" });
+    assert_eq!(boundary("arn:aws:iam::111122223333:policy/it/boundary"), own);
+    let of_aws = "arn:aws:iam::aws:policy/PowerUserAccess";
+    assert_eq!(boundary(of_aws), of_aws, "which is the same in all of them");
+}

@@ -103,7 +103,7 @@ async fn the_printed_role_is_enough_to_look_at_the_users_and_to_end_their_schedu
     prepend(&stage, "access: { role: ops/rollout, external_id: sesame }");
     let printed = stage.keyturn(&["template", "rollout-role"]).await;
     assert_eq!(printed.code, 0, "{printed}");
-    deploy(&stage, &printed.stdout).await;
+    deploy(&stage, 1, &printed.stdout).await;
     stage.sandbox.visit(|world| world.delete_role(&account(1), "OrganizationAccountAccessRole").unwrap()).await;
     assert_eq!(rollout(&stage, &[]).await.code, 0);
     pass(&stage).await;
@@ -129,7 +129,7 @@ async fn a_teardown_ends_only_the_schedules_of_secrets_with_the_names_that_the_f
     stage.sandbox.visit(create).await;
     let function = format!("arn:aws:lambda:{REGION}:{}:function:keyturn", account(1));
     let rules = RotationRulesType::builder().automatically_after_days(30).build();
-    let rotate = aws_sdk_secretsmanager::Client::new(&entered(&stage).await).rotate_secret();
+    let rotate = aws_sdk_secretsmanager::Client::new(&entered(&stage, 1).await).rotate_secret();
     let rotate = rotate.secret_id("payments/db").rotation_lambda_arn(function).rotation_rules(rules);
     rotate.rotate_immediately(false).send().await.unwrap();
     let run = stage.keyturn(&["--yes", "teardown", "--fleet", "fleet.yaml"]).await;

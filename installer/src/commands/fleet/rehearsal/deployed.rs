@@ -112,9 +112,18 @@ fn check(template: &str) -> Result<(), String> {
     let template = Template::parse(template).map_err(|_| "whose template cannot be read".to_owned())?;
     let is_ours = |name: &String| name.starts_with(OUR_VARIABLES) || name == variables::SECRETS;
     for (id, resource) in template.resources() {
-        let variables = resource.properties.pointer("/Environment/Variables").and_then(Json::as_object);
+        if resource.kind != "AWS::Lambda::Function" {
+            continue;
+        }
+        let environment = resource.properties.get("Environment");
+        // What a function of CloudFormation's makes of it nobody has looked at.
+        let is_plain = |environment: &Json| environment.as_object().is_some_and(|it| it.keys().eq(["Variables"]));
+        if !environment.is_none_or(is_plain) {
+            return Err(format!("whose function `{id}` has an environment that cannot be read"));
+        }
+        let variables = environment.and_then(|it| it.get("Variables")?.as_object());
         let strange = variables.into_iter().flat_map(|variables| variables.keys()).find(|name| !is_ours(name));
-        if let (true, Some(strange)) = (resource.kind == "AWS::Lambda::Function", strange) {
+        if let Some(strange) = strange {
             return Err(format!("whose function `{id}` has the variable `{strange}`, which is none of keyturn's"));
         }
     }
@@ -174,6 +183,8 @@ mod tests {
             assert!(check(&template(variables)).is_err(), "{variables}");
         }
         assert!(check("[").is_err());
+        let hidden = "Resources: { It: { Type: 'AWS::Lambda::Function', Properties: { Environment: !If [Yes, { Variables: { LD_PRELOAD: /x.so } }, {}] } } }";
+        assert!(check(hidden).is_err());
         assert_eq!(check(crate::template::artifacts(None).unwrap().to_text().as_str()), Ok(()));
     }
 

@@ -1,5 +1,6 @@
 //! Sets the copy of an organization up in a sandbox: its tree, its accounts, and the users in them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use contract::AccountId;
@@ -69,10 +70,23 @@ pub(super) fn populate(world: &mut World, original: &Original, fleet: &Fleet) ->
             world.set_account_state(account.as_str(), AccountState::Suspended)?;
         }
     }
+    bound(world, original, fleet)?;
     if original.engine == Engine::Stacksets {
         admit_stack_sets(world, original, &fleet.stack_sets.permissions)?;
     }
     Ok(administrator)
+}
+
+/// Puts the permissions boundaries of the fleet into every account: what they let through nobody has looked at.
+fn bound(world: &mut World, original: &Original, fleet: &Fleet) -> Result<(), ApiError> {
+    let all = fleet.accounts.iter().map(|(_, wanted)| wanted).chain([&fleet.defaults]);
+    let arns: BTreeSet<&str> = all.filter_map(|wanted| wanted.config.permissions_boundary.as_deref()).collect();
+    let names: BTreeSet<&str> =
+        arns.into_iter().filter_map(|arn| arn.split_once(":policy/")).map(|(_, name)| name).collect();
+    for Member { account, .. } in &original.members {
+        names.iter().try_for_each(|name| world.create_policy(account.as_str(), name, EVERYTHING).map(drop))?;
+    }
+    Ok(())
 }
 
 fn add_member(world: &mut World, parent: &str, member: &Member) -> Result<(), ApiError> {
@@ -139,7 +153,9 @@ fn admit_stack_sets(world: &mut World, original: &Original, permissions: &Permis
         Permissions::SelfManaged { .. } => true,
     };
     for Member { account, .. } in original.members.iter().filter(|member| is_entered(&member.account)) {
-        world.create_role(account.as_str(), &role, &trusting(json!({ "AWS": trusted })))?;
+        // The role that Organizations makes may be the one.
+        let made = world.create_role(account.as_str(), &role, &trusting(json!({ "AWS": trusted })));
+        made.map(drop).or_else(|error| error.is("EntityAlreadyExists").then_some(()).ok_or(error))?;
         world.put_role_policy(account.as_str(), &role, "everything", EVERYTHING)?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::aws::stacks::Status;
 use crate::commands::pipeline;
 use crate::error::{Error, Exit};
 use crate::fleet::targets::Target;
-use crate::observe::ObservedStack;
+use crate::observe::{self, ObservedStack};
 use crate::plan::{self, Desired, Meeting, Refusal, Refusals, deployed};
 use crate::template::Template;
 
@@ -37,6 +37,13 @@ impl Scene {
             return meeting.map_or(Ok(None), |meeting| Err(Refusals(vec![meeting.into()]).into()));
         }
         pipeline::check_stack_sets(&self.session, config, found.is_some()).await?;
+        let found = match found {
+            Some(found) => {
+                let looking = observe::with_function(&self.session.clients, config.stack.as_str(), found);
+                Some(self.session.interrupts.unless_pressed(looking).await??)
+            }
+            None => None,
+        };
         Ok(Some(plan::enrolling(desired, &looked.caller, bucket, template, found.as_ref())?))
     }
 
