@@ -4,6 +4,7 @@ use sandbox::{StackAction, World};
 
 use super::callers::prepend;
 use super::{ACCOUNT, HOUR, REGION, USERS, account, amend, keys, pass, rollout, served, settings, stacks, stage, unit};
+use crate::drift::exchange_code;
 use crate::stage::{Run, Stage, function};
 
 const TEARDOWN: [&str; 4] = ["--yes", "teardown", "--fleet", "fleet.yaml"];
@@ -49,6 +50,13 @@ async fn it_is_rolled_out_to_looked_at_and_taken_away_like_any_other() {
     let run = stage.keyturn(&status).await;
     settings().bind(|| insta::assert_snapshot!("stack_sets_management_a_status", run));
     assert_eq!(run.code, 0);
+
+    // What StackSets does not see it does not see here either.
+    exchange_code(&stage, ACCOUNT).await;
+    assert_eq!(plan(&stage).await.code, 2);
+    let run = rollout(&stage, &[]).await;
+    assert!(run.code == 0 && run.stdout.contains("1 deployed, 2 unchanged"), "{run}");
+    assert_eq!(plan(&stage).await.code, 0);
 
     let before = stage.sandbox.visit(|world| keys(world, ACCOUNT)).await;
     amend(&stage, "  function: { memory: 512 }\n");
