@@ -95,13 +95,14 @@ async fn a_second_bootstrap_has_nothing_to_do_and_says_why() {
 }
 
 /// Each of them costs the round trip of a run that has nothing to do: who am I, the stack and its template, whether there is a
-/// second one, the user with keys and secret, and whether the code is there.
-const CALLS_FOR_NOTHING: [&str; 9] = [
+/// second one, the user with keys and secret, and whether the code is there and runs.
+const CALLS_FOR_NOTHING: [&str; 10] = [
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStacks",
     "cloudformation:GetTemplate",
     "iam:GetUser",
     "iam:ListAccessKeys",
+    "lambda:GetFunctionConfiguration",
     "s3:HeadBucket",
     "s3:HeadObject",
     "secretsmanager:DescribeSecret",
