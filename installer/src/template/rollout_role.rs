@@ -127,8 +127,7 @@ impl Limits {
     /// Under which conditions an action is allowed, and what tells its statement from others; `None` when it is not. Which
     /// actions say which boundary a role has or gets is in the service authorization reference, IAM.
     fn of(&self, action: &str, on: On) -> Option<(&'static str, Conditions)> {
-        let boundary =
-            self.boundaries.as_ref().map(|arns| ("ArnEquals", json!({ "iam:PermissionsBoundary": arns })));
+        let boundary = self.boundaries.as_ref().map(|arns| ("ArnEquals", json!({ "iam:PermissionsBoundary": arns })));
         let policy = ("ArnLike", json!({ "iam:PolicyARN": self.policies }));
         let service = if on == On::ForwardRole { "events.amazonaws.com" } else { "lambda.amazonaws.com" };
         Some(match (action, boundary) {

@@ -52,8 +52,11 @@ fn after(out: &mut String, value: &Value, indent: usize) {
             sequence(out, values, indent);
         }
         Value::Tagged(tagged) => {
-            out.push(' ');
-            out.push_str(&tagged.tag.to_string());
+            // A mark without a name, which nothing of ours has, would not read back.
+            if tagged.tag != "!" {
+                out.push(' ');
+                out.push_str(&tagged.tag.to_string());
+            }
             after(out, &tagged.value, indent);
         }
         other => {
@@ -140,5 +143,13 @@ mod tests {
         let written = write(&document);
         assert_eq!(serde_yaml::from_str::<Mapping>(&written).expect("it is YAML"), document);
         assert_eq!(written.replace("  -\n    - a\n", "  - - a\n"), text);
+    }
+
+    #[test]
+    fn a_mark_alone_is_no_tag() {
+        let document: Mapping = serde_yaml::from_str("A: ! a\nB:\n  - ! a b\n  - ! [c]\n").expect("it is YAML");
+        let written = write(&document);
+        assert_eq!(written, "A: a\nB:\n  - \"a b\"\n  -\n    - c\n");
+        assert!(serde_yaml::from_str::<Mapping>(&written).is_ok());
     }
 }
