@@ -2,6 +2,7 @@
 
 mod drift;
 mod elsewhere;
+mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::aws::identity::{self, Caller};
 use crate::aws::secrets::{self, Contents, Secret};
 use crate::aws::stacks::{self, Resource, Rest, Stack, Status};
 use crate::aws::users::{self, AccessKey, KeyOwner, KeyStatus, LastUse};
-use crate::aws::{CallError, Clients, bucket, functions};
+use crate::aws::{CallError, Clients, bucket};
 use crate::concurrent::{self, Pace};
 use crate::config::{Config, ConfiguredUser};
 use crate::names::{ARTIFACTS_STACK, SecretName, artifact_bucket};
@@ -22,6 +23,7 @@ use crate::template::{BoundUser, USERS_PER_CELL};
 
 pub use drift::Drift;
 pub use elsewhere::{Elsewhere, look_around};
+pub use running::{Running, cell, running, with_function};
 
 /// How users are looked at. IAM publishes no rate and throttles a burst of calls; what it refuses is tried again.
 const PACE: Pace = Pace { at_once: 8, apart: Duration::from_millis(20) };
@@ -62,15 +64,6 @@ pub struct ObservedStack {
     pub drift: Option<Drift>,
     /// What its function runs; none when nobody has looked.
     pub running: Option<Running>,
-}
-
-/// What a function runs. CloudFormation does not see when somebody exchanges it: it can read no code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Running {
-    /// Nothing: there is no such function.
-    Nothing,
-    /// The zip with this SHA-256, in base64.
-    Code(String),
 }
 
 /// A user as it was found.
@@ -263,37 +256,6 @@ pub async fn has_code(
         return Ok(false);
     }
     bucket::holds(clients, &observed.bucket(config), &artifact.object_key(), &artifact.bytes).await
-}
-
-/// Looks at the stack of a function, and at what the function runs.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn cell(clients: &Clients, name: &str) -> Result<Option<ObservedStack>, CallError> {
-    match stack(clients, name).await? {
-        Some(found) => with_function(clients, name, found).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Looks at what the function of a stack runs too.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn with_function(clients: &Clients, name: &str, found: ObservedStack) -> Result<ObservedStack, CallError> {
-    match found.stack.status.rest() {
-        Rest::Usable => Ok(ObservedStack { running: Some(running(clients, name).await?), ..found }),
-        _ => Ok(found),
-    }
-}
-
-/// Looks at what a function runs.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn running(clients: &Clients, name: &str) -> Result<Running, CallError> {
-    let function = functions::describe(clients, name).await?;
-    Ok(function.map_or(Running::Nothing, |function| Running::Code(function.code_sha256)))
 }
 
 /// Looks at a stack.
