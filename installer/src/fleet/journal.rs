@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::excerpt;
 
-/// The version of the file.
-const SCHEMA: &str = "keyturn-journal/1";
+/// The first line, with the version of the file.
+const FIRST_LINE: &str = "{\"entry\":\"journal\",\"schema\":\"keyturn-journal/1\"}\n";
 
 /// In bytes: the lines of a hundred runs over 1,000 accounts, which each run folds into one for each account.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -42,12 +42,10 @@ pub struct Standing {
     pub updated: String,
 }
 
-/// A line.
+/// A line behind the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
 enum Entry {
-    /// The first line.
-    Journal { schema: String },
     /// A rollout begins, of what this names.
     Rollout { of: String },
     /// Something is about to be done in an account.
@@ -165,7 +163,11 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
         let mut text = String::new();
-        (&mut file).take(LARGEST).read_to_string(&mut text).map_err(unusable)?;
+        (&mut file).take(LARGEST + 1).read_to_string(&mut text).map_err(unusable)?;
+        if text.len() as u64 > LARGEST {
+            // What it says last counts most, so a part of it is worth nothing.
+            return Err(unusable(io::Error::from(io::ErrorKind::FileTooLarge)));
+        }
         let past = read(path, &text)?;
         let mut journal = Self { path: path.to_owned(), file };
         journal.fold(&text, &past)?;
@@ -249,37 +251,33 @@ impl Journal {
             return self.file.set_len(whole as u64).map_err(unusable);
         }
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(unusable)?;
-        self.write(&Entry::Journal { schema: SCHEMA.to_owned() })?;
+        self.append(FIRST_LINE.as_bytes()).map_err(unusable)?;
         past.done.iter().try_for_each(|(account, done)| self.done(account, done))
     }
 
-    fn write(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let file = &mut self.file;
-        let mut write = || {
-            let mut line = serde_json::to_vec(entry)?;
-            line.push(b'\n');
-            // One write, so that a line is there or torn, never mixed with another.
-            file.write_all(&line)?;
-            file.sync_data()
-        };
-        write().map_err(|source| JournalError::Unusable { path: self.path.clone(), source })
+    fn write(&self, entry: &Entry) -> Result<(), JournalError> {
+        let line = serde_json::to_vec(entry).map_err(io::Error::from).map(|line| [&line[..], b"\n"].concat());
+        let written = line.and_then(|line| self.append(&line));
+        written.map_err(|source| JournalError::Unusable { path: self.path.clone(), source })
+    }
+
+    /// In one write, so that a line is there or torn, never mixed with another.
+    fn append(&self, line: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(line)?;
+        self.file.sync_data()
     }
 }
 
-/// Reads a journal. A torn last line is what a run leaves that dies while it writes.
+/// Reads a journal. A line counts once its end is there: a torn one is what a run leaves that dies while it writes, and what
+/// it would tell was not begun, or is looked at again.
 fn read(path: &Path, text: &str) -> Result<Past, JournalError> {
     let mut past = Past::default();
-    let mut lines = text.split_inclusive('\n').enumerate().peekable();
-    while let Some((index, line)) = lines.next() {
-        let entry = match serde_json::from_str(line) {
-            Ok(entry) => entry,
-            Err(_) if lines.peek().is_none() && !line.ends_with('\n') => break,
-            Err(_) => return Err(no_journal(path, index, line)),
-        };
-        let is_first = matches!(&entry, Entry::Journal { schema } if schema == SCHEMA);
-        if is_first != (index == 0) {
-            return Err(no_journal(path, index, line));
-        }
+    let Some(entries) = text.strip_prefix(FIRST_LINE) else {
+        let is_torn = FIRST_LINE.starts_with(text);
+        return if is_torn { Ok(past) } else { Err(no_journal(path, 1, text.lines().next().unwrap_or_default())) };
+    };
+    for (index, line) in entries.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
+        let entry = serde_json::from_str(line).map_err(|_| no_journal(path, index + 2, line))?;
         take(&mut past, entry);
     }
     Ok(past)
@@ -287,7 +285,6 @@ fn read(path: &Path, text: &str) -> Result<Past, JournalError> {
 
 fn take(past: &mut Past, entry: Entry) {
     match entry {
-        Entry::Journal { .. } => {}
         Entry::Rollout { of } => past.unfinished = Some(Unfinished { of, done: Vec::new() }),
         Entry::Ended => past.unfinished = None,
         Entry::Begun { account } | Entry::Failed { account } | Entry::Gone { account } => {
@@ -301,8 +298,8 @@ fn take(past: &mut Past, entry: Entry) {
     }
 }
 
-fn no_journal(path: &Path, index: usize, line: &str) -> JournalError {
-    JournalError::NoJournal { path: path.to_owned(), line: index + 1, text: excerpt(line.trim_end()) }
+fn no_journal(path: &Path, line: usize, text: &str) -> JournalError {
+    JournalError::NoJournal { path: path.to_owned(), line, text: excerpt(text.trim_end()) }
 }
 
 #[cfg(test)]
@@ -369,12 +366,16 @@ mod tests {
             std::fs::write(&path, &whole[..end]).unwrap();
             let (mut journal, past) = Journal::open(&path).unwrap();
             let known = past.done.get(&account(1)).map(|done| done.input.clone());
-            let last = whole[..end].lines().rfind(|line| serde_json::from_str::<Entry>(line).is_ok());
+            let last = whole[..end].split_inclusive('\n').rfind(|line| line.ends_with('\n'));
             let expected = last.filter(|line| line.contains("\"done\"")).map(|line| line.contains("\"b\""));
             assert_eq!(known.map(|input| input == "b"), expected, "cut at {end}");
+            drop(journal);
+            let (mut journal, again) = Journal::open(&path).unwrap();
+            assert_eq!(again, past, "cut at {end}");
             journal.begun(&account(2)).unwrap();
             drop(journal);
-            Journal::open(&path).unwrap();
+            let (_, later) = Journal::open(&path).unwrap();
+            assert_eq!(later, past, "cut at {end}");
         }
     }
 
@@ -405,8 +406,9 @@ mod tests {
     #[test]
     fn what_is_no_journal_is_left_alone() {
         let (_directory, path) = place();
+        let other_version = FIRST_LINE.replace("/1", "/2");
         for text in
-            ["version: 1\n", "{\"entry\":\"rollout\"}\n", "{\"entry\":\"journal\",\"schema\":\"keyturn-journal/2\"}\n"]
+            ["version: 1\n", "version: 1", "{\"entry\":\"rollout\"}\n", &other_version, other_version.trim_end()]
         {
             std::fs::write(&path, text).unwrap();
             let error = Journal::open(&path).unwrap_err();
