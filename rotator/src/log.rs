@@ -1,6 +1,7 @@
 //! The function's log: one JSON line per step, and in a sweep per user, with names and identifiers only (R9).
 
 use std::io::Write;
+use std::path::Path;
 use std::time::SystemTime;
 
 use contract::{OrderAnswer, Outcome, SecretArn, UserName};
@@ -109,6 +110,12 @@ pub(crate) fn ordered(request_id: &str, order: &Order, result: &Result<OrderAnsw
 /// Writes why an event was not even begun with.
 pub(crate) fn refused(request_id: &str, error: &RotationError) {
     write(&json!({ "level": "ERROR", "message": chain(error), "requestId": request_id }));
+}
+
+/// Writes that no endpoint can be trusted.
+pub(crate) fn no_certificates(path: Option<&Path>) {
+    let message = "no certificate of an authority could be read: no endpoint is trusted over TLS";
+    write(&json!({ "level": "ERROR", "message": message, "file": path }));
 }
 
 /// Writes why the function cannot start.

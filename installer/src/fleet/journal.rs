@@ -364,7 +364,7 @@ mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         for end in 0..=whole.len() {
             std::fs::write(&path, &whole[..end]).unwrap();
-            let (mut journal, past) = Journal::open(&path).unwrap();
+            let (journal, past) = Journal::open(&path).unwrap();
             let known = past.done.get(&account(1)).map(|done| done.input.clone());
             let last = whole[..end].split_inclusive('\n').rfind(|line| line.ends_with('\n'));
             let expected = last.filter(|line| line.contains("\"done\"")).map(|line| line.contains("\"b\""));

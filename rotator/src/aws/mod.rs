@@ -8,16 +8,14 @@ pub(crate) mod secrets;
 pub(crate) mod sts;
 
 mod clock;
+mod https;
 mod pages;
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::BehaviorVersion;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpClient as _, SharedHttpClient, http_client_fn};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::DateTime;
@@ -67,7 +65,7 @@ impl Clients {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client())
+            .http_client(https::client())
             .region(Region::new(required("AWS_REGION")?))
             .timeout_config(timeouts.build());
         config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
@@ -78,15 +76,6 @@ impl Clients {
             config,
         })
     }
-}
-
-/// One client for all services, which reads the machine's certificates once, for the first call that is made.
-///
-/// The SDK's own reads them before the first event, and goes through them again for every service and every key to prove.
-fn http_client() -> SharedHttpClient {
-    let tls = Provider::Rustls(CryptoMode::Ring);
-    let client = LazyLock::new(|| aws_smithy_http_client::Builder::new().tls_provider(tls).build_https());
-    http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
 /// Reduces an SDK error to what may be shown.
