@@ -323,6 +323,12 @@ async fn connect_as(
     };
     let interrupts = Interrupts::listen();
     let clients = Box::pin(interrupts.unless_pressed(Clients::connect(&connection))).await??;
+    if clients.are_exposed() {
+        printer.say(
+            "warning: the endpoint is on another machine and without TLS (`http://`): whoever is on the way reads session tokens \
+             and users' keys",
+        );
+    }
     Ok(Session { clients, printer, interrupts, seed })
 }
 

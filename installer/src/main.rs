@@ -8,8 +8,10 @@ use installer::commands;
 use installer::environment::Environment;
 use installer::error::{Error, Exit};
 use installer::ui::{Format, Printer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    dump_no_core();
     let mut cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
@@ -30,6 +32,13 @@ fn main() -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// Keeps the memory of a crash from being written to a file: there are keys in it. Where that cannot be had, the limit is the
+/// one that everything else on this machine has, too.
+fn dump_no_core() {
+    let maximum = getrlimit(Resource::Core).maximum;
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
 }
 
 /// Randomness of the operating system: it is what the keys of a hash map are made of.

@@ -190,8 +190,24 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 /// A text of somebody else's, without what a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    let harmless = |c: char| c == '\n' || !c.is_control();
-    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
+    without_what_is_obeyed(text, |c| c.escape_debug().to_string())
+}
+
+/// The same of a JSON text, which says the same afterwards.
+pub(crate) fn printable_json(text: &str) -> String {
+    // All of them are in the part of Unicode that fits into one escape.
+    without_what_is_obeyed(text, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn without_what_is_obeyed(text: &str, escaped: impl Fn(char) -> String) -> String {
+    let is_obeyed = |c: char| c != '\n' && (c.is_control() || changes_the_direction(c));
+    text.chars().map(|c| if is_obeyed(c) { escaped(c) } else { c.to_string() }).collect()
+}
+
+/// Whether a character has what follows it written from right to left, or back (`Bidi_Control` of Unicode): with it a text can
+/// look like another one.
+fn changes_the_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The logical ids of a user's resources.

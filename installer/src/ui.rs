@@ -15,7 +15,7 @@ use contract::{AccountId, SecretText};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::names::printable;
+use crate::names::{printable, printable_json};
 
 pub use interrupts::{Interrupted, Interrupts};
 pub use progress::Progress;
@@ -108,8 +108,10 @@ impl Printer {
         let document = Document { schema: SCHEMA, command, result };
         let text = match self.format {
             Format::Text => printable(&result.to_string()),
-            Format::Json => serde_json::to_string_pretty(&document)?,
-            Format::Ndjson => serde_json::to_string(&Line { kind: "result", account: None, content: document })?,
+            Format::Json => printable_json(&serde_json::to_string_pretty(&document)?),
+            Format::Ndjson => {
+                printable_json(&serde_json::to_string(&Line { kind: "result", account: None, content: document })?)
+            }
         };
         let mut stdout = io::stdout().lock();
         unless_closed(writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()))
@@ -148,7 +150,7 @@ impl Printer {
         if let Ok(line) = serde_json::to_string(&Line { kind, account: self.within.as_ref(), content }) {
             let mut stdout = io::stdout().lock();
             // Whoever closes the stream does not want the rest of it; what is under way goes on.
-            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+            let _ = writeln!(stdout, "{}", printable_json(&line)).and_then(|()| stdout.flush());
         }
     }
 

@@ -51,6 +51,20 @@ async fn what_a_sandbox_prints_is_what_another_terminal_needs() {
     assert!(sandbox.wait().await.unwrap().success());
 }
 
+/// A crash must not leave keys in a file, whatever this machine does with the memory of others.
+#[tokio::test]
+async fn no_core_is_dumped() {
+    let unlimited = r#"ulimit -S -c "$(ulimit -H -c)" && exec "$0" sandbox alice"#;
+    let mut sandbox = Command::new("/bin/sh");
+    sandbox.args(["-c", unlimited, env!("CARGO_BIN_EXE_keyturn")]).env_clear().kill_on_drop(true);
+    let mut sandbox = sandbox.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut answers = BufReader::new(sandbox.stdout.take().unwrap()).lines();
+    assert!(answers.next_line().await.unwrap().is_some());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", sandbox.id().unwrap())).unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(limit.split_ascii_whitespace().nth(4), Some("0"), "{limit}");
+}
+
 #[tokio::test]
 async fn a_sandbox_has_a_bucket_and_a_refusal_on_order_and_reports_what_came_of_it() {
     let mut sandbox = keyturn(&BTreeMap::new(), &["sandbox", "--delays", "0.01", "alice"]);

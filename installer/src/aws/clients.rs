@@ -168,6 +168,11 @@ impl Clients {
         Self::build(&config, Some(&role))
     }
 
+    /// Whether what goes to the endpoint, and comes from it, can be read by whoever is on the way.
+    pub fn are_exposed(&self) -> bool {
+        self.endpoint_url.as_deref().is_some_and(network::is_exposed)
+    }
+
     /// `partition` names what is kept of throttling for these clients alone.
     fn build(config: &aws_types::SdkConfig, partition: Option<&str>) -> Self {
         let clock = Clock::default();

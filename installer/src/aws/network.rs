@@ -130,6 +130,11 @@ fn is_on_this_machine(url: &str) -> bool {
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
+/// Whether calls to an endpoint can be read by whoever is on the way.
+pub(super) fn is_exposed(url: &str) -> bool {
+    url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) && !is_on_this_machine(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +147,12 @@ mod tests {
         for elsewhere in ["https://sts.amazonaws.com", "http://127.0.0.1.example.com", "http://10.0.0.1:80", ""] {
             assert!(!is_on_this_machine(elsewhere), "{elsewhere}");
         }
+    }
+
+    #[test]
+    fn whoever_is_on_the_way_reads_what_goes_elsewhere_without_tls() {
+        assert!(is_exposed("http://10.0.0.1:4566") && is_exposed("HTTP://localstack"));
+        assert!(!is_exposed("http://127.0.0.1:4566") && !is_exposed("https://localstack") && !is_exposed("httpé"));
     }
 
     #[test]

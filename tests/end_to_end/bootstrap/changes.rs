@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sandbox::{StackAction, World};
+use serde_json::Value;
 
 use super::{NOTHING, configure, current_keys, deployed, in_order, plan};
 use crate::stage::{ACCOUNT, REGION, Stage, function, settings};
@@ -236,15 +237,20 @@ async fn no_text_of_others_reaches_the_terminal_as_it_is() {
     assert!(run.code == 4 && run.stderr.contains("no \\u{9b}2J today"), "{run}");
     let held = |world: &mut World| {
         let id = world.create_user(ACCOUNT, "bob", "/").unwrap();
-        let tags = [("keyturn:user", "bob"), ("keyturn:user-id", &id), ("keyturn:hold", "\x1b[2Jaudit")];
+        let tags = [("keyturn:user", "bob"), ("keyturn:user-id", &id), ("keyturn:hold", "\x1b[2J\u{9b}\u{202e}audit")];
         world.create_secret(ACCOUNT, REGION, "keyturn/bob", r#"{"UserName":"bob"}"#, &tags).unwrap();
     };
     stage.sandbox.visit(held).await;
     configure(&stage, &["alice", "bob"], "");
     let status = stage.keyturn(&["status"]).await;
-    assert!(status.stdout.contains("\\u{1b}[2Jaudit"), "{status}");
-    for run in [run, status] {
-        let is_obeyed = |c: char| c.is_control() && c != '\n';
+    assert!(status.stdout.contains("\\u{1b}[2J\\u{9b}\\u{202e}audit"), "{status}");
+    let [json, stream] = ["json", "ndjson"].map(|format| ["status", "--output", format]);
+    let (json, stream) = (stage.keyturn(&json).await, stage.keyturn(&stream).await);
+    assert!(json.stdout.contains("\\u001b[2J\\u009b\\u202eaudit"), "{json}");
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(document.to_string().contains("\u{9b}\u{202e}audit"), "{document}");
+    for run in [run, status, json, stream] {
+        let is_obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!run.stdout.contains(is_obeyed) && !run.stderr.contains(is_obeyed), "{run}");
     }
 }

@@ -6,7 +6,7 @@ use sandbox::World;
 use serde_json::Value;
 
 use super::{USERS, account, configure, keys, rollout, served, settings, stage};
-use crate::stage::{REGION, Run, Stage};
+use crate::stage::{ACCOUNT, REGION, Run, Stage};
 
 const WAVES: &str = "waves: [{ count: 1, soak: 30d, tolerate: 1 }, { percent: 100, tolerate: 100% }]\n";
 
@@ -84,6 +84,24 @@ async fn a_copy_has_the_users_whom_the_fleet_is_about_as_they_are() {
     let cause = rows[1]["cause"].as_str().unwrap_or_default();
     assert!(cause.contains("has two access keys already"), "{run}");
     assert_eq!(run.code, 3, "{run}");
+}
+
+#[tokio::test]
+async fn no_user_is_in_the_way_of_whoever_builds_the_copy() {
+    let stage = stage(1).await;
+    stage.sandbox.visit(|world| world.create_user(ACCOUNT, "Rehearsal", "/").unwrap()).await;
+    configure(&stage, &format!("accounts: ['{ACCOUNT}']\n"));
+    let text = std::fs::read_to_string(stage.path("fleet.yaml")).unwrap();
+    let text = text.replace(&format!("users: [{}]", USERS.join(", ")), "users: [administrator, Rehearsal]");
+    std::fs::write(stage.path("fleet.yaml"), text).unwrap();
+    let (run, report) = rehearse(&stage, &["--failures", "0"]).await;
+    let rotations = report["accounts"][0]["applied"]["rotations"].as_array().unwrap();
+    assert!(run.code == 0 && rotations.iter().all(|rotation| rotation["outcome"] == "rotated"), "{run}");
+    assert_eq!(rotations.len(), 2, "{run}");
+    // What is forbidden to whoever rolls out is, also in the caller's own account.
+    let (run, report) = rehearse(&stage, &["--failures", "100", "--failure-seed", "4"]).await;
+    assert_eq!((run.code, &report["injected"][0]["action"]), (4, &Value::from("iam:CreateRole")), "{run}");
+    assert!(with(&report, "failed").contains(ACCOUNT), "{run}");
 }
 
 #[tokio::test]

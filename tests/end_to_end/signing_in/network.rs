@@ -158,10 +158,12 @@ async fn everything_goes_through_the_proxy() {
     let run = plan(&stage, &[("AWS_ENDPOINT_URL", &aws), ("HTTP_PROXY", &url)]).await;
     assert_eq!(run.code, 0, "{run}");
     assert!(proxy.connections() > 0);
+    let warning = "warning: the endpoint is on another machine and without TLS";
+    assert!(run.stderr.contains(warning), "{run}");
     // What is on this machine, and what `NO_PROXY` names, is asked directly.
     let before = proxy.connections();
     let run = plan(&stage, &[("HTTP_PROXY", &url)]).await;
-    assert_eq!(run.code, 0, "{run}");
+    assert!(run.code == 0 && !run.stderr.contains(warning), "{run}");
     let run = plan(&stage, &[("AWS_ENDPOINT_URL", &aws), ("HTTP_PROXY", &url), ("NO_PROXY", AWS)]).await;
     assert_eq!((run.code, proxy.connections()), (1, before), "{run}");
 }

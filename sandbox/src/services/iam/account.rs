@@ -38,6 +38,8 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) partition: &'static str,
+    /// The name of the user who may do everything, in an account that begins with one.
+    pub(crate) administrator: Option<String>,
     pub(crate) users: BTreeMap<String, User>,
     /// The names of the groups, by the folded name.
     pub(crate) groups: BTreeMap<String, String>,

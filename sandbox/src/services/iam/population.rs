@@ -14,7 +14,7 @@ use super::quotas::{self, limit_exceeded};
 use crate::request::Caller;
 use crate::{ApiError, World, partition};
 
-/// The user that every account begins with, who may do everything.
+/// The user that an account begins with, who may do everything, unless it is said who that is.
 const ADMINISTRATOR: &str = "administrator";
 
 /// How many access keys a user may have, Inactive ones included (IAM user guide, "IAM and AWS STS quotas").
@@ -28,7 +28,8 @@ const LONGEST_SESSION: Duration = Duration::from_secs(3600);
 
 /// The administrator of an account, as a caller.
 pub(crate) fn administrator(world: &World, account: &str) -> Result<Caller, ApiError> {
-    user_of(&world.iam, account, ADMINISTRATOR)
+    let name = world.iam.accounts.get(account).and_then(|account| account.administrator.as_deref());
+    user_of(&world.iam, account, name.unwrap_or(ADMINISTRATOR))
 }
 
 impl World {
@@ -45,11 +46,25 @@ impl World {
     /// # Errors
     /// `EntityAlreadyExists` when the account is there.
     pub fn create_account_in(&mut self, account: &str, region: &str) -> Result<Credentials, ApiError> {
+        self.create_account_of(ADMINISTRATOR, account, region)
+    }
+
+    /// The same with another name for the administrator.
+    ///
+    /// # Errors
+    /// `EntityAlreadyExists` when the account is there, `ValidationError` for a name that IAM refuses.
+    pub fn create_account_of(
+        &mut self,
+        administrator: &str,
+        account: &str,
+        region: &str,
+    ) -> Result<Credentials, ApiError> {
         open_account(self, account, partition::of(region))?;
-        self.create_user(account, ADMINISTRATOR, "/")?;
+        self.create_user(account, administrator, "/")?;
+        self.iam.account_mut(account)?.administrator = Some(administrator.to_owned());
         let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-        self.put_user_policy(account, ADMINISTRATOR, "everything", everything)?;
-        self.create_access_key(account, ADMINISTRATOR)
+        self.put_user_policy(account, administrator, "everything", everything)?;
+        self.create_access_key(account, administrator)
     }
 
     /// Creates a user who may do nothing yet, and gives the unique id (`AIDA…`). A path is `/`, or begins and ends

@@ -66,6 +66,17 @@ impl Original {
         accounts.filter(|found| found.id == *account).map(|found| found.name.as_str()).next().unwrap_or_default()
     }
 
+    /// What the copy calls the user who may do everything: as nobody in the accounts is called.
+    pub(super) fn administrator(&self) -> String {
+        let users = self.members.iter().flat_map(|member| member.users.iter().flatten());
+        let taken: Vec<&UserName> = users.map(|user| &user.person.name).collect();
+        let mut name = "rehearsal".to_owned();
+        while taken.iter().any(|taken| taken.as_str().eq_ignore_ascii_case(&name)) {
+            name.push('-');
+        }
+        name
+    }
+
     /// How many users there are.
     pub(super) fn users(&self) -> usize {
         self.members.iter().filter_map(|member| member.users.as_ref()).map(Vec::len).sum()

@@ -40,9 +40,10 @@ pub(super) const EVERYTHING: &str =
 pub(super) fn populate(world: &mut World, original: &Original, fleet: &Fleet) -> Result<Credentials, ApiError> {
     world.rotate_at_once(ROTATIONS);
     let (caller, tree, region) = (&original.caller, &original.tree, fleet.defaults.config.region.as_str());
-    let administrator = world.create_account_in(caller.as_str(), region)?;
+    let name = original.administrator();
+    let administrator = world.create_account_of(&name, caller.as_str(), region)?;
     if tree.management != *caller {
-        world.create_account_in(tree.management.as_str(), region)?;
+        world.create_account_of(&name, tree.management.as_str(), region)?;
     }
     let management = (tree.management.as_str(), original.name_of(&tree.management));
     world.copy_organization(management, &tree.id, &tree.root)?;

@@ -45,7 +45,7 @@ pub(super) fn begin(
     };
     for Injected { account, what } in injected {
         if let What::Denied { action } = what {
-            deny(world, account, &original.caller, role, action)?;
+            deny(world, account, original, role, action)?;
         }
     }
     sabotage(world, injected);
@@ -79,13 +79,14 @@ fn role_name(access: &Access) -> &str {
 }
 
 /// Forbids an action to whoever works in the account.
-fn deny(world: &mut World, account: &AccountId, caller: &AccountId, role: &str, action: &str) -> Result<(), ApiError> {
+fn deny(world: &mut World, account: &AccountId, original: &Original, role: &str, action: &str) -> Result<(), ApiError> {
     let forbidden = json!({
         "Version": "2012-10-17",
         "Statement": { "Effect": "Deny", "Action": action, "Resource": "*" },
     });
-    if account == caller {
-        return world.put_user_policy(account.as_str(), "administrator", "forbidden", &forbidden.to_string());
+    if *account == original.caller {
+        let caller = original.administrator();
+        return world.put_user_policy(account.as_str(), &caller, "forbidden", &forbidden.to_string());
     }
     // An account that cannot be entered in AWS has no role in the copy either.
     let denied = world.put_role_policy(account.as_str(), role, "forbidden", &forbidden.to_string());
