@@ -65,7 +65,7 @@ impl Clients {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(https::client())
+            .http_client(https::client(variable("SSL_CERT_FILE")))
             .region(Region::new(required("AWS_REGION")?))
             .timeout_config(timeouts.build());
         config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 
 use aws_smithy_types::base64;
 use rustls::RootCertStore;
@@ -9,9 +10,9 @@ use rustls::pki_types::CertificateDer;
 
 use crate::log;
 
-/// The certificates of the machine, or those in the file that `SSL_CERT_FILE` names.
-pub(super) fn trusted() -> RootCertStore {
-    let path = openssl_probe::probe().cert_file;
+/// The certificates in the file that is named, or else those of the machine.
+pub(super) fn trusted(named: Option<PathBuf>) -> RootCertStore {
+    let path = named.or_else(|| openssl_probe::probe().cert_file);
     let file = path.as_ref().and_then(|path| File::open(path).ok());
     let trusted = file.map(|file| read(BufReader::new(file))).unwrap_or_else(RootCertStore::empty);
     if trusted.is_empty() {

@@ -2,19 +2,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_credential_types::Credentials;
+use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region};
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_sdk_sts::error::SdkError;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
 const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/ci</Arn>\
                         </GetCallerIdentityResult></GetCallerIdentityResponse>";
+
+const USER: &str = "arn:aws:iam::111122223333:user/ci";
 
 /// An authority, and a server that it vouches for as `localhost`.
 fn certified() -> (Certificate, TlsAcceptor) {
@@ -29,17 +33,23 @@ fn certified() -> (Certificate, TlsAcceptor) {
     (authority, TlsAcceptor::from(Arc::new(config.unwrap())))
 }
 
-/// Whom the endpoint says the caller is.
-async fn who(scheme: &str, port: u16, trusted: RootCertStore) -> Option<String> {
-    let connector = SharedHttpConnector::new(Https::new(trusted));
+/// A client for an endpoint.
+fn sts(endpoint: &str, trusted: RootCertStore, retries: RetryConfig) -> aws_sdk_sts::Client {
+    let connector = connector(trusted);
     let config = aws_sdk_sts::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("AKIAEXAMPLE", "secret", None, None, "test"))
-        .endpoint_url(format!("{scheme}://localhost:{port}"))
+        .endpoint_url(endpoint)
+        .retry_config(retries)
         .http_client(http_client_fn(move |_, _| connector.clone()));
-    let identity = aws_sdk_sts::Client::from_conf(config.build()).get_caller_identity().send().await;
-    identity.ok()?.arn
+    aws_sdk_sts::Client::from_conf(config.build())
+}
+
+/// Whom an endpoint says the caller is, asked once.
+async fn who(endpoint: &str, trusted: RootCertStore) -> Option<String> {
+    let asked = sts(endpoint, trusted, RetryConfig::disabled()).get_caller_identity();
+    asked.send().await.ok()?.arn
 }
 
 async fn listen() -> (TcpListener, u16) {
@@ -77,10 +87,12 @@ async fn only_whom_a_trusted_authority_vouches_for_is_told_anything() {
         }
     });
     let bundle = |certificate: &Certificate| certificates::read(certificate.pem().as_bytes());
-    assert_eq!(who("https", port, bundle(&other)).await, None);
-    assert_eq!(who("https", port, RootCertStore::empty()).await, None);
+    let (named, unnamed) = (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));
+    assert_eq!(who(&named, bundle(&other)).await, None);
+    assert_eq!(who(&named, RootCertStore::empty()).await, None);
+    assert_eq!(who(&unnamed, bundle(&authority)).await, None);
     assert_eq!(handshakes.load(Ordering::Relaxed), 0);
-    assert_eq!(who("https", port, bundle(&authority)).await.as_deref(), Some("arn:aws:iam::111122223333:user/ci"));
+    assert_eq!(who(&named, bundle(&authority)).await.as_deref(), Some(USER));
     assert_eq!(handshakes.load(Ordering::Relaxed), 1);
 }
 
@@ -93,16 +105,36 @@ async fn a_connection_behind_which_something_is_wrong_is_not_used_again() {
         let (sound, _) = listener.accept().await.unwrap();
         serve(sound, "200 OK", IDENTITY).await
     });
-    let identity = who("http", port, RootCertStore::empty()).await;
-    assert_eq!(identity.as_deref(), Some("arn:aws:iam::111122223333:user/ci"));
+    let client = sts(&format!("http://localhost:{port}"), RootCertStore::empty(), RetryConfig::standard());
+    let identity = client.get_caller_identity().send().await.unwrap();
+    assert_eq!(identity.arn.as_deref(), Some(USER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_does_not_come_to_its_end_is_given_up() {
+    // The kernel accepts for it.
+    let (_listener, port) = listen().await;
+    let client = sts(&format!("https://localhost:{port}"), RootCertStore::empty(), RetryConfig::disabled());
+    let begun = Instant::now();
+    let asked = tokio::time::timeout(Duration::from_mins(1), client.get_caller_identity().send()).await;
+    let error = asked.expect("it ends by itself").unwrap_err();
+    assert!(matches!(&error, SdkError::DispatchFailure(failure) if failure.is_timeout()), "{error:?}");
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[test]
+fn where_no_certificate_is_in_a_file_that_is_named_nobody_is_trusted() {
+    assert!(certificates::trusted(Some("/nowhere".into())).is_empty());
+    assert!(certificates::trusted(Some("/dev/null".into())).is_empty());
 }
 
 #[test]
 fn what_can_be_read_of_a_bundle_is_trusted() {
     let [one, two, three] = [(); 3].map(|()| certified().0);
-    let cut: String = two.pem().lines().filter(|line| !line.starts_with("MII")).collect();
+    let cut = two.pem().replacen("MII", "", 1);
     let bundle = format!(
         "{}\n-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n{cut}\n\
+         -----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n\
          -----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n{}-----BEGIN CERTIFICATE-----\nMII",
         one.pem(),
         three.pem().replace('\n', "\r\n"),
